@@ -1,7 +1,7 @@
 """One tree of errors.
 
-Every error says what was wrong and what to do next, has a code that never changes, and survives JSON and pickle, so that
-it reads the same in a terminal, in a macro and in Fiji's window. The tree is drawn here::
+Every error says what was wrong and what to do next, has a code that never changes, and survives JSON and pickle,
+so that it reads the same in a terminal, in a macro and in Fiji's window. The tree is drawn here::
 
     BioimgError                    error
     |-- InputError                 input                 the caller's values
@@ -279,4 +279,8 @@ def storage_error(action: str, path: object, cause: OSError) -> StorageError:
         errno.ENOENT: "Create the folder first.",
     }
     reason = cause.strerror or str(cause)
-    return StorageError(f"{action} {path} failed: {reason}.", fix=fixes.get(cause.errno or 0, "Check the path."), path=str(path))
+    return StorageError(
+        f"{action} {path} failed: {reason}.",
+        fix=fixes.get(cause.errno or 0, "Check the path."),
+        path=str(path),
+    )

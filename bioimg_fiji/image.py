@@ -1,7 +1,7 @@
 """Image: pixels, axes and all that a microscope and Fiji know about them. Frozen.
 
-Lives here: the one image type of the project, how a derived image inherits from it, and its JSON header. Lives not here:
-files (files.py), ImagePlus (fiji/), anything that computes on pixels.
+Lives here: the one image type of the project, how a derived image inherits from it, and its JSON header. Lives not
+here: files (files.py), ImagePlus (fiji/), anything that computes on pixels.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Scale:
 class Channel:
     """One channel's name, colours and display range.
 
-    `lut` is 768 bytes: 256 reds, 256 greens, 256 blues; empty means grey. `display` is (lowest, highest) in stored values.
+    `lut` is 768 bytes: 256 reds, 256 greens, 256 blues; empty means grey. `display` is (lowest, highest) in
+    stored values.
     """
 
     name: str = ""
@@ -161,7 +162,19 @@ class Image:
     @property
     def name(self) -> str:
         """Title without the extension of an image file."""
-        suffixes = (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".zip", ".zarr")
+        suffixes = (
+            ".ome.tiff",
+            ".ome.tif",
+            ".tiff",
+            ".tif",
+            ".png",
+            ".jpg",
+            ".jpeg",
+            ".gif",
+            ".bmp",
+            ".zip",
+            ".zarr",
+        )
         for suffix in suffixes:
             if self.title.lower().endswith(suffix) and len(self.title) > len(suffix):
                 return self.title[: -len(suffix)]
@@ -193,7 +206,7 @@ class Image:
             if axis not in axes:
                 if self.size(axis) > 1:
                     raise AxesError(
-                        f"The image has axes {self.axes!r}; {axes!r} leaves out {axis!r}, which has {self.size(axis)} elements.",
+                        f"The image has axes {self.axes!r}; {axes!r} leaves out {axis!r} of {self.size(axis)}.",
                         fix=f"Choose one element of {axis!r} first.",
                         axis=axis,
                     )
@@ -212,7 +225,7 @@ class Image:
         """
         axes = self.axes if axes is None else axes
         _check_axes(np.asarray(pixels), axes)
-        sizes = {a: n for a, n in zip(axes, np.shape(pixels), strict=True)}
+        sizes = dict(zip(axes, np.shape(pixels), strict=True))
         same_channels = sizes.get("c", 1) == self.size("c")
         same_planes = all(sizes.get(a, 1) == self.size(a) for a in "btzc")
         return dataclasses.replace(
@@ -234,7 +247,11 @@ class Image:
             "rgb": self.rgb,
             "scales": {a: {"step": s.step, "unit": s.unit, "origin": s.origin} for a, s in self.scales.items()},
             "channels": [
-                {"name": c.name, "lut": _text(c.lut), "display": None if c.display is None else list(c.display)}
+                {
+                    "name": c.name,
+                    "lut": _text(c.lut),
+                    "display": None if c.display is None else list(c.display),
+                }
                 for c in self.channels
             ],
             "mode": self.mode,
@@ -264,7 +281,10 @@ class Image:
                 header["axes"],
                 title=header.get("title", "image"),
                 rgb=bool(header.get("rgb", False)),
-                scales={a: Scale(float(s["step"]), s["unit"], float(s["origin"])) for a, s in header.get("scales", {}).items()},
+                scales={
+                    a: Scale(float(s["step"]), s["unit"], float(s["origin"]))
+                    for a, s in header.get("scales", {}).items()
+                },
                 channels=tuple(_channel(c) for c in header.get("channels", ())),
                 mode=header.get("mode", "grayscale"),
                 labels=tuple(header.get("labels", ())),
@@ -280,8 +300,8 @@ class Image:
 def imagej_pixels(image: Image) -> Image:
     """Give the image in a type that ImageJ holds: uint8, uint16, int16 or float32.
 
-    bool becomes 0 and 255; int8, uint32, int32, uint64 and int64 become uint8, int16 or uint16 when all values fit, else
-    float32; float64 and float16 become float32. int16 is ImageJ's "signed 16 bit".
+    bool becomes 0 and 255; int8, uint32, int32, uint64 and int64 become uint8, uint16 or int16 when all values fit,
+    else float32; float64 and float16 become float32. int16 is ImageJ's "signed 16 bit".
 
     Raises
     ------
@@ -335,7 +355,12 @@ def from_array(pixels: npt.ArrayLike, axes: str = "", title: str = "image") -> I
 
 
 def _check_axes(pixels: npt.NDArray[Any], axes: str) -> None:
-    if len(axes) != pixels.ndim or len(set(axes)) != len(axes) or not set(axes) <= set(AXES) or not {"y", "x"} <= set(axes):
+    if (
+        len(axes) != pixels.ndim
+        or len(set(axes)) != len(axes)
+        or not set(axes) <= set(AXES)
+        or not {"y", "x"} <= set(axes)
+    ):
         raise AxesError(
             f"Axes {axes!r} do not describe an array of shape {pixels.shape}.",
             fix=f"Give one letter of {AXES!r} per dimension, each once, y and x among them.",

@@ -56,7 +56,12 @@ class Progress:
 
     def to_json(self) -> dict[str, Any]:
         """Give the JSON form that the protocol sends."""
-        return {"message": self.message, "current": self.current, "maximum": self.maximum, "figures": self.figures}
+        return {
+            "message": self.message,
+            "current": self.current,
+            "maximum": self.maximum,
+            "figures": self.figures,
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Progress:
@@ -76,7 +81,9 @@ class Job:
     """
 
     def __init__(
-        self, on_progress: Callable[[Progress], None] | None = None, on_note: Callable[[str], None] | None = None
+        self,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_note: Callable[[str], None] | None = None,
     ) -> None:
         self._on_progress = on_progress or (lambda _: None)
         self._on_note = on_note or (lambda _: None)

@@ -1,0 +1,144 @@
+"""The registry: a decorator makes a typed function a command, entry points bring those of other packages."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import logging
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from bioimg_fiji.commands.parameters import Parameters, schema
+from bioimg_fiji.commands.result import Result
+from bioimg_fiji.errors import InputError, UnknownCommandError
+from bioimg_fiji.jobs import Job
+
+ENTRY_POINTS = "bioimg_fiji.commands"
+BUILTIN = "bioimg_fiji.commands.builtin"
+_log = logging.getLogger(__name__)
+_commands: dict[str, Command] = {}
+_loaded = False
+
+
+@dataclass(frozen=True)
+class Command:
+    """A registered command.
+
+    Parameters
+    ----------
+    id
+        Name for programs, lower snake case; never changes.
+    title
+        Name in Fiji's menu and in macros; begins with "BioImg".
+    menu
+        Menu path, for example "Plugins>BioImg".
+    parameters
+        Its parameters' model.
+    function
+        Does the work: `function(parameters, job) -> Result`.
+    help
+        The function's docstring.
+    """
+
+    id: str
+    title: str
+    menu: str
+    parameters: type[Parameters]
+    function: Callable[[Any, Job], Result]
+    help: str
+
+    def describe(self) -> dict[str, Any]:
+        """Give the JSON form that Fiji, the shell and the server read."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "menu": self.menu,
+            "help": self.help,
+            "schema": schema(self.parameters),
+        }
+
+    def run(self, values: Mapping[str, Any], job: Job | None = None) -> Result:
+        """Check the values and run.
+
+        Raises
+        ------
+        BioimgError
+            For wrong values, and whatever the work itself raises.
+        """
+        return self.function(self.parameters.parse(values), job or Job())
+
+
+def command(
+    *,
+    id: str,  # noqa: A002
+    title: str,
+    menu: str,
+) -> Callable[[Callable[[Any, Job], Result]], Callable[[Any, Job], Result]]:
+    """Register a function `(parameters: a subclass of Parameters, job: Job) -> Result` as a command.
+
+    Raises
+    ------
+    InputError
+        When the id or the title is taken or malformed: a package's mistake, told at import.
+    """
+
+    def register(function: Callable[[Any, Job], Result]) -> Callable[[Any, Job], Result]:
+        hints = typing.get_type_hints(function)
+        parameters = hints.get(next(iter(hints), ""), None)
+        if not (isinstance(parameters, type) and issubclass(parameters, Parameters)):
+            raise InputError(f"The first parameter of {function.__name__} must be annotated with a Parameters model.")
+        if not title.startswith("BioImg"):
+            raise InputError(f"The title {title!r} must begin with BioImg: titles are global in ImageJ.")
+        new = Command(id, title, menu, parameters, function, " ".join((function.__doc__ or "").split()))
+        for other in _commands.values():
+            if other.function.__module__ != function.__module__ and (other.id == id or other.title == title):
+                raise InputError(f"The command {id!r} ({title}) is taken by {other.function.__module__}.")
+        _commands[id] = new
+        return function
+
+    return register
+
+
+def load_commands() -> dict[str, Command]:
+    """Import the built-in commands and those of installed packages, once; give all by id, in menu order.
+
+    A third-party package that fails to import is left out and logged: it must not take the others along.
+    """
+    global _loaded  # noqa: PLW0603 - the registry is one per process
+    if not _loaded:
+        importlib.import_module(BUILTIN)
+        for point in entry_points(group=ENTRY_POINTS):
+            if point.value != BUILTIN:
+                try:
+                    point.load()
+                except Exception:  # noqa: BLE001 - whatever a foreign package raises
+                    _log.exception("the commands of %s could not be loaded", point.value)
+        _loaded = True
+    return dict(sorted(_commands.items(), key=lambda item: (item[1].menu, item[1].title)))
+
+
+def describe_all() -> list[dict[str, Any]]:
+    """Give every command's description, in menu order."""
+    return [each.describe() for each in load_commands().values()]
+
+
+def find(name: str) -> Command:
+    """Find a command by id or title, with or without the dots.
+
+    Raises
+    ------
+    UnknownCommandError
+        When there is none; names the nearest ones.
+    """
+    commands = load_commands()
+    if name in commands:
+        return commands[name]
+    titles = {each.title.rstrip("."): each for each in commands.values()}
+    if name.rstrip(".") in titles:
+        return titles[name.rstrip(".")]
+    near = difflib.get_close_matches(name, [*commands, *titles], n=2)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    raise UnknownCommandError(f"There is no command {name!r}.", fix=f"{hint}The commands are {', '.join(commands)}.")

@@ -1,0 +1,120 @@
+"""Settings: one TOML file, environment variables, command-line flags, in that order of rising strength.
+
+Lives here: names, defaults and places of the settings, and which source won. Lives not here: what the settings mean to
+the parts that read them.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from bioimg_fiji.errors import ParameterError
+
+APP = "bioimg-fiji"
+PREFIX = "BIOIMG_FIJI_"
+
+DEFAULTS: dict[str, tuple[type, Any, str]] = {
+    "endpoint": (str, "", 'Fiji folder, Maven coordinates or "embedded"; empty: look for one, else embedded'),
+    "connection": (str, "", "connection file of the server; empty: in the home folder"),
+    "threads": (int, 0, "threads for computing; 0: one per core"),
+    "device": (str, "auto", "cpu, cuda, mps or auto"),
+    "buffers": (str, "", "folder for pixels that go between processes; empty: the memory-backed one"),
+    "log_level": (str, "WARNING", "what is logged on stderr"),
+}
+"""Every setting: type, default, meaning."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting's value and where it came from ("default", "file", "environment" or "flag")."""
+
+    name: str
+    value: Any
+    source: str
+    help: str
+
+
+def settings_file() -> Path:
+    """Path of the TOML file, which need not exist."""
+    given = os.environ.get(PREFIX + "SETTINGS")
+    return Path(given) if given else Path(platformdirs.user_config_dir(APP, appauthor=False)) / "settings.toml"
+
+
+def cache_folder() -> Path:
+    """Folder for what can be made again."""
+    given = os.environ.get(PREFIX + "CACHE")
+    return Path(given) if given else Path(platformdirs.user_cache_dir(APP, appauthor=False))
+
+
+def home_folder() -> Path:
+    """Folder that the Java plugin finds without Python: connection file and logs of the server it starts."""
+    return Path.home() / ".bioimg-fiji"
+
+
+def connection_file() -> Path:
+    """Where a running server tells its address and token (docs/protocol.md)."""
+    given = get("connection")
+    return Path(given) if given else home_folder() / "connection.json"
+
+
+def get(name: str, flag: Any = None) -> Any:
+    """Value of one setting; `flag` is the command line's value, None when it was not given."""
+    return resolve(name, flag).value
+
+
+def resolve(name: str, flag: Any = None) -> Setting:
+    """Value of one setting and its source.
+
+    Raises
+    ------
+    ParameterError
+        When the winning value has the wrong type.
+    """
+    kind, default, text = DEFAULTS[name]
+    file = _file_values()
+    for source, value in (
+        ("flag", flag),
+        ("environment", os.environ.get(PREFIX + name.upper())),
+        ("file", file.get(name)),
+    ):
+        if value is not None:
+            return Setting(name, _convert(name, kind, value, source), source, text)
+    return Setting(name, default, "default", text)
+
+
+def resolve_all() -> list[Setting]:
+    """Every setting, for `bioimg-fiji doctor`."""
+    return [resolve(name) for name in DEFAULTS]
+
+
+def _file_values() -> Mapping[str, Any]:
+    path = settings_file()
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ParameterError(f"The settings file {path} cannot be read: {error}.", fix="Mend or remove it.") from error
+    unknown = set(values) - set(DEFAULTS)
+    if unknown:
+        raise ParameterError(
+            f"The settings file {path} has unknown names: {', '.join(sorted(unknown))}.",
+            fix=f"Known are {', '.join(DEFAULTS)}.",
+        )
+    return values
+
+
+def _convert(name: str, kind: type, value: Any, source: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ParameterError.of(
+            f"Setting {name} (from the {source})", f"a value of type {kind.__name__}", value
+        ) from error
