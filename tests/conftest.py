@@ -1,0 +1,59 @@
+"""What all tests share: the real images, a private home, and the proof that nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTRACT = ROOT / "tests" / "contract"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real microscopy images, beside the project's folder; absent on most machines."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder of real images (../shared/data) is not here")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def private_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the user's settings or finds the user's server."""
+    folder = tmp_path_factory.mktemp("places")
+    monkeypatch.setenv("BIOIMG_FIJI_SETTINGS", str(folder / "settings.toml"))
+    monkeypatch.setenv("BIOIMG_FIJI_CONNECTION", str(folder / "connection.json"))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a child process, a thread of ours or a file in /dev/shm."""
+    shm = Path("/dev/shm")
+    before_files = set(shm.iterdir()) if shm.is_dir() else set()
+    before_children = {child.pid for child in psutil.Process().children(recursive=True)}
+    yield
+    children = [child for child in psutil.Process().children(recursive=True) if child.pid not in before_children]
+    _, alive = psutil.wait_procs(children, timeout=5)
+    alive = [child for child in alive if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert not alive, f"processes left behind: {[(c.pid, c.cmdline()) for c in alive]}"
+    files = (set(shm.iterdir()) if shm.is_dir() else set()) - before_files
+    ours = [file for file in files if file.name.startswith("bioimg") and file.owner() == Path.home().owner()]
+    assert not ours, f"files left behind: {ours}"
+    names = [thread.name for thread in threading.enumerate() if thread.name.startswith("bioimg")]
+    assert not names, f"threads left behind: {names}"
+
+
+@pytest.fixture(scope="session")
+def contract() -> Path:
+    """Folder of the golden files that pytest and JUnit read."""
+    return CONTRACT
+
+
+os.environ.setdefault("BIOIMAGEIO_RESOLVE_DRAFT", "false")
