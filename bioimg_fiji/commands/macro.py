@@ -1,0 +1,125 @@
+"""Macro lines: `key=value` pairs as ImageJ's recorder writes them (docs/protocol.md, "Macro lines")."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from bioimg_fiji.commands.parameters import schema
+from bioimg_fiji.commands.registry import Command
+from bioimg_fiji.errors import ParameterError
+
+_ESCAPES = {"\\": "\\", '"': '"', "n": "\n"}
+
+
+def format_line(values: Mapping[str, Any]) -> str:
+    """Write values as a macro line, in their order; a blank follows each pair."""
+    return "".join(f"{name}={_quote(_text(value))} " for name, value in values.items())
+
+
+def record(command: Command, values: Mapping[str, Any]) -> str:
+    """Write the full line of a command: every key in the dialog's order, defaults filled in, images left out.
+
+    Defaults are written too, because they may change and a recorded macro must not.
+    """
+    full = {}
+    for name, entry in schema(command.parameters)["properties"].items():
+        value = values.get(name, entry.get("default"))
+        if not entry.get("x-image") and value is not None:
+            full[name] = value
+    return format_line(full)
+
+
+def parse_line(line: str) -> dict[str, str]:
+    """Read a macro line.
+
+    Returns
+    -------
+    dict
+        Text of each key; a key alone gives "true".
+
+    Raises
+    ------
+    ParameterError
+        For a bracket or quote that is not closed, a key twice, a value without a key.
+    """
+    found: dict[str, str] = {}
+    place = 0
+    while place < len(line):
+        if line[place].isspace():
+            place += 1
+            continue
+        start = place
+        while place < len(line) and line[place] != "=" and not line[place].isspace():
+            place += 1
+        name = line[start:place]
+        if not name:
+            raise ParameterError(f"A value without a key: {line[start:]!r}.", fix="Write key=value.", field=line)
+        value = "true"
+        if place < len(line) and line[place] == "=":
+            value, place = _value(line, place + 1, name)
+        if name in found:
+            raise ParameterError(f"{name} is given twice.", fix="Give it once.", field=name)
+        found[name] = value
+    return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return json.dumps(value)
+    return str(value)
+
+
+def _quote(text: str) -> str:
+    if not _balanced(text) or "\n" in text:
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    if not text or any(letter.isspace() for letter in text) or text[0] in '["':
+        return f"[{text}]"
+    return text
+
+
+def _balanced(text: str) -> bool:
+    depth = 0
+    for letter in text:
+        depth += (letter == "[") - (letter == "]")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _value(line: str, place: int, name: str) -> tuple[str, int]:
+    if line[place : place + 1] == "[":
+        return _bracketed(line, place, name)
+    if line[place : place + 1] == '"':
+        return _quoted(line, place, name)
+    start = place
+    while place < len(line) and not line[place].isspace():
+        place += 1
+    return line[start:place], place
+
+
+def _bracketed(line: str, place: int, name: str) -> tuple[str, int]:
+    depth = 0
+    for index in range(place, len(line)):
+        depth += (line[index] == "[") - (line[index] == "]")
+        if depth == 0:
+            return line[place + 1 : index], index + 1
+    raise ParameterError(f"The bracket of {name} is not closed.", fix="Write key=[value].", field=name)
+
+
+def _quoted(line: str, place: int, name: str) -> tuple[str, int]:
+    letters: list[str] = []
+    index = place + 1
+    while index < len(line):
+        if line[index] == '"':
+            return "".join(letters), index + 1
+        if line[index] == "\\" and line[index + 1 : index + 2] in _ESCAPES:
+            index += 1
+            letters.append(_ESCAPES[line[index]])
+        else:
+            letters.append(line[index])
+        index += 1
+    raise ParameterError(f"The quote of {name} is not closed.", fix='Write key="value".', field=name)
