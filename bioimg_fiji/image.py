@@ -217,6 +217,22 @@ class Image:
         letters = "".join(missing) + letters
         return array.transpose([letters.index(axis) for axis in axes])
 
+    def with_axes(self, axes: str) -> Image:
+        """Give the same pixels under other axis letters: a movie that was opened as a stack becomes "tyx" again.
+
+        The scale of y and x stays; that of a renamed axis is dropped, since it measured something else.
+
+        Raises
+        ------
+        AxesError
+            When the letters do not describe the pixels.
+        """
+        if axes == self.axes:
+            return self
+        _check_axes(self.pixels, axes)
+        kept = {a: s for a, s in self.scales.items() if self.axes.find(a) == axes.find(a)}
+        return dataclasses.replace(self, axes=axes, rgb=False, scales=kept, channels=(), labels=())
+
     def with_pixels(self, pixels: npt.NDArray[Any], axes: str | None = None) -> Image:
         """Give an image with other pixels that keeps everything of this one that still holds.
 

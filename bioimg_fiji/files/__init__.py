@@ -81,8 +81,7 @@ def write_image(image: Image, path: str | Path) -> Path:
         When the disk is full or the folder cannot be written to; nothing is left behind.
     """
     path = Path(path)
-    if path.suffix.lower() not in TIFF:
-        raise FileFormatError(f"Images are written as .tif or .ome.tif, not {path.name}.", fix="Name it .tif.")
+    check_target(path)
     ome = path.name.lower().endswith((".ome.tif", ".ome.tiff"))
     whole(path, lambda part: (ome_tiff if ome else imagej_tiff).write(image, part))
     return path
@@ -147,3 +146,29 @@ def _titled(image: Image, path: Path) -> Image:
     import dataclasses
 
     return dataclasses.replace(image, title=path.name)
+
+
+def check_target(path: Path) -> None:
+    """Refuse a result path early, before hours of work: wrong kind of file, missing folder, no permission.
+
+    Raises
+    ------
+    FileFormatError
+        When the name asks for a format that is not written.
+    StorageError
+        When the folder is not there or cannot be written to.
+    """
+    if path.suffix.lower() not in TIFF:
+        raise FileFormatError(f"Images are written as .tif or .ome.tif, not {path.name}.", fix="Name it .tif.")
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a path whose folder is not there or cannot be written to (StorageError)."""
+    import errno
+
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise storage_error("Writing", path, FileNotFoundError(errno.ENOENT, "the folder does not exist"))
+    if not os.access(folder, os.W_OK):
+        raise storage_error("Writing", path, PermissionError(errno.EACCES, "no permission"))

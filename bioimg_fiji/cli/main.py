@@ -1,0 +1,192 @@
+"""The commands of the command line, and how errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import bioimg_fiji
+from bioimg_fiji import settings
+from bioimg_fiji.cli.options import given, options_for
+from bioimg_fiji.cli.terminal import Terminal
+from bioimg_fiji.commands import Command, describe_all, find
+from bioimg_fiji.errors import BioimgError, JobCancelledError
+from bioimg_fiji.files import check_target, read_image, write_image
+
+EXIT_FAILED = 1
+EXIT_CANCELLED = 130
+
+
+def main() -> None:
+    """Run the command line; errors become a message and an exit code."""
+    terminal = Terminal()
+    try:
+        sys.exit(group.main(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (JobCancelledError, KeyboardInterrupt, click.Abort):
+        terminal.err.print("Cancelled.")
+        sys.exit(EXIT_CANCELLED)
+    except BioimgError as error:
+        logging.getLogger(__name__).debug("failed with code %s", error.code, exc_info=True)
+        terminal.err.print(f"error: {error.message}", markup=False)
+        if error.fix:
+            terminal.err.print(f"       {error.fix}", markup=False)
+        sys.exit(EXIT_FAILED)
+
+
+class Lazy(click.Group):
+    """A group whose `run` and `train` are made from the registry when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the fixed commands and the made ones."""
+        return sorted([*super().list_commands(ctx), "run", "train"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Make the command line of a registered command, or give a fixed one."""
+        if cmd_name == "run":
+            return _run_line(find("run_model"))
+        if cmd_name == "train":
+            return _train_line(find("train_denoiser"))
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(bioimg_fiji.__version__, prog_name="bioimg-fiji")
+def group() -> None:
+    """Python deep-learning models as ordinary Fiji commands."""
+    logging.basicConfig(level=settings.get("log_level"), format="%(levelname)s %(name)s: %(message)s")
+
+
+@group.command("commands")
+def list_commands() -> None:
+    """List the commands that Fiji's menu, macros and this shell offer."""
+    terminal = Terminal()
+    rows = [(each["id"], each["title"], each["help"]) for each in describe_all()]
+    terminal.table("", ("id", "title", "what it does"), rows)
+
+
+@group.command()
+@click.argument("name")
+@click.argument("values", nargs=-1, metavar="KEY=VALUE...")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder for the images of the result. Default: here.")
+def call(name: str, values: tuple[str, ...], output: Path | None) -> None:
+    """Run any command by its id: image keys take files, the others what a macro would say."""
+    command = find(name)
+    parsed: dict[str, Any] = {}
+    for value in values:
+        name_, _, text = value.partition("=")
+        parsed[name_] = text if "=" in value else "true"
+    for image_key in command.parameters.image_keys():
+        if image_key in parsed:
+            parsed[image_key] = read_image(parsed[image_key])
+    terminal = Terminal()
+    with terminal.job() as job:
+        result = command.run(parsed, job)
+    for image in result.images.values():
+        terminal.out.print(str(write_image(image, (output or Path()) / f"{image.name}.tif")), markup=False)
+    terminal.result(result)
+
+
+@group.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=0, help="Port; 0 takes a free one.")
+@click.option("--connection", type=click.Path(path_type=Path), help="Connection file. Default: where Fiji looks.")
+@click.option("--idle-exit", type=float, help="Seconds without work after which the server ends. Default: never.")
+def serve(host: str, port: int, connection: Path | None, idle_exit: float | None) -> int:
+    """Start the model server that Fiji talks to."""
+    from bioimg_fiji.server import ServeOptions, serve
+
+    options = ServeOptions(
+        host=host, port=port, connection_file=connection or settings.connection_file(), idle_exit=idle_exit
+    )
+    return serve(options)
+
+
+@group.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--arg", default="", help="What getArgument() gives in the macro.")
+@click.option("--endpoint", help='Fiji folder, Maven coordinates or "embedded".')
+def macro(file: Path, arg: str, endpoint: str | None) -> None:
+    """Run an ImageJ macro file headless; ends with 1 and the macro's message and line when it fails."""
+    from bioimg_fiji.fiji import open_fiji
+
+    terminal = Terminal()
+    with terminal.job() as job, open_fiji(endpoint, headless=True) as fiji:
+        fiji.watch(job)
+        answer = fiji.run_macro_file(file, arg)
+    if answer:
+        terminal.out.print(answer, markup=False)
+
+
+@group.command("install-plugin")
+@click.argument("folder", type=click.Path(path_type=Path))
+def install(folder: Path) -> None:
+    """Put the plugin into a Fiji or ImageJ FOLDER and tell it this Python."""
+    from bioimg_fiji.fiji import install_plugin
+
+    Terminal().out.print(f"Installed {install_plugin(folder)}. Restart Fiji; see Plugins > BioImg.", markup=False)
+
+
+@group.command()
+def doctor() -> int:
+    """Check the installation: Java, plugin, Python, devices, server, settings; a fix per finding."""
+    from bioimg_fiji.cli.doctor import examine
+
+    terminal = Terminal()
+    findings = examine()
+    rows = [("ok" if each.ok else "!!", each.name, each.value, each.fix) for each in findings]
+    terminal.table("", ("", "what", "found", "fix"), rows)
+    shown = [(each.name, str(each.value), each.source) for each in settings.resolve_all()]
+    terminal.table("", ("setting", "value", "from"), shown)
+    return 0 if all(each.ok for each in findings) else EXIT_FAILED
+
+
+def _run_line(command: Command) -> click.Command:
+    def work(image: Path, result: Path, **values: Any) -> None:
+        check_target(result)
+        options = given(values)
+        source = read_image(image, options.get("axes"))
+        terminal = Terminal()
+        with terminal.job() as job:
+            done = command.run({"image": source} | options, job)
+        for name, each in done.images.items():
+            target = result if name == "output" else result.with_name(f"{result.name.split('.')[0]}-{name}.tif")
+            terminal.out.print(str(write_image(each, target)), markup=False)
+        terminal.result(done)
+
+    arguments: list[click.Parameter] = [
+        click.Argument(["model"], type=click.Path(path_type=Path)),
+        click.Argument(["image"], type=click.Path(path_type=Path)),
+        click.Argument(["result"], type=click.Path(path_type=Path)),
+    ]
+    options = options_for(command, leave_out=("model",))
+    return click.Command("run", params=[*arguments, *options], callback=work, help=command.help)
+
+
+def _train_line(command: Command) -> click.Command:
+    def work(image: Path, output: Path | None, **values: Any) -> None:
+        if output is not None:
+            check_target(output)
+        options = given(values)
+        source = read_image(image, options.get("axes"))
+        terminal = Terminal()
+        with terminal.job() as job:
+            done = command.run({"image": source, "apply": output is not None} | options, job)
+        if output is not None:
+            terminal.out.print(str(write_image(done.images["output"], output)), markup=False)
+        terminal.result(done)
+
+    methods = command.describe()["schema"]["properties"]["method"]["enum"]
+    arguments: list[click.Parameter] = [
+        click.Argument(["method"], type=click.Choice(methods)),
+        click.Argument(["image"], type=click.Path(path_type=Path)),
+    ]
+    output = click.Option(["--output"], type=click.Path(path_type=Path), help="Denoise the image too, into this file.")
+    options = options_for(command, leave_out=("method", "apply"))
+    return click.Command("train", params=[*arguments, output, *options], callback=work, help=command.help)

@@ -1,0 +1,55 @@
+"""Options of the command line, made from a command's schema: one declaration, no second list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bioimg_fiji.commands import Command
+
+TYPES: dict[str, click.ParamType] = {
+    "integer": click.INT,
+    "number": click.FLOAT,
+    "boolean": click.BOOL,
+    "string": click.STRING,
+}
+
+
+def options_for(command: Command, leave_out: Iterable[str] = ()) -> list[click.Parameter]:
+    """Make one `--key` per parameter that is no image, but those in `leave_out`.
+
+    An option that was not given is not passed on: the declaration's default holds.
+    """
+    properties: Mapping[str, Any] = command.describe()["schema"]["properties"]
+    required = command.describe()["schema"]["required"]
+    left_out = set(leave_out)
+    return [
+        _option(name, entry, required=name in required)
+        for name, entry in properties.items()
+        if not entry.get("x-image") and name not in left_out
+    ]
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the options that were given on the line."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _option(name: str, entry: Mapping[str, Any], *, required: bool) -> click.Option:
+    unit = f" [{entry['x-unit']}]" if "x-unit" in entry else ""
+    default = f" Default: {str(entry['default']).lower()}." if "default" in entry else ""
+    kind: click.ParamType = TYPES[entry.get("type", "string")]
+    if "enum" in entry:
+        kind = click.Choice([str(choice) for choice in entry["enum"]])
+    elif entry.get("x-widget"):
+        kind = click.Path(path_type=Path)
+    flag = "--" + name.replace("_", "-")
+    declarations = [flag, name]
+    if entry.get("type") == "boolean":
+        declarations = [f"{flag}/--no-{flag[2:]}", name]
+    return click.Option(
+        declarations, type=kind, required=required, default=None, help=f"{entry['description']}{unit}{default}"
+    )

@@ -1,0 +1,105 @@
+"""Progress, notes and tables in a terminal: a bar where there is one, plain lines in a log file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table as RichTable
+
+from bioimg_fiji.commands import Result
+from bioimg_fiji.jobs import Job
+from bioimg_fiji.jobs import Progress as Report
+
+PLAIN_EVERY = 5.0
+"""Seconds between two lines of progress where the output is no terminal."""
+
+
+class Terminal:
+    """Shows a job's progress on stderr; results go to stdout."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.out = Console(highlight=False, soft_wrap=True)
+        self.err = Console(stderr=True, highlight=False, quiet=quiet, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._last = (0.0, "")
+
+    @contextmanager
+    def job(self) -> Iterator[Job]:
+        """Give a job whose progress is shown while the block runs."""
+        job = Job(on_progress=self.report, on_note=self.note)
+        if not self.err.is_terminal:
+            yield job
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[extra]}"),
+        )
+        with Progress(*columns, console=self.err) as self._bar:
+            yield job
+        self._bar, self._tasks = None, {}
+
+    def report(self, report: Report) -> None:
+        """Show one report."""
+        extra = figures_text(report.figures)
+        if self._bar is None:
+            self._plain(report, extra)
+            return
+        total = report.maximum or None
+        if report.message not in self._tasks:
+            self._tasks[report.message] = self._bar.add_task(report.message, total=total, extra=extra)
+        self._bar.update(self._tasks[report.message], completed=report.current, total=total, extra=extra)
+
+    def _plain(self, report: Report, extra: str) -> None:
+        now = time.monotonic()
+        when, message = self._last
+        finished = bool(report.maximum) and report.current >= report.maximum
+        if message == report.message and now - when < PLAIN_EVERY and not finished:
+            return
+        self._last = (now, report.message)
+        count = f" {report.current:g}/{report.maximum:g}" if report.maximum else ""
+        self.err.print(f"{report.message}{count} {extra}".rstrip())
+
+    def note(self, sentence: str) -> None:
+        """Show a sentence for the user."""
+        self.err.print(f"note: {sentence}", markup=False)
+
+    def result(self, result: Result) -> None:
+        """Print figures and tables, and where the files are."""
+        if result.figures or result.files:
+            rows: dict[str, object] = {**result.figures, **result.files}
+            self.table("", ("", ""), [(name, number(value)) for name, value in rows.items()])
+        for name, table in result.tables.items():
+            self.table(name, tuple(table.columns), [tuple(number(cell) for cell in row) for row in table.rows])
+        for sentence in result.notes:
+            self.note(sentence)
+
+    def table(self, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+        """Print a table on stdout."""
+        shown = RichTable(title=title or None, show_header=any(columns), box=None, pad_edge=False)
+        for column in columns:
+            shown.add_column(column, overflow="fold")
+        for row in rows:
+            shown.add_row(*row)
+        self.out.print(shown)
+
+
+def figures_text(figures: Mapping[str, float]) -> str:
+    """Write a report's figures in one line: `loss 0.0123, 12 s left`."""
+    parts = [f"{name} {number(value)}" for name, value in figures.items() if name != "seconds_left"]
+    if "seconds_left" in figures:
+        minutes, seconds = divmod(round(figures["seconds_left"]), 60)
+        parts.append(f"{minutes} min {seconds} s left" if minutes else f"{seconds} s left")
+    return ", ".join(parts)
+
+
+def number(value: object) -> str:
+    """Write a figure with as many digits as a reader needs."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
