@@ -1,0 +1,41 @@
+package io.github.bioimgfiji.backend;
+
+import ij.ImagePlus;
+import java.util.Map;
+
+/**
+ * What runs the commands: a server process, or the Python that opened ImageJ.
+ *
+ * <p>The signatures are plain (texts, maps, images), so that Python can implement them by a proxy.
+ * The JSON is that of the wire protocol.
+ */
+public interface Backend {
+  /**
+   * Lists the commands.
+   *
+   * @return JSON, as the answer to {@code GET /v1/commands}
+   * @throws BackendException when the list cannot be had
+   */
+  String commands() throws BackendException;
+
+  /**
+   * Runs a command and waits for its result.
+   *
+   * @param commandId the command's id
+   * @param parametersJson a JSON object of values by key, without the images
+   * @param images the image inputs by key
+   * @param monitor is told the progress, and asked whether to stop
+   * @return the result
+   * @throws BackendException when the command fails or is cancelled (code "cancelled")
+   */
+  Outcome run(
+      String commandId, String parametersJson, Map<String, ImagePlus> images, Monitor monitor)
+      throws BackendException;
+
+  /**
+   * Names this backend for the log.
+   *
+   * @return "in-process", or the server's address
+   */
+  String name();
+}
