@@ -1,6 +1,6 @@
-"""Run a benchmark of this folder by name; print a table or one JSON object per figure; end with 0 only if every bar holds.
+"""Run a benchmark of this folder by name; print a table or one JSON object per figure; end with 0 if every bar holds.
 
-A benchmark is a module with `run() -> list[dict]`; each dict has `figure`, `value`, `unit`, `bar` ("" for none), `holds`.
+A benchmark is a module with `run() -> list[dict]`; each dict has figure, value, unit, bar ("" for none) and holds.
 """
 
 from __future__ import annotations

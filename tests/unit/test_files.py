@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+
 from bioimg_fiji import files
 from bioimg_fiji.errors import AxesError, FileFormatError, StorageError
 from bioimg_fiji.image import Channel, Image, Intensity, Scale, from_array

@@ -1,0 +1,155 @@
+"""One declaration gives the schema, the macro line and the checks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bioimg_fiji import commands
+from bioimg_fiji.commands import ImageInput, Parameters, Result, Table, key, macro, registry
+from bioimg_fiji.errors import InputError, ParameterError, UnknownCommandError, UnknownKeyError
+from bioimg_fiji.image import Image, from_array
+from bioimg_fiji.jobs import Job
+
+
+class Blur(Parameters):
+    image: ImageInput = key(title="Image", help="What to blur.")
+    sigma: float = key(1.5, gt=0, le=100, title="Sigma", unit="pixels", help="Width.", aliases=("radius",))
+    passes: int | None = key(None, ge=1, title="Passes", help="How often.", expert=True)
+    target: Path = key(title="Target", widget="save", suffix=".tif", help="Where.")
+    fast: bool = key(False, title="Fast", help="Less exact.")
+
+
+IMAGE = from_array(np.zeros((4, 4), np.uint8))
+
+
+def test_schema_says_all_that_a_dialog_needs() -> None:
+    schema = commands.parameters.schema(Blur)
+    assert schema["required"] == ["target"]
+    assert schema["additionalProperties"] is False
+    sigma = schema["properties"]["sigma"]
+    assert sigma == {
+        "type": "number",
+        "title": "Sigma",
+        "description": "Width.",
+        "default": 1.5,
+        "exclusiveMinimum": 0,
+        "maximum": 100,
+        "x-order": 1,
+        "x-unit": "pixels",
+        "x-aliases": ["radius"],
+    }
+    passes = schema["properties"]["passes"]
+    assert passes["type"] == "integer"
+    assert passes["x-optional"] is True
+    assert passes["x-expert"] is True
+    assert "default" not in passes
+    assert schema["properties"]["image"]["x-image"] is True
+    assert schema["properties"]["target"]["x-widget"] == "save"
+    assert Blur.image_keys() == ["image"]
+
+
+def test_strings_of_a_macro_line_are_understood() -> None:
+    values = Blur.parse({"image": IMAGE, "radius": "2.5", "passes": "", "target": "/a b.tif", "fast": "true"})
+    assert isinstance(values, Blur)
+    assert (values.sigma, values.passes, values.target, values.fast) == (2.5, None, Path("/a b.tif"), True)
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "text"),
+    [
+        ({"sigmas": 1}, UnknownKeyError, "Did you mean sigma"),
+        ({"sigma": "wide"}, ParameterError, "sigma.*number"),
+        ({"sigma": 0}, ParameterError, "above 0"),
+        ({"sigma": "nan"}, ParameterError, "sigma"),
+        ({"sigma": 1, "radius": 2}, ParameterError, "twice"),
+        ({"passes": 1.5}, ParameterError, "passes"),
+        ({"target": None}, ParameterError, "target"),
+    ],
+)
+def test_wrong_values_name_field_expected_and_got(
+    values: dict[str, Any], error: type[ParameterError], text: str
+) -> None:
+    with pytest.raises(error, match=text) as caught:
+        Blur.parse({"image": IMAGE, "target": "x.tif"} | values)
+    assert caught.value.details["field"] in [*values]
+
+
+def test_missing_values() -> None:
+    with pytest.raises(ParameterError, match="target is missing"):
+        Blur.parse({"image": IMAGE})
+    with pytest.raises(ParameterError, match=r"image is missing \(an image\)"):
+        Blur.parse({"target": "x.tif"})
+
+
+def test_a_command_is_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_commands", {})
+    monkeypatch.setattr(registry, "_loaded", True)
+
+    @commands.command(id="blur", title="BioImg Blur...", menu="Plugins>BioImg")
+    def blur(parameters: Blur, job: Job) -> Result:
+        """Blur an image."""
+        job.progress("Blurring", 1, 1)
+        return Result(images={"output": parameters.image}, figures={"sigma": parameters.sigma})
+
+    found = commands.find("BioImg Blur")
+    assert found is commands.find("blur") is commands.find("BioImg Blur...")
+    assert found.run({"image": IMAGE, "target": "x"}).figures == {"sigma": 1.5}
+    assert macro.record(found, {"target": "a b.tif"}) == "sigma=1.5 target=[a b.tif] fast=false "
+    assert found.describe()["help"] == "Blur an image."
+    with pytest.raises(UnknownCommandError, match="Did you mean blur"):
+        commands.find("blurr")
+    with pytest.raises(InputError, match="begin with BioImg"):
+        commands.command(id="x", title="Blur", menu="Plugins")(blur)
+
+
+def test_builtin_schemas_are_golden(contract: Path) -> None:
+    """Keys are what recorded macros hold: they change by intention only, with the golden file."""
+    golden = contract / "commands.json"
+    assert json.loads(golden.read_text("utf-8")) == {"commands": commands.describe_all()}
+
+
+def test_plugins_config_lists_the_registry(contract: Path) -> None:
+    config = (contract.parents[1] / "fiji-plugin/src/main/resources/plugins.config").read_text("utf-8")
+    lines = [line for line in config.splitlines() if line and not line.startswith("#")]
+    java = "io.github.bioimgfiji.command.BioImg_Command"
+    assert sorted(lines) == sorted(
+        f'{each["menu"]}, "{each["title"]}", {java}("{each["id"]}")' for each in commands.describe_all()
+    )
+
+
+def test_golden_macro_lines(contract: Path) -> None:
+    cases = json.loads((contract / "macro_lines.json").read_text("utf-8"))
+    assert len(cases) > 10
+    for case in cases:
+        if "error" in case:
+            with pytest.raises(ParameterError):
+                macro.parse_line(case["line"])
+            continue
+        values = macro.parse_line(case["line"])
+        assert values == case["values"]
+        assert macro.format_line(values) == case["canonical"]
+        assert macro.parse_line(case["canonical"]) == values
+
+
+def test_golden_image_headers(contract: Path) -> None:
+    paths = sorted((contract / "image_headers").glob("*.json"))
+    assert paths
+    for path in paths:
+        header = json.loads(path.read_text("utf-8"))
+        pixels = np.zeros(header["shape"], header["dtype"])
+        assert Image.from_header(header, pixels).header() == header, path.name
+
+
+def test_results_survive_json() -> None:
+    result = Result(
+        tables={"objects": Table(("area", "label"), ((12.5, 1), (None, 2)), ("µm²", ""))},
+        figures={"psnr": 31.5, "method": "n2v"},
+        files={"model": Path("/tmp/a.zip")},
+        notes=("one",),
+    )
+    assert Result.from_json(json.loads(json.dumps(result.to_json())), {}) == result
