@@ -1,0 +1,55 @@
+"""Networks as ONNX, so that they run without torch."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bioimg_fiji.nets import build, divisor
+
+OPSET = 17
+
+
+def to_onnx(name: str, kwargs: Mapping[str, Any], state_dict: Mapping[str, torch.Tensor], opset: int = OPSET) -> bytes:
+    """Write a network as an ONNX model.
+
+    Parameters
+    ----------
+    name, kwargs
+        Architecture, as for `bioimg_fiji.nets.build`.
+    state_dict
+        Its weights.
+    opset
+        ONNX operator set.
+
+    Returns
+    -------
+    The serialised model: float32 `input` and `output`, (b, c, y, x) or (b, c, z, y, x), all axes but c of free size.
+    """
+    network = build(name, kwargs)
+    network.load_state_dict(dict(state_dict))
+    network.eval()
+    sizes = tuple(max(4 * step, 16) for step in divisor(name, kwargs))
+    axes = dict(enumerate(("b", "c", "z", "y", "x") if len(sizes) == 3 else ("b", "c", "y", "x")))
+    free = {place: axis for place, axis in axes.items() if axis != "c"}
+    example = torch.zeros(1, int(kwargs.get("in_channels", 1)), *sizes)
+    with tempfile.TemporaryDirectory(prefix="bioimg-onnx-") as folder, warnings.catch_warnings(), torch.no_grad():
+        # NB: the exporter by tracing is called legacy, but it alone writes free axes without constraints on them.
+        warnings.simplefilter("ignore")
+        file = Path(folder) / "network.onnx"
+        torch.onnx.export(
+            network,
+            (example,),
+            file,
+            dynamo=False,
+            opset_version=opset,
+            input_names=["input"],
+            output_names=["output"],
+            dynamic_axes={"input": free, "output": free},
+        )
+        return file.read_bytes()

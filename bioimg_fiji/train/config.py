@@ -1,0 +1,137 @@
+"""What a training is told: one frozen object, checked when it is made."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bioimg_fiji.errors import ParameterError
+
+PRESETS: dict[str, dict[str, int]] = {
+    "quick": {"steps": 800, "batch_size": 8},
+    "normal": {"steps": 4000, "batch_size": 16},
+    "thorough": {"steps": 20000, "batch_size": 16, "filters": 32},
+}
+"""Values that differ from the defaults: a look in about a minute on a laptop, a result, and the best one to be had."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Parameters of a training.
+
+    Parameters
+    ----------
+    method
+        Name in the registry of methods.
+    steps
+        Optimiser steps.
+    batch_size
+        Patches in a step.
+    patch
+        Side of a patch along y and x, pixels; cut down to what the images hold.
+    patch_z
+        Size of a patch along z, slices (dims 3 only).
+    dims
+        2: every y-x plane is a sample; 3: every z-y-x volume is one.
+    learning_rate
+        Peak of the one-cycle schedule.
+    masked_fraction
+        Share of pixels that a blind-spot method masks.
+    radius
+        Reach of the neighbourhood that replaces a masked pixel, pixels.
+    filters, depth, upsampling, padding
+        Of the U-Net, see `bioimg_fiji.nets.unet.UNet`.
+    average
+        Decay of the exponential moving average of the weights; 0 switches it off.
+    held_out
+        Share of the pixels that is never a training target and gives the validation loss.
+    seed
+        Of everything random.
+    device
+        "auto", "cpu", "cuda" or "mps".
+    threads
+        CPU threads; 0 leaves torch's choice.
+    checkpoint_every
+        Steps from one checkpoint to the next.
+    force
+        Go on although the method does not suit the data.
+    """
+
+    method: str = "n2v"
+    steps: int = 800
+    batch_size: int = 8
+    patch: int = 64
+    patch_z: int = 16
+    dims: int = 2
+    learning_rate: float = 1e-3
+    masked_fraction: float = 0.01
+    radius: int = 2
+    filters: int = 16
+    depth: int = 2
+    upsampling: str = "linear"
+    padding: str = "zeros"
+    average: float = 0.99
+    held_out: float = 0.05
+    seed: int = 0
+    device: str = "auto"
+    threads: int = 0
+    checkpoint_every: int = 50
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        for field, (expected, holds) in _RULES.items():
+            value = getattr(self, field)
+            if not holds(value):
+                raise ParameterError.of(field, expected, value)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give all parameters as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> TrainConfig:
+        """Give the configuration of a preset (`PRESETS`), with changes.
+
+        Raises
+        ------
+        ParameterError
+            For an unknown preset or a value out of range.
+        """
+        if name not in PRESETS:
+            raise ParameterError.of("preset", "one of " + ", ".join(PRESETS), name)
+        return cls(**{**PRESETS[name], **changes})
+
+
+def _whole(low: int, high: float = math.inf) -> Callable[[Any], bool]:
+    return lambda v: isinstance(v, int) and not isinstance(v, bool) and low <= v <= high
+
+
+def _real(low: float, high: float, *, zero: bool = False) -> Callable[[Any], bool]:
+    return lambda v: (
+        isinstance(v, (int, float)) and not isinstance(v, bool) and ((low < v <= high) or (zero and v == 0))
+    )
+
+
+_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "steps": ("a whole number of at least 1", _whole(1)),
+    "batch_size": ("a whole number from 1 to 1024", _whole(1, 1024)),
+    "patch": ("a whole number from 16 to 1024", _whole(16, 1024)),
+    "patch_z": ("a whole number from 4 to 256", _whole(4, 256)),
+    "dims": ("2 or 3", _whole(2, 3)),
+    "learning_rate": ("above 0 and at most 1", _real(0, 1)),
+    "masked_fraction": ("above 0 and at most 0.1", _real(0, 0.1)),
+    "radius": ("a whole number from 1 to 16", _whole(1, 16)),
+    "filters": ("a whole number from 1 to 512", _whole(1, 512)),
+    "depth": ("a whole number from 1 to 5", _whole(1, 5)),
+    "upsampling": ('"linear" or "nearest"', lambda v: v in ("linear", "nearest")),
+    "padding": ('"zeros", "reflect" or "replicate"', lambda v: v in ("zeros", "reflect", "replicate")),
+    "average": ("0 or a number below 1", lambda v: isinstance(v, (int, float)) and 0 <= v < 1),
+    "held_out": ("0 or at most 0.5", _real(0, 0.5, zero=True)),
+    "seed": ("a whole number of at least 0", _whole(0, 2**63 - 1)),
+    "device": ('"auto", "cpu", "cuda" or "mps"', lambda v: v in ("auto", "cpu", "cuda", "mps")),
+    "threads": ("a whole number of at least 0", _whole(0)),
+    "checkpoint_every": ("a whole number of at least 1", _whole(1)),
+}

@@ -1,0 +1,54 @@
+"""What a training method is: two small protocols and the batch that passes between them and the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioimg_fiji.image import Image
+from bioimg_fiji.train.config import TrainConfig
+from bioimg_fiji.train.data import TrainingData
+from bioimg_fiji.train.noise_check import Finding
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step compares: float32 arrays (b, c, (z,) y, x); `weights` says which outputs count."""
+
+    inputs: NDArray[np.float32]
+    targets: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+class Source(Protocol):
+    """Where the batches of one training come from."""
+
+    data: TrainingData
+    in_channels: int
+
+    def batch(self, step: int) -> Batch:
+        """Give the batch of a step, a function of the seed and the step alone."""
+        ...
+
+    def validation(self) -> list[Batch]:
+        """Give the batches of the validation loss, always the same ones."""
+        ...
+
+
+class Method(Protocol):
+    """A way to train."""
+
+    name: str
+    paper: str
+
+    def look(self, images: Sequence[Image], config: TrainConfig) -> list[Finding]:
+        """Say before training what in the images speaks against this method."""
+        ...
+
+    def source(self, images: Sequence[Image], config: TrainConfig) -> Source:
+        """Prepare the data."""
+        ...

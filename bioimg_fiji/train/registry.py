@@ -1,0 +1,22 @@
+"""The training methods by name: one file each, one line each here."""
+
+from __future__ import annotations
+
+from bioimg_fiji.errors import ParameterError
+from bioimg_fiji.train.method import Method
+from bioimg_fiji.train.n2v import Noise2Void
+
+METHODS: dict[str, Method] = {method.name: method for method in (Noise2Void(),)}
+
+
+def method_named(name: str) -> Method:
+    """Give the method of that name.
+
+    Raises
+    ------
+    ParameterError
+        When there is none.
+    """
+    if name not in METHODS:
+        raise ParameterError.of("method", "one of " + ", ".join(METHODS), name)
+    return METHODS[name]
