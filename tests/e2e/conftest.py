@@ -1,0 +1,93 @@
+"""Real processes: ImageJ under a virtual display, a model server, the command line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bioimg_fiji import fiji as fiji_room
+from bioimg_fiji.commands import find
+from bioimg_fiji.errors import MissingPartError
+from bioimg_fiji.image import Image
+from support.processes import ImageJ
+
+IJ_VERSION = "1.54p"
+
+
+@pytest.fixture(scope="session")
+def plugin_jar() -> Path:
+    """The plugin's jar, as `scripts/setup` builds it."""
+    try:
+        return fiji_room.plugin_jar()
+    except MissingPartError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def ij_jar() -> Path:
+    """ImageJ itself, as Maven fetched it for the plugin's build."""
+    jar = Path.home() / f".m2/repository/net/imagej/ij/{IJ_VERSION}/ij-{IJ_VERSION}.jar"
+    if not jar.is_file():
+        pytest.skip(f"ImageJ {IJ_VERSION} is not in Maven's cache: run scripts/setup")
+    return jar
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """Name of a virtual display."""
+    program = shutil.which("Xvfb")
+    if program is None:
+        pytest.skip("Xvfb is not installed (Debian: apt-get install xvfb)")
+    read, write = os.pipe()
+    arguments = [program, "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
+    process = subprocess.Popen(arguments, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        number = pipe.readline().strip()
+    try:
+        assert number, "Xvfb did not start"
+        yield f":{number}"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.fixture
+def imagej(ij_jar: Path, plugin_jar: Path, display: str, tmp_path: Path) -> ImageJ:
+    """An ImageJ folder of its own."""
+    folder = tmp_path / "ImageJ"
+    (folder / "plugins").mkdir(parents=True)
+    shutil.copy(plugin_jar, folder / "plugins" / plugin_jar.name)
+    return ImageJ(ij_jar, folder, display)
+
+
+@pytest.fixture
+def server(private_places: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A model server process; its connection file is the one of this test."""
+    process = subprocess.Popen([sys.executable, "-m", "bioimg_fiji", "serve"], stderr=subprocess.DEVNULL)
+    connection = Path(os.environ["BIOIMG_FIJI_CONNECTION"])
+    deadline = time.monotonic() + 60
+    while not connection.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    assert connection.exists(), "the server did not start"
+    yield process
+    process.terminate()
+    process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model package trained for a few steps: its pixels are anything but good, and always the same."""
+    rng = np.random.default_rng(5)
+    image = Image(rng.poisson(60, (160, 160)).astype(np.uint16), "yx", title="noise.tif")
+    target = tmp_path_factory.mktemp("model") / "small.zip"
+    find("train_denoiser").run({"image": image, "model": target, "steps": 5, "batch_size": 4, "apply": False})
+    return target

@@ -1,0 +1,45 @@
+"""Real processes for the tests: an ImageJ with a window, the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class ImageJ:
+    """An ImageJ folder with our jar in plugins/, and how to run a macro in a real ImageJ process with it."""
+
+    ij_jar: Path
+    folder: Path
+    display: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def command(self, *arguments: str) -> list[str]:
+        """Give the command line of an ImageJ with a window."""
+        java = ["java", f"-Dplugins.dir={self.folder}", f"-Duser.home={self.folder}", "-Djava.awt.headless=false"]
+        return [*java, "-cp", str(self.ij_jar), "ij.ImageJ", "-port0", *arguments]
+
+    def environ(self) -> dict[str, str]:
+        """Give the environment of such a process."""
+        return os.environ | self.environment | {"DISPLAY": self.display, "BIOIMG_FIJI_PYTHON": sys.executable}
+
+    def macro(self, text: str, *, batch: bool = False, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a macro; the process ends with it."""
+        path = self.folder / "macro.ijm"
+        if not batch:
+            text += '\neval("script", "java.lang.System.exit(0)");\n'
+        path.write_text(text)
+        arguments = self.command("-batch" if batch else "-macro", str(path))
+        return subprocess.run(
+            arguments, env=self.environ(), capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+
+def run_cli(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run `bioimg-fiji` in a process of its own."""
+    line = [sys.executable, "-m", "bioimg_fiji", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=False)
