@@ -1,0 +1,143 @@
+"""State dicts of our own networks, by torch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from bioimg_fiji.errors import UntrustedModelError, WeightsError
+from bioimg_fiji.nets import Architecture, build, known_architecture
+from bioimg_fiji.package import ModelPackage
+from bioimg_fiji.runtime.adapter import Array, matched, refused, thread_count
+
+FORMAT = "pytorch_state_dict"
+
+
+def known_network(package: ModelPackage) -> Architecture | None:
+    """Give the network of our own that the package's state dict is for, told by the hash of its file; else None.
+
+    The copy of the file in the package is never run: ours is the same.
+    """
+    weights = package.weights.get(FORMAT)
+    if weights is None or weights.architecture is None or weights.architecture.file is None:
+        return None
+    known = known_architecture(weights.architecture.file.sha256)
+    return known if known is not None and known.callable == weights.architecture.callable else None
+
+
+class TorchAdapter:
+    """A network of our own with a package's weights.
+
+    Raises
+    ------
+    UntrustedModelError
+        When the network is code from the package.
+    WeightsError
+        When the package has no state dict, the weights do not fit, or torch cannot use the device.
+    """
+
+    weights = FORMAT
+
+    def __init__(self, package: ModelPackage, device: str = "cpu", threads: int = 0) -> None:
+        import torch
+
+        self.device = device
+        self._inputs = tuple(tensor.id for tensor in package.inputs)
+        self._outputs = tuple(tensor.id for tensor in package.outputs)
+        self._threads = thread_count(threads)
+        network = _network(package)
+        try:
+            self._network: Any = network.to(torch.device(device)).eval()
+        except (RuntimeError, AssertionError) as error:
+            raise WeightsError(f"torch cannot use {device}: {error}.", fix="Choose device=cpu.") from error
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Run the network without gradients; tensors are matched by their order, as the description says."""
+        import torch
+
+        arrays = matched(inputs, self._inputs)
+        if self._network is None:
+            raise WeightsError("The model has been closed.", fix="Load it again.")
+        try:
+            with torch.inference_mode(), _repeatable(self._threads):
+                tensors = [torch.from_numpy(np.array(array, order="C")).to(self.device) for array in arrays]
+                found = self._network(*tensors)
+                results = [found] if isinstance(found, torch.Tensor) else list(found)
+                return {name: r.cpu().numpy() for name, r in zip(self._outputs, results, strict=True)}
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise refused(FORMAT, error, arrays) from error
+
+    def close(self) -> None:
+        """Free the network, and what torch keeps for it on the GPU."""
+        if self._network is None:
+            return
+        self._network = None
+        if self.device.startswith("cuda"):
+            import torch
+
+            torch.cuda.empty_cache()
+
+
+def torch_device(wanted: str) -> str:
+    """Give the device that torch has: "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises
+    ------
+    WeightsError
+        When the wanted one is not there.
+    """
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(name for name, found in there.items() if found)
+    if not there.get(wanted, False):
+        raise WeightsError(
+            f"There is no device {wanted!r} here.",
+            fix=f"Choose {' or '.join(name for name, found in there.items() if found)}.",
+        )
+    return wanted
+
+
+def _network(package: ModelPackage) -> Any:
+    import torch
+
+    weights = package.weights.get(FORMAT)
+    if weights is None or weights.architecture is None:
+        raise WeightsError(f"{package.name} has no state dict.", fix="Choose other weights.")
+    known = known_network(package)
+    if known is None:
+        raise UntrustedModelError(
+            f"The network of {package.name} is Python code ({weights.architecture.callable}) that would run here.",
+            fix="Choose weights=onnx if the package has them; code of others is not run.",
+            weights=FORMAT,
+        )
+    network = build(known.name, weights.architecture.kwargs)
+    try:
+        state = torch.load(weights.file.path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except Exception as error:
+        raise WeightsError(
+            f"The weights {weights.file.name} do not fit the network: {' '.join(str(error).split())[:300]}",
+            fix="Get the package again.",
+        ) from error
+    return network
+
+
+@contextlib.contextmanager
+def _repeatable(threads: int) -> Iterator[None]:
+    """Compute with so many threads, in full float32, with kernels that are not chosen by timing; then as before."""
+    import torch
+
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = torch.get_num_threads(), cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32
+    torch.set_num_threads(threads)
+    cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32 = False, True, False, False
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32 = before[1:]
