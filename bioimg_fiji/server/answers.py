@@ -1,0 +1,89 @@
+"""Errors as HTTP answers, and JSON bodies read with a limit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from bioimg_fiji.errors import (
+    AuthenticationError,
+    BioimgError,
+    InputError,
+    ProtocolError,
+    StorageError,
+    UnknownCommandError,
+    UnknownJobError,
+)
+from bioimg_fiji.server.wire import plain
+
+_STATUS: list[tuple[type[BioimgError], int]] = [
+    (UnknownCommandError, 404),
+    (UnknownJobError, 404),
+    (AuthenticationError, 401),
+    (StorageError, 507),
+    (ProtocolError, 400),
+    (InputError, 400),
+]
+
+
+class RefusedError(Exception):
+    """An error with a status of its own (403, 409, 413)."""
+
+    def __init__(self, status: int, error: BioimgError) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+
+
+def answer(error: BioimgError, status: int | None = None) -> JSONResponse:
+    """Give the protocol's error body with the status that belongs to the error."""
+    if status is None:
+        status = next((number for kind, number in _STATUS if isinstance(error, kind)), 500)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return JSONResponse({"error": plain(error.to_json())}, status, headers)
+
+
+async def read_json(request: Request, limit: int) -> tuple[dict[str, Any], bytes]:
+    """Read a body that is one JSON object; give it and its bytes.
+
+    Raises
+    ------
+    RefusedError
+        When it is longer than `limit`: found out before it is read where the client tells, else while reading.
+    ProtocolError
+        When it is not JSON, or not an object.
+    """
+    check_length(request, limit)
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            too_large(limit)
+        parts.append(part)
+    body = b"".join(parts)
+    try:
+        data = json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"The body is not JSON: {error}.") from error
+    if not isinstance(data, dict):
+        raise ProtocolError(f"The body is a JSON object, not {type(data).__name__}.")
+    return data, body
+
+
+def check_length(request: Request, limit: int) -> None:
+    """Refuse a body whose announced length is above the limit, before anything of it is read."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        too_large(limit)
+
+
+def too_large(limit: int) -> NoReturn:
+    """Refuse with 413."""
+    raise RefusedError(413, ProtocolError(f"The body is too large: {limit} bytes are allowed.", limit=limit))
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")

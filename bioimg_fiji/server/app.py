@@ -1,0 +1,251 @@
+"""The routes of docs/protocol.md."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+import bioimg_fiji
+from bioimg_fiji import commands
+from bioimg_fiji.errors import BioimgError, ProtocolError
+from bioimg_fiji.jobs import JobState
+from bioimg_fiji.server.answers import RefusedError, answer, check_length, read_json, too_large
+from bioimg_fiji.server.buffers import Buffer, BufferStore
+from bioimg_fiji.server.options import PROTOCOL, Limits
+from bioimg_fiji.server.record import JobRecord
+from bioimg_fiji.server.requests import JobRequest
+from bioimg_fiji.server.store import JobStore
+from bioimg_fiji.server.wire import BLOCK, buffer_error, crc_text
+
+_log = logging.getLogger(__name__)
+_COMMENT_SECONDS = 1.0
+_LEAST_EVENT_SECONDS = 0.03
+
+
+@dataclass(frozen=True)
+class App:
+    """The routes' functions and what they share."""
+
+    jobs: JobStore
+    buffers: BufferStore
+    limits: Limits
+    log_file: str
+    stop: Callable[[], None]
+
+    def build(self) -> Starlette:
+        """Give the ASGI application."""
+        routes = [
+            Route("/v1/info", self.info),
+            Route("/v1/commands", self.commands),
+            Route("/v1/buffers", self.create_buffer, methods=["POST"]),
+            Route("/v1/buffers/{id}", self.fill_buffer, methods=["PUT"]),
+            Route("/v1/buffers/{id}", self.read_buffer, methods=["GET"]),
+            Route("/v1/buffers/{id}", self.free_buffer, methods=["DELETE"]),
+            Route("/v1/jobs", self.submit, methods=["POST"]),
+            Route("/v1/jobs/{id}", self.status, methods=["GET"]),
+            Route("/v1/jobs/{id}", self.forget, methods=["DELETE"]),
+            Route("/v1/jobs/{id}/events", self.events),
+            Route("/v1/jobs/{id}/cancel", self.cancel, methods=["POST"]),
+            Route("/v1/shutdown", self.shutdown, methods=["POST"]),
+        ]
+        return Starlette(
+            routes=routes,
+            exception_handlers={
+                BioimgError: _told,
+                RefusedError: _refused,
+                HTTPException: _no_route,
+                Exception: self._unexpected,
+            },
+        )
+
+    async def info(self, _: Request) -> Response:
+        """Say who answers."""
+        counts = {"running": self.jobs.count(JobState.RUNNING), "queued": self.jobs.count(JobState.QUEUED)}
+        return JSONResponse(
+            {"protocol": PROTOCOL, "version": bioimg_fiji.__version__, "pid": os.getpid(), "jobs": counts}
+        )
+
+    async def commands(self, _: Request) -> Response:
+        """Describe all commands."""
+        return JSONResponse({"commands": commands.describe_all()})
+
+    async def create_buffer(self, request: Request) -> Response:
+        """Make an empty buffer."""
+        data, _ = await read_json(request, self.limits.json_bytes)
+        size, local = data.get("size"), data.get("local", False)
+        if type(size) is not int or size < 0 or type(local) is not bool:
+            raise ProtocolError("A buffer has a size in bytes and local, true or false.")
+        if size > self.limits.buffer_bytes:
+            too_large(self.limits.buffer_bytes)
+        buffer = self.buffers.create(size, local=local)
+        path = str(buffer.path) if local else None
+        return JSONResponse({"id": buffer.id, "size": size, "path": path}, 201)
+
+    async def fill_buffer(self, request: Request) -> Response:
+        """Take the bytes of a buffer; one that broke off may be sent again."""
+        buffer = self.buffers.get(request.path_params["id"])
+        self._not_in_use(buffer)
+        check_length(request, buffer.size)
+        try:
+            size, crc = await self._receive(request, buffer)
+        except OSError as error:
+            os.truncate(buffer.path, 0)
+            raise buffer_error(self.buffers.folder.parent, error) from error
+        announced = request.headers.get("x-crc32", "").lower()
+        if size != buffer.size or announced != crc_text(crc):
+            os.truncate(buffer.path, 0)
+            raise ProtocolError(
+                f"{size} bytes with CRC-32 {crc_text(crc)} have come; announced were {buffer.size} bytes, "
+                f"CRC-32 {announced or '(none)'}.",
+                fix="Send them again.",
+            )
+        buffer.crc, buffer.filled = crc, True
+        return Response(status_code=204)
+
+    async def _receive(self, request: Request, buffer: Buffer) -> tuple[int, int]:
+        size, crc, waiting = 0, 0, bytearray()
+        flags = os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(buffer.path, flags), "wb") as file:
+
+            def write(block: bytes, before: int) -> int:
+                file.write(block)
+                return zlib.crc32(block, before)
+
+            async for part in request.stream():
+                size += len(part)
+                if size > buffer.size:
+                    too_large(buffer.size)
+                waiting += part
+                if len(waiting) >= BLOCK:
+                    crc = await asyncio.to_thread(write, bytes(waiting), crc)
+                    waiting.clear()
+            crc = await asyncio.to_thread(write, bytes(waiting), crc)
+        return size, crc
+
+    async def read_buffer(self, request: Request) -> Response:
+        """Give the bytes of a buffer."""
+        buffer = self.buffers.get(request.path_params["id"])
+        if buffer.job is not None:
+            self.jobs.touch(buffer.job)
+        if buffer.crc is None:
+            buffer.crc = await asyncio.to_thread(_crc_of, buffer)
+        headers = {"X-CRC32": crc_text(buffer.crc), "Cache-Control": "no-store"}
+        return FileResponse(buffer.path, headers=headers, media_type="application/octet-stream")
+
+    async def free_buffer(self, request: Request) -> Response:
+        """Free a buffer."""
+        if self.buffers.has(request.path_params["id"]):
+            self._not_in_use(self.buffers.get(request.path_params["id"]))
+            self.buffers.free(request.path_params["id"])
+        return Response(status_code=204)
+
+    def _not_in_use(self, buffer: Buffer) -> None:
+        if buffer.job is not None and self.jobs.unended(buffer.job):
+            raise RefusedError(409, ProtocolError("The buffer belongs to a job that has not ended."))
+
+    async def submit(self, request: Request) -> Response:
+        """Take a job."""
+        data, body = await read_json(request, self.limits.json_bytes)
+        key, fingerprint = request.headers.get("idempotency-key", "")[:200], hashlib.sha256(body).hexdigest()
+        job = self.jobs.known(key, fingerprint) if key else None
+        if job is None:
+            wish = JobRequest.parse(data)
+            commands.find(wish.command)
+            job = self.jobs.submit(wish, key, fingerprint)
+        return JSONResponse({"id": job.id, "state": job.state.value}, 202)
+
+    async def status(self, request: Request) -> Response:
+        """Tell a job's status."""
+        return JSONResponse(self.jobs.get(request.path_params["id"]).status())
+
+    async def forget(self, request: Request) -> Response:
+        """Forget a job."""
+        await self.jobs.forget(request.path_params["id"])
+        return Response(status_code=204)
+
+    async def cancel(self, request: Request) -> Response:
+        """Ask a job to stop."""
+        job = self.jobs.get(request.path_params["id"])
+        self.jobs.cancel(job)
+        return JSONResponse(job.status(), 202)
+
+    async def events(self, request: Request) -> Response:
+        """Stream a job's events."""
+        job = self.jobs.get(request.path_params["id"])
+        return StreamingResponse(_events(job), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    async def shutdown(self, _: Request) -> Response:
+        """End the server."""
+        self.stop()
+        return JSONResponse({}, 202)
+
+    async def _unexpected(self, _: Request, error: Exception) -> Response:
+        _log.error("[error] unexpected", exc_info=error)
+        text = f"The server failed: {type(error).__name__}: {error}"
+        return answer(BioimgError(text, fix=f"The log has the details: {self.log_file}"))
+
+
+async def _events(job: JobRecord) -> AsyncIterator[bytes]:
+    """Give what changed since the last event, at most some thirty times a second; the last event is the end."""
+    state, notes, progress = None, 0, job.progress
+    while True:
+        job.touched = time.monotonic()
+        changed = job.changed
+        if len(job.notes) > notes:
+            notes = len(job.notes)
+            yield _event("note", job)
+        if job.progress is not progress:
+            progress = job.progress
+            yield _event("progress", job)
+        if job.state is not state:
+            state = job.state
+            yield _event("state", job)
+        if state.ended:
+            return
+        try:
+            await asyncio.wait_for(changed.wait(), _COMMENT_SECONDS)
+        except TimeoutError:
+            yield b": still here\n\n"
+        else:
+            await asyncio.sleep(_LEAST_EVENT_SECONDS)
+
+
+def _event(name: str, job: JobRecord) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(job.status(), ensure_ascii=False)}\n\n".encode()
+
+
+def _crc_of(buffer: Buffer) -> int:
+    crc = 0
+    with buffer.path.open("rb") as file:
+        while block := file.read(BLOCK):
+            crc = zlib.crc32(block, crc)
+    return crc
+
+
+async def _told(_: Request, error: Exception) -> Response:
+    return answer(cast("BioimgError", error))
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    refusal = cast("RefusedError", error)
+    return answer(refusal.error, refusal.status)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    text = f"{request.method} {request.url.path} is no request that this server knows."
+    return answer(ProtocolError(text, fix="docs/protocol.md has the list."), status)

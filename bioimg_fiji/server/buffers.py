@@ -1,0 +1,199 @@
+"""Files with pixels: made, named, measured and swept by the server."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from bioimg_fiji import settings
+from bioimg_fiji.errors import ProtocolError, UnknownJobError, storage_error
+from bioimg_fiji.server.locks import LockFile
+from bioimg_fiji.server.wire import buffer_error
+
+PREFIX = "bioimg-fiji-"
+MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder of mode 0700 is made inside
+LEAST_MEMORY = 256 << 20
+"""A memory-backed disk with less space than this (containers often have 64 MiB) is not used."""
+
+
+@dataclass
+class Buffer:
+    """One file with the pixels of one image; `job` is the job that owns it, `crc` is None when nobody counted."""
+
+    id: str
+    size: int
+    path: Path
+    local: bool
+    filled: bool = False
+    job: str | None = None
+    crc: int | None = None
+    touched: float = field(default_factory=time.monotonic)
+
+
+def root() -> Path:
+    """Folder in which the private folder is made: the setting's, the memory-backed one, or the temporary folder."""
+    given = settings.get("buffers")
+    if given:
+        return Path(given)
+    if sys.platform == "linux" and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= LEAST_MEMORY:
+        return MEMORY
+    return Path(tempfile.gettempdir())
+
+
+class BufferStore:
+    """The buffers of one server, in a folder of its own that only this user can enter.
+
+    Parameters
+    ----------
+    parent
+        Folder in which the private one is made.
+    """
+
+    def __init__(self, parent: Path) -> None:
+        self._buffers: dict[str, Buffer] = {}
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            sweep(parent)
+            self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
+        except OSError as error:
+            raise storage_error("Making a folder for pixels in", parent, error) from error
+        self._lock = LockFile(self.folder / "lock")
+        self._lock.acquire()
+
+    def create(self, size: int, *, local: bool) -> Buffer:
+        """Make an empty buffer for `size` bytes.
+
+        Raises
+        ------
+        StorageError
+            When there is no space for it.
+        """
+        promised = sum(buffer.size for buffer in self._buffers.values() if not buffer.filled)
+        free = shutil.disk_usage(self.folder).free - promised
+        if size > free:
+            cause = OSError(errno.ENOSPC, f"No space left on device ({size} bytes are needed, {max(free, 0)} are free)")
+            raise buffer_error(self.folder.parent, cause)
+        id_ = secrets.token_hex(16)
+        path = self.folder / id_
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            raise buffer_error(self.folder.parent, error) from error
+        self._buffers[id_] = Buffer(id_, size, path, local)
+        return self._buffers[id_]
+
+    def has(self, id_: str) -> bool:
+        """Whether there is a buffer of that id."""
+        return id_ in self._buffers
+
+    def get(self, id_: str) -> Buffer:
+        """Find a buffer.
+
+        Raises
+        ------
+        UnknownJobError
+            When there is none of that id.
+        """
+        try:
+            buffer = self._buffers[id_]
+        except KeyError:
+            raise UnknownJobError("There is no buffer of that id.", fix="Send the image again.") from None
+        buffer.touched = time.monotonic()
+        return buffer
+
+    def check(self, id_: str, size: int) -> None:
+        """Check that a job may take a buffer and that it is filled as announced.
+
+        Raises
+        ------
+        ProtocolError
+            When it has another length, or belongs to another job.
+        """
+        buffer = self.get(id_)
+        if buffer.job is not None:
+            raise ProtocolError("The buffer belongs to another job.", fix="Send the image again.")
+        found = buffer.path.stat().st_size if buffer.path.exists() else 0
+        if buffer.size != size or found != size:
+            raise ProtocolError(
+                f"The header announces {size} bytes of pixels, the buffer was made for {buffer.size} and has {found}.",
+                fix="Send the image again.",
+            )
+        buffer.filled = True
+
+    def adopt(self, name: str, size: int, crc: int, job: str) -> Buffer:
+        """Register a result's file that a job's worker has written into the folder."""
+        buffer = Buffer(name, size, self.folder / name, local=True, filled=True, job=job, crc=crc)
+        self._buffers[name] = buffer
+        return buffer
+
+    def free(self, id_: str) -> None:
+        """Remove a buffer, if it is still there."""
+        buffer = self._buffers.pop(id_, None)
+        if buffer is not None:
+            with contextlib.suppress(OSError):
+                buffer.path.unlink()
+
+    def free_job(self, job: str) -> None:
+        """Remove what belongs to a job, half-written results of a dead worker too."""
+        self.free_inputs(job)
+        for path in self.folder.glob(f"{job}.*"):
+            self._buffers.pop(path.name, None)
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def free_inputs(self, job: str) -> None:
+        """Remove a job's inputs."""
+        for id_ in [id_ for id_, buffer in self._buffers.items() if buffer.job == job and not id_.startswith(job)]:
+            self.free(id_)
+
+    def free_abandoned(self, seconds: float) -> None:
+        """Remove buffers that no job has taken and nobody has touched for so long."""
+        limit = time.monotonic() - seconds
+        for id_ in [id_ for id_, buffer in self._buffers.items() if buffer.job is None and buffer.touched < limit]:
+            self.free(id_)
+
+    def close(self) -> None:
+        """Remove everything."""
+        self._buffers.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.release()
+
+
+def sweep(parent: Path) -> list[Path]:
+    """Remove the folders of servers that have died, and give their paths.
+
+    Only this user's own folders whose lock nobody holds. A folder that was just made, and is not locked yet, is told
+    by its living process and its age.
+    """
+    swept = []
+    for folder in parent.glob(f"{PREFIX}*-*"):
+        try:
+            if _abandoned(folder):
+                shutil.rmtree(folder)
+                swept.append(folder)
+        except OSError:  # removed by another server that starts at the same time
+            continue
+    return swept
+
+
+def _abandoned(folder: Path) -> bool:
+    status = folder.lstat()
+    if folder.is_symlink() or not folder.is_dir() or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+        return False
+    pid = folder.name.removeprefix(PREFIX).split("-")[0]
+    if not pid.isdigit() or (psutil.pid_exists(int(pid)) and time.time() - status.st_mtime < 60):
+        return False
+    lock = LockFile(folder / "lock")
+    free = lock.acquire()
+    lock.release()
+    return free

@@ -1,0 +1,199 @@
+"""One server's life: lock, listen, tell the address, end cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+import bioimg_fiji
+from bioimg_fiji import commands, settings
+from bioimg_fiji.errors import ParameterError, ServerError, storage_error
+from bioimg_fiji.server import buffers, connection
+from bioimg_fiji.server.app import App
+from bioimg_fiji.server.connection import Connection
+from bioimg_fiji.server.locks import LockFile
+from bioimg_fiji.server.logs import logging_to_file
+from bioimg_fiji.server.options import PROTOCOL, ServeOptions
+from bioimg_fiji.server.security import Gate
+from bioimg_fiji.server.store import JobStore
+
+_log = logging.getLogger(__name__)
+_TIDY_SECONDS = 0.5
+_OTHER_STARTS_SECONDS = 60.0
+
+
+class _Uvicorn(uvicorn.Server):  # type: ignore[misc, unused-ignore]
+    """uvicorn without its own signal handling, which would end the process before our files are removed."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.answering.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run(options: ServeOptions) -> int:
+    """Run the server until it is stopped; give the exit code."""
+    _check_host(options.host)
+    path = options.connection_file or settings.connection_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = LockFile(path.with_name(path.name + ".lock"))
+        mine = _lock_or_find_other(lock, path)
+    except OSError as error:
+        raise storage_error("Writing the connection file", path, error) from error
+    if not mine:
+        return 0
+    try:
+        with logging_to_file() as log_file:
+            return _serve(options, path, log_file)
+    finally:
+        lock.release()
+
+
+def _check_host(host: str) -> None:
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ParameterError.of(
+            "host", "a loopback address", host, fix="Use 127.0.0.1; other computers use an SSH tunnel."
+        )
+
+
+def _lock_or_find_other(lock: LockFile, path: Path) -> bool:
+    """Take the lock; give False once another server that has it answers or goes on starting."""
+    deadline = time.monotonic() + _OTHER_STARTS_SECONDS
+    while not lock.acquire():
+        other = connection.read(path)
+        if other is not None or time.monotonic() > deadline:
+            where = other.url if other else "an address that it has not told yet"
+            logging.getLogger("bioimg_fiji").warning("A server runs already, at %s: this one ends.", where)
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _serve(options: ServeOptions, path: Path, log_file: str) -> int:
+    commands.load_commands()  # first of all: what a client asks later must be answered at once
+    listening = _listen(options)
+    store = buffers.BufferStore(buffers.root())
+    try:
+        asyncio.run(_Life(options, path, log_file, store, listening).live())
+    finally:
+        listening.close()
+        store.close()
+    return 0
+
+
+def _listen(options: ServeOptions) -> socket.socket:
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # on Windows the option would let two servers share a port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((options.host, options.port))
+    except OSError as error:
+        listening.close()
+        raise ServerError(
+            f"The server cannot listen on {options.host} port {options.port}: {error.strerror}.",
+            fix="Leave the port out: a free one is taken.",
+        ) from error
+    return listening
+
+
+class _Life:
+    """A server while it lives."""
+
+    def __init__(
+        self, options: ServeOptions, path: Path, log_file: str, store: buffers.BufferStore, listening: socket.socket
+    ) -> None:
+        self._options, self._path, self._listening = options, path, listening
+        self._stop = asyncio.Event()
+        self._jobs = JobStore(options, store, log_file)
+        port = listening.getsockname()[1]
+        name = f"[{options.host}]" if ":" in options.host else options.host
+        self._connection = Connection(
+            f"http://{name}:{port}",
+            secrets.token_urlsafe(32),
+            os.getpid(),
+            bioimg_fiji.__version__,
+            time.time(),
+            PROTOCOL,
+        )
+        app = App(self._jobs, store, options.limits, log_file, self._stop.set).build()
+        hosts = frozenset(f"{each}:{port}" for each in (name, "127.0.0.1", "localhost"))
+        self._gate = Gate(app, self._connection.token, hosts)
+        config = uvicorn.Config(
+            self._gate,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            lifespan="off",
+            http="h11",
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = _Uvicorn(config)
+
+    async def live(self) -> None:
+        """Serve until a signal, a client or idleness ends it."""
+        serving = asyncio.create_task(self._server.serve(sockets=[self._listening]))
+        try:
+            await self._server.answering.wait()
+            with _signals(self._stop):
+                self._jobs.prepare()
+                connection.write(self._path, self._connection)
+                _log.warning("The model server listens at %s (process %d).", self._connection.url, os.getpid())
+                await self._watch(serving)
+        finally:
+            connection.remove(self._path, self._connection)
+            await self._jobs.stop()
+            self._server.should_exit = True
+            await serving
+            _log.warning("The model server has ended.")
+
+    async def _watch(self, serving: asyncio.Task[None]) -> None:
+        while not self._stop.is_set() and not serving.done():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), _TIDY_SECONDS)
+            self._jobs.tidy()
+            idle = self._options.idle_exit
+            if idle is not None and not self._jobs.busy and self._gate.idle_seconds > idle:
+                _log.warning("Nobody has asked for %g seconds: the server ends.", idle)
+                return
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """Have SIGINT and SIGTERM (on Windows also Ctrl-Break) end the server cleanly."""
+    loop = asyncio.get_running_loop()
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    before = {}
+    for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
+        before[number] = signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,81 @@
+"""A job request: JSON from outside, checked field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bioimg_fiji.errors import ProtocolError
+from bioimg_fiji.server.wire import DTYPES, byte_size
+
+
+@dataclass(frozen=True)
+class ImagePart:
+    """One image input: its header and the buffer with its pixels."""
+
+    header: dict[str, Any]
+    buffer: str
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What a client asks for (docs/protocol.md, "Job request")."""
+
+    command: str
+    parameters: dict[str, Any]
+    images: dict[str, ImagePart]
+    accept: tuple[str, ...] | None = None
+    local: bool = False
+    lease: float | None = None
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> JobRequest:
+        """Check the request's form; the command's own rules come later.
+
+        Raises
+        ------
+        ProtocolError
+            Naming the field that is missing or of the wrong type.
+        """
+        unknown = set(data) - {"command", "parameters", "images", "accept", "local", "lease"}
+        if unknown:
+            raise ProtocolError(f"A job request has no field {min(unknown)!r}.")
+        parameters = _field(data, "parameters", dict, {})
+        images = {name: _image(name, part) for name, part in _field(data, "images", dict, {}).items()}
+        both = set(parameters) & set(images)
+        if both:
+            raise ProtocolError(f"{min(both)!r} stands in parameters and in images.", fix="Give it once.")
+        accept = _field(data, "accept", list, None)
+        if accept is not None and not (accept and set(map(str, accept)) <= DTYPES):
+            raise ProtocolError(f"accept is a list of pixel types, not {accept!r}.", fix=f"Known: {sorted(DTYPES)}.")
+        lease = _field(data, "lease", (int, float), None)
+        if lease is not None and not 0 < lease < 1e9:
+            raise ProtocolError(f"lease is a number of seconds above 0, not {lease!r}.")
+        return cls(
+            _field(data, "command", str, ...),
+            parameters,
+            images,
+            None if accept is None else tuple(accept),
+            _field(data, "local", bool, False),
+            lease,
+        )
+
+
+def _image(name: str, part: Any) -> ImagePart:
+    if not isinstance(part, dict):
+        raise ProtocolError(f"The image {name!r} is an object with header and buffer.")
+    header = _field(part, "header", dict, ...)
+    byte_size(header)
+    return ImagePart(header, _field(part, "buffer", str, ...))
+
+
+def _field(data: Mapping[str, Any], name: str, kind: type | tuple[type, ...], default: Any) -> Any:
+    value = data.get(name)
+    if value is None:
+        if default is ...:
+            raise ProtocolError(f"The field {name!r} is missing.")
+        return default
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ProtocolError(f"The field {name!r} has the wrong type: {type(value).__name__}.")
+    return value

@@ -1,0 +1,286 @@
+"""The job store: queued, running and ended jobs of one server. Everything runs on the event loop's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from typing import Any
+
+from bioimg_fiji.errors import BioimgError, JobCancelledError, ProtocolError, UnknownJobError, WorkerDiedError
+from bioimg_fiji.jobs import JobState, Progress
+from bioimg_fiji.server.buffers import BufferStore
+from bioimg_fiji.server.options import ServeOptions
+from bioimg_fiji.server.pool import Worker, WorkerPool
+from bioimg_fiji.server.record import JobRecord
+from bioimg_fiji.server.requests import JobRequest
+from bioimg_fiji.server.wire import byte_size
+
+_log = logging.getLogger(__name__)
+
+
+class JobStore:
+    """All jobs of one server, and their workers."""
+
+    def __init__(self, options: ServeOptions, buffers: BufferStore, log_file: str) -> None:
+        self._limits = options.limits
+        self._buffers = buffers
+        self._log_file = log_file
+        self._pool = WorkerPool()
+        self._slots = asyncio.Semaphore(options.parallel)
+        self._jobs: dict[str, JobRecord] = {}
+        self._keys: dict[str, tuple[str, str]] = {}
+        self._background: set[asyncio.Task[None]] = set()
+
+    def prepare(self) -> None:
+        """Start the first worker in advance."""
+        self._pool.prepare()
+
+    def count(self, state: JobState) -> int:
+        """How many jobs are in that state."""
+        return sum(job.state is state for job in self._jobs.values())
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job waits or runs."""
+        return any(not job.state.ended for job in self._jobs.values())
+
+    def known(self, key: str, fingerprint: str) -> JobRecord | None:
+        """Find the job that the same request has made before.
+
+        Raises
+        ------
+        ProtocolError
+            When the key came with another request.
+        """
+        if key not in self._keys:
+            return None
+        id_, before = self._keys[key]
+        if before != fingerprint:
+            raise ProtocolError("The idempotency key was used for another request.", fix="Use a new key for each job.")
+        return self._jobs[id_]
+
+    def submit(self, request: JobRequest, key: str = "", fingerprint: str = "") -> JobRecord:
+        """Take a job into the queue.
+
+        Raises
+        ------
+        ProtocolError, UnknownJobError
+            When a buffer is not there or not filled.
+        """
+        job = JobRecord(secrets.token_hex(16), request)
+        parts = list(request.images.values())
+        if len({part.buffer for part in parts}) != len(parts):
+            raise ProtocolError("Two images name the same buffer.", fix="Send each image to a buffer of its own.")
+        # Checked before any is taken: a refused request leaves its buffers to the client.
+        for part in parts:
+            self._buffers.check(part.buffer, byte_size(part.header))
+        for part in parts:
+            self._buffers.get(part.buffer).job = job.id
+        self._jobs[job.id] = job
+        if key:
+            self._keys[key] = (job.id, fingerprint)
+        job.task = asyncio.create_task(self._run(job))
+        return job
+
+    def get(self, id_: str) -> JobRecord:
+        """Find a job and note that somebody asked after it.
+
+        Raises
+        ------
+        UnknownJobError
+            When there is none of that id.
+        """
+        try:
+            job = self._jobs[id_]
+        except KeyError:
+            raise UnknownJobError(
+                "There is no job of that id.", fix="The server was restarted, or the job was forgotten: run it again."
+            ) from None
+        job.touched = time.monotonic()
+        return job
+
+    def touch(self, id_: str) -> None:
+        """Note that somebody is busy with the job's results."""
+        if id_ in self._jobs:
+            self._jobs[id_].touched = time.monotonic()
+
+    def unended(self, id_: str) -> bool:
+        """Whether the job exists and has not ended."""
+        return id_ in self._jobs and not self._jobs[id_].state.ended
+
+    def cancel(self, job: JobRecord, reason: str = "The job was cancelled.") -> None:
+        """Ask a job to stop; its worker is killed when it has not stopped in time."""
+        if job.state.ended or job.cancel_reason is not None:
+            return
+        job.cancel_reason = reason
+        if job.state is JobState.QUEUED:
+            self._end(job, JobState.CANCELLED, error=JobCancelledError(reason))
+            if job.task is not None:
+                job.task.cancel()
+        else:
+            self._later(self._stop_worker(job))
+
+    async def forget(self, id_: str) -> None:
+        """Cancel a job if need be, free its results and forget it; an unknown one is no error."""
+        job = self._jobs.get(id_)
+        if job is None:
+            return
+        if not job.state.ended:
+            job.cancel_reason = job.cancel_reason or "The job was deleted."
+            if job.worker is not None:
+                job.worker.kill()
+            elif job.task is not None:
+                job.task.cancel()
+            if job.task is not None:
+                await asyncio.wait([job.task], timeout=3)
+        self._drop(job)
+
+    def tidy(self) -> None:
+        """Cancel jobs whose lease has run out, forget old ones; called every now and then."""
+        now = time.monotonic()
+        for job in list(self._jobs.values()):
+            lease, silent = job.request.lease, now - job.touched
+            if not job.state.ended:
+                if lease is not None and silent > lease:
+                    self.cancel(job, f"The job was cancelled: nobody has asked after it for {lease:g} seconds.")
+            elif silent > (self._limits.keep_job if lease is None else max(lease, self._limits.keep_leased)):
+                self._drop(job)
+        ended = sorted((job for job in self._jobs.values() if job.state.ended), key=lambda job: job.touched)
+        for job in ended[: max(0, len(self._jobs) - self._limits.jobs)]:
+            self._drop(job)
+        self._buffers.free_abandoned(self._limits.keep_buffer)
+
+    async def stop(self) -> None:
+        """End all jobs and kill all workers."""
+        for job in list(self._jobs.values()):
+            self._end(job, JobState.CANCELLED, error=JobCancelledError("The server was stopped."))
+            if job.task is not None:
+                job.task.cancel()
+        await self._pool.close()
+
+    def _drop(self, job: JobRecord) -> None:
+        self._jobs.pop(job.id, None)
+        self._keys = {key: value for key, value in self._keys.items() if value[0] != job.id}
+        self._buffers.free_job(job.id)
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _stop_worker(self, job: JobRecord) -> None:
+        worker = job.worker
+        if worker is None:
+            return
+        self._later(worker.send({"cancel": True}))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(job.ended.wait(), self._limits.cancel_seconds)
+        if not job.state.ended:
+            worker.kill()
+
+    async def _run(self, job: JobRecord) -> None:
+        try:
+            async with self._slots:
+                await self._work(job)
+        except asyncio.CancelledError:
+            self._end(job, JobState.CANCELLED, error=JobCancelledError(job.cancel_reason or "The job was cancelled."))
+        except Exception as error:  # noqa: BLE001 - one job fails, the server goes on
+            _log.exception("[error] job %s", job.id)
+            text = f"The server failed: {type(error).__name__}: {error}"
+            self._end(job, JobState.FAILED, error=BioimgError(text, fix=f"The log has the details: {self._log_file}"))
+
+    async def _work(self, job: JobRecord) -> None:
+        worker = job.worker = self._pool.take()
+        _log.info("job %s (%s) runs in process %d", job.id, job.request.command, worker.process.pid)
+        job.become(JobState.RUNNING)
+        try:
+            await worker.send(self._order(job))
+            self._pool.prepare()
+            while (message := await worker.messages.get()) is not None:
+                if not job.state.ended:
+                    self._receive(job, message)
+                    if job.state.ended:
+                        self._later(_let_end(worker, self._limits.exit_seconds))
+            self._end_without_answer(job, worker)
+        finally:
+            worker.kill()
+            if job.state is not JobState.DONE:
+                self._buffers.free_job(job.id)
+
+    def _order(self, job: JobRecord) -> dict[str, Any]:
+        request = job.request
+        return {
+            "job": job.id,
+            "command": request.command,
+            "parameters": request.parameters,
+            "images": {
+                name: {"header": part.header, "path": str(self._buffers.get(part.buffer).path)}
+                for name, part in request.images.items()
+            },
+            "accept": None if request.accept is None else list(request.accept),
+            "folder": str(self._buffers.folder),
+            "log": self._log_file,
+        }
+
+    def _receive(self, job: JobRecord, message: dict[str, Any]) -> None:
+        if "progress" in message:
+            job.progress = Progress(**message["progress"])
+            job.announce()
+        elif "note" in message:
+            job.notes.append(message["note"])
+            job.announce()
+        elif "loaded" in message:  # the worker has its own copy: the memory is better spent on the result
+            self._buffers.free_inputs(job.id)
+        elif "result" in message:
+            self._end(job, JobState.DONE, result=self._result(job, message["result"]))
+        elif "error" in message:
+            error = BioimgError.from_json(message["error"])
+            if job.cancel_reason is not None or isinstance(error, JobCancelledError):
+                error = JobCancelledError(job.cancel_reason or error.message)
+            state = JobState.CANCELLED if isinstance(error, JobCancelledError) else JobState.FAILED
+            self._end(job, state, error=error)
+
+    def _result(self, job: JobRecord, data: dict[str, Any]) -> dict[str, Any]:
+        images = {}
+        for name, image in data["images"].items():
+            buffer = self._buffers.adopt(image["file"], image["size"], image["crc"], job.id)
+            path = str(buffer.path) if job.request.local else None
+            images[name] = {"header": image["header"], "buffer": buffer.id, "path": path}
+        return {**data, "images": images}
+
+    def _end_without_answer(self, job: JobRecord, worker: Worker) -> None:
+        if job.cancel_reason is not None:
+            self._end(job, JobState.CANCELLED, error=JobCancelledError(job.cancel_reason))
+            return
+        how, sentence = worker.how_it_ended()
+        error = WorkerDiedError(
+            f"The process that did the work ended before the work was done ({sentence}).",
+            fix=f"Try a smaller image or smaller tiles. The log has the details: {self._log_file}",
+            signal=how,
+            log=worker.log_tail,
+        )
+        self._end(job, JobState.FAILED, error=error)
+
+    def _end(
+        self,
+        job: JobRecord,
+        state: JobState,
+        *,
+        error: BioimgError | None = None,
+        result: dict[str, Any] | None = None,
+    ) -> None:
+        if job.state.ended:
+            return
+        job.error, job.result = error, result
+        job.touched = time.monotonic()
+        job.become(state)
+        _log.info("job %s %s%s", job.id, state.value, f" [{error.code}] {error.message}" if error else "")
+        self._buffers.free_inputs(job.id)
+
+
+async def _let_end(worker: Worker, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    worker.kill()

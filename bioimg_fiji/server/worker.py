@@ -1,0 +1,176 @@
+"""The process that does one job's work.
+
+It reads JSON lines from its standard input (the job, then perhaps a wish to cancel) and writes JSON lines to its
+standard output: ready, loaded, progress, note, and at last result or error. Whatever the command itself prints goes to
+standard error, which the server keeps as the log. The worker never outlives its server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import json
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bioimg_fiji.commands import Result, find, load_commands
+from bioimg_fiji.errors import BioimgError, ImageError
+from bioimg_fiji.image import Image, imagej_pixels
+from bioimg_fiji.jobs import Job
+from bioimg_fiji.server.wire import plain, read_pixels, write_pixels
+
+_PR_SET_PDEATHSIG = 1
+_log = logging.getLogger(__name__)
+
+
+class Channel:
+    """The pipes to the server, out of the reach of the command's own prints and reads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Plain handles: Python's end would trip over a buffered file that a daemon thread is reading.
+        self._input = os.dup(0)
+        self._output = os.dup(1)
+        with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device, not a path
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(2, 1)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send one message whole; a server that is gone is told by the reading side."""
+        line = json.dumps(plain(message), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        with self._lock, contextlib.suppress(OSError):
+            view = memoryview(line)
+            while view:
+                view = view[os.write(self._output, view) :]
+
+    def listen(self, receive: Callable[[dict[str, Any]], None]) -> None:
+        """Give each message to `receive`, until the server is gone; then end this process and its children."""
+        parts: list[bytes] = []
+        while block := os.read(self._input, 1 << 20):
+            *lines, rest = block.split(b"\n")
+            for line in lines:
+                receive(json.loads(b"".join([*parts, line])))
+                parts.clear()
+            parts.append(rest)
+        _end_all()
+
+
+def main(server: int) -> int:
+    """Do one job for the server process `server`."""
+    channel = Channel()
+    _die_with(server)
+    faulthandler.enable()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    requests: queue.Queue[dict[str, Any]] = queue.Queue()
+    job = Job(
+        on_progress=lambda progress: channel.send({"progress": progress.to_json()}),
+        on_note=lambda sentence: channel.send({"note": sentence}),
+    )
+
+    def receive(message: dict[str, Any]) -> None:
+        if "cancel" in message:
+            job.cancel()
+        else:
+            requests.put(message)
+
+    threading.Thread(target=channel.listen, args=(receive,), name="bioimg-listen", daemon=True).start()
+    load_commands()
+    channel.send({"ready": True})
+    channel.send(_answer(requests.get(), job, channel))
+    return 0
+
+
+def _answer(request: dict[str, Any], job: Job, channel: Channel) -> dict[str, Any]:
+    """Run the command and give the last message: the result, or the error whatever it is."""
+    try:
+        images = {name: _load(part) for name, part in request["images"].items()}
+        channel.send({"loaded": True})
+        result = find(request["command"]).run(request["parameters"] | images, job)
+        return {"result": store(result, request["accept"], Path(request["folder"]), request["job"])}
+    except BioimgError as error:
+        _log.info("[%s] %s", error.code, error, exc_info=True)
+        return {"error": error.to_json()}
+    except MemoryError:
+        _log.exception("[error] out of memory")
+        text = "This computer's memory is not enough for the job."
+        return {
+            "error": BioimgError(text, fix="Close other programs, or use a smaller image or smaller tiles.").to_json()
+        }
+    except BaseException as error:  # noqa: BLE001 - a command may raise anything, SystemExit too
+        _log.exception("[error] %s", type(error).__name__)
+        text = f"The command failed: {type(error).__name__}: {error}"
+        return {"error": BioimgError(text, fix=f"The log has the details: {request['log']}").to_json()}
+
+
+def _load(part: Mapping[str, Any]) -> Image:
+    return Image.from_header(part["header"], read_pixels(Path(part["path"]), part["header"]))
+
+
+def store(result: Result, accept: list[str] | None, folder: Path, job: str) -> dict[str, Any]:
+    """Write the result's images to files `<job>.<n>` in the folder, all or none, and give the result as JSON.
+
+    Raises
+    ------
+    StorageError
+        When the disk is full.
+    ImageError
+        When the client can show none of the pixel types that would hold an image.
+    """
+    images: dict[str, Any] = {}
+    try:
+        for number, (name, given) in enumerate(result.images.items()):
+            image = _accepted(name, given, accept)
+            file = f"{job}.{number}"
+            images[name] = {"header": _header(image), "file": file, "size": image.pixels.nbytes}
+            images[name]["crc"] = write_pixels(folder / file, image.pixels, create=True)
+    except BaseException:
+        for path in folder.glob(f"{job}.*"):
+            path.unlink(missing_ok=True)
+        raise
+    return {"images": images, **plain(result.to_json())}
+
+
+def _header(image: Image) -> dict[str, Any]:
+    """Give the header as JSON has it; a display range with NaN is none."""
+    header: dict[str, Any] = plain(image.header())
+    for channel in header["channels"]:
+        if channel["display"] is not None and None in channel["display"]:
+            channel["display"] = None
+    return header
+
+
+def _accepted(name: str, image: Image, accept: list[str] | None) -> Image:
+    if accept is None or image.dtype.name in accept:
+        return image
+    image = imagej_pixels(image)
+    if image.dtype.name not in accept:
+        raise ImageError(
+            f"The result {name!r} has pixels of type {image.dtype}, which this program cannot show.",
+            fix=f"It shows {', '.join(accept)}.",
+        )
+    return image
+
+
+def _die_with(server: int) -> None:
+    """Have the kernel end this process with its server, where it can (Linux).
+
+    The reading thread does the same everywhere, but native code that holds Python's lock would keep it from running.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != server:  # it died before the call
+            _end_all()
+
+
+def _end_all() -> None:
+    if sys.platform != "win32" and os.getpgrp() == os.getpid():
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os._exit(1)
