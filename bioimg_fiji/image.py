@@ -186,8 +186,9 @@ class Image:
 
     @property
     def plane_count(self) -> int:
-        """Number of (y, x) planes."""
-        return math.prod(self.shape) // (self.size("y") * self.size("x")) if self.pixels.size else 0
+        """Number of (y, x) planes; the three colours of an RGB picture are one."""
+        colours = self.size("c") if self.rgb else 1
+        return math.prod(self.shape) // (self.size("y") * self.size("x") * colours) if self.pixels.size else 0
 
     def scale(self, axis: str) -> Scale:
         """Calibration of an axis; one pixel per step where nothing is known."""

@@ -10,7 +10,7 @@ import click
 
 from bioimg_fiji.commands import Command
 
-TYPES: dict[str, click.ParamType] = {
+TYPES: dict[str, click.ParamType[Any]] = {
     "integer": click.INT,
     "number": click.FLOAT,
     "boolean": click.BOOL,
@@ -41,7 +41,7 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
 def _option(name: str, entry: Mapping[str, Any], *, required: bool) -> click.Option:
     unit = f" [{entry['x-unit']}]" if "x-unit" in entry else ""
     default = f" Default: {str(entry['default']).lower()}." if "default" in entry else ""
-    kind: click.ParamType = TYPES[entry.get("type", "string")]
+    kind: click.ParamType[Any] = TYPES[entry.get("type", "string")]
     if "enum" in entry:
         kind = click.Choice([str(choice) for choice in entry["enum"]])
     elif entry.get("x-widget"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -81,7 +81,7 @@ class Terminal:
         for sentence in result.notes:
             self.note(sentence)
 
-    def table(self, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    def table(self, title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         """Print a table on stdout."""
         shown = RichTable(title=title or None, show_header=any(columns), box=None, pad_edge=False)
         for column in columns:

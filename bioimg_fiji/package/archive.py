@@ -1,7 +1,7 @@
 """Archives of packages: out of a zip into a private folder, and back.
 
 An archive may come from anywhere. Only regular files are taken out, names that leave the folder or clash where upper
-and lower case are one are refused, and what is written is counted as it is written, whatever the archive says of itself.
+and lower case are one are refused, and data are counted as they are written, whatever the archive says of itself.
 """
 
 from __future__ import annotations

@@ -229,7 +229,7 @@ def _yaml(content: Mapping[str, Any]) -> bytes:
 
     yaml = ruyaml.YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.allow_unicode = True
     buffer = io.BytesIO()
     yaml.dump(_plain(content), buffer)

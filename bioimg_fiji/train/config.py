@@ -67,12 +67,12 @@ class TrainConfig:
     patch_z: int = 16
     dims: int = 2
     learning_rate: float = 1e-3
-    masked_fraction: float = 0.01
+    masked_fraction: float = 0.02
     radius: int = 2
     filters: int = 16
     depth: int = 2
     upsampling: str = "linear"
-    padding: str = "zeros"
+    padding: str = "reflect"
     average: float = 0.99
     held_out: float = 0.05
     seed: int = 0

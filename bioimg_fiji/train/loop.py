@@ -22,6 +22,8 @@ from bioimg_fiji.train.schedule import one_cycle
 _REPORT_SECONDS = 0.25
 _VALIDATIONS = 20
 _GRADIENT_LIMIT = 1.0
+_BETAS = (0.9, 0.98)
+"""NB: torch's 0.999 remembers the first, huge gradients for a thousand steps, as long as a short training lasts."""
 
 
 class Loop:
@@ -36,7 +38,7 @@ class Loop:
             torch.manual_seed(config.seed)
             network = build(ARCHITECTURE, kwargs)
         self._network = network.to(device).to(memory_format=self._layout)
-        self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=config.learning_rate, weight_decay=1e-4)
+        self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=config.learning_rate, betas=_BETAS)
         self._average = [p.detach().clone() for p in self._network.parameters()]
         self._validation_batches = source.validation()
         self.history: list[float] = []

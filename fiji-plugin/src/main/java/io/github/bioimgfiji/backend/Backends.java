@@ -1,8 +1,11 @@
 package io.github.bioimgfiji.backend;
 
-/** The backend in use: the one that Python registered. */
+import io.github.bioimgfiji.client.HttpBackend;
+
+/** The backend in use: the one that Python registered, else a server process of this computer. */
 public final class Backends {
   private static Backend registered;
+  private static Backend http;
 
   private Backends() {}
 
@@ -15,7 +18,7 @@ public final class Backends {
     registered = backend;
   }
 
-  /** Forgets the registered backend. */
+  /** Goes back to the server process. */
   public static synchronized void unregister() {
     registered = null;
   }
@@ -23,12 +26,15 @@ public final class Backends {
   /**
    * Gives the backend in use.
    *
-   * @return the registered one
+   * @return the registered one, else the one that talks to a server process
    */
   public static synchronized Backend get() {
     if (registered != null) {
       return registered;
     }
-    throw new IllegalStateException("No backend is registered. Call Backends.register first.");
+    if (http == null) {
+      http = new HttpBackend();
+    }
+    return http;
   }
 }

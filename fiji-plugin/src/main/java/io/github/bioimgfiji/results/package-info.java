@@ -1,0 +1,2 @@
+/** Showing a command's results in ImageJ. */
+package io.github.bioimgfiji.results;

@@ -1,0 +1,143 @@
+"""Samples, checks, the intensity scale, patches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bioimg_fiji.errors import AxesError, ImageError, ImageTooSmallError, ParameterError
+from bioimg_fiji.image import Image
+from bioimg_fiji.train.config import PRESETS, TrainConfig
+from bioimg_fiji.train.data import prepare
+from bioimg_fiji.train.sampling import inside, patch_shape, place_around, random_place, turned
+from bioimg_fiji.train.schedule import one_cycle
+
+CONFIG = TrainConfig(held_out=0.1)
+
+
+def stack(*shape: int, dtype: type = np.uint16) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 1000, shape).astype(dtype)
+
+
+def test_every_plane_is_a_sample_in_raw_units() -> None:
+    pixels = stack(3, 2, 40, 48)
+    data = prepare([Image(pixels, "tcyx"), Image(stack(64, 36), "yx")], CONFIG)
+    assert len(data.samples) == 7
+    assert data.smallest == (40, 36)
+    assert np.array_equal(data.samples[3], pixels[1, 1])
+    every = np.concatenate([pixels.ravel(), stack(64, 36).ravel()]).astype(float)
+    assert data.mean == pytest.approx(every.mean(), rel=1e-12)
+    assert data.std == pytest.approx(every.std(), rel=1e-12)
+
+
+def test_axes_are_taken_by_name_not_by_place() -> None:
+    pixels = stack(48, 5, 40)  # y, z, x
+    data = prepare([Image(pixels, "yzx")], CONFIG)
+    assert np.array_equal(data.samples[2], pixels[:, 2])
+    volume = prepare([Image(pixels, "yzx")], TrainConfig(dims=3))
+    assert len(volume.samples) == 1
+    assert np.array_equal(volume.samples[0], pixels.transpose(1, 0, 2))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32])
+def test_normalising_and_back_is_exact_enough(dtype: type) -> None:
+    data = prepare([Image((stack(40, 40) % 200).astype(dtype), "yx")], CONFIG)
+    scaled = data.normalised(data.samples[0])
+    assert scaled.dtype == np.float32
+    assert scaled.mean() == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(scaled * data.std + data.mean, data.samples[0], atol=1e-3)
+
+
+def test_hash_follows_the_pixels_only() -> None:
+    first, second = stack(40, 40), stack(40, 40)
+    assert prepare([Image(first, "yx")], CONFIG).sha256 == prepare([Image(second, "yx", title="b")], CONFIG).sha256
+    second[3, 4] += 1
+    assert prepare([Image(first, "yx")], CONFIG).sha256 != prepare([Image(second, "yx")], CONFIG).sha256
+    big = first.astype(first.dtype.newbyteorder(">"))
+    assert prepare([Image(first, "yx")], CONFIG).sha256 == prepare([Image(big, "yx")], CONFIG).sha256
+
+
+@pytest.mark.parametrize(
+    ("pixels", "axes", "dims", "error", "text"),
+    [
+        (stack(40, 31), "yx", 2, ImageTooSmallError, "at least 32"),
+        (stack(3, 40, 40), "zyx", 3, ImageTooSmallError, "at least 4"),
+        (stack(40, 40), "yx", 3, AxesError, "dims 2"),
+        (np.full((40, 40), 7), "yx", 2, ImageError, "nothing to learn"),
+        (np.full((40, 40), np.nan), "yx", 2, ImageError, "NaN"),
+        (stack(40, 40) > 500, "yx", 2, ImageError, "binary"),
+    ],
+)
+def test_unusable_images_are_refused(
+    pixels: np.ndarray, axes: str, dims: int, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        prepare([Image(pixels, axes)], TrainConfig(dims=dims))
+
+
+def test_no_image_is_refused() -> None:
+    with pytest.raises(ImageError, match="no image"):
+        prepare([], CONFIG)
+
+
+def test_held_out_share() -> None:
+    data = prepare([Image(stack(4, 100, 100), "tyx")], CONFIG)
+    marked = [inside(b, (slice(0, 100), slice(0, 100)), (100, 100)) for b in data.held_out]
+    assert np.mean(marked) == pytest.approx(0.1, rel=0.05)
+    assert len({str(b) for b in data.held_out}) > 1
+
+
+def test_inside_cuts_the_block_to_the_patch() -> None:
+    block, place = (slice(10, 20), slice(0, 5)), (slice(15, 31), slice(2, 18))
+    expected = np.zeros((16, 16), bool)
+    expected[:5, :3] = True
+    assert np.array_equal(inside(block, place, (40, 40)), expected)
+    assert not inside(block, (slice(20, 36), slice(6, 22)), (40, 40)).any()
+    assert not inside(None, place, (40, 40)).any()
+
+
+def test_patches_stay_inside_and_reach_every_place() -> None:
+    rng = np.random.default_rng(0)
+    starts = {random_place((19, 33), (16, 32), rng)[0].start for _ in range(200)}
+    assert starts == {0, 1, 2, 3}
+    assert place_around((slice(0, 4), slice(28, 33)), (19, 33), (16, 32)) == (slice(0, 16), slice(1, 33))
+
+
+def test_patch_is_cut_down_to_what_fits() -> None:
+    assert patch_shape((50, 400), TrainConfig(patch=64), (4, 4)) == (48, 64)
+    assert patch_shape((9, 50, 400), TrainConfig(patch=64), (1, 4, 4)) == (9, 48, 64)
+
+
+def test_turning_gives_the_eight_symmetries() -> None:
+    patch, rng = np.arange(9).reshape(3, 3), np.random.default_rng(0)
+    assert len({turned(patch, rng).tobytes() for _ in range(300)}) == 8
+    assert len({turned(patch, rng, quarter_turns=False).tobytes() for _ in range(300)}) == 4
+
+
+def test_schedule_rises_and_falls() -> None:
+    rates = [one_cycle(step, 200, 1e-3) for step in range(200)]
+    assert max(rates) == pytest.approx(1e-3, rel=1e-3)
+    assert rates.index(max(rates)) in (19, 20)
+    assert rates[0] < 1e-4
+    assert rates[-1] < 2e-6
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("steps", 0), ("steps", True), ("batch_size", 1.5), ("dims", 4), ("learning_rate", -1), ("upsampling", "cubic"),
+        ("held_out", 0.9), ("device", "tpu"), ("average", 1.0), ("masked_fraction", 0), ("learning_rate", float("nan")),
+    ],
+)  # fmt: skip
+def test_wrong_parameter_is_named(field: str, value: object) -> None:
+    with pytest.raises(ParameterError, match=f"{field} must be") as caught:
+        TrainConfig(**{field: value})
+    assert caught.value.details["field"] == field
+
+
+def test_presets_and_changes() -> None:
+    assert TrainConfig.preset("quick", seed=5).seed == 5
+    steps = [TrainConfig.preset(name).steps for name in PRESETS]
+    assert steps == sorted(steps)
+    with pytest.raises(ParameterError, match="quick, normal, thorough"):
+        TrainConfig.preset("fast")
