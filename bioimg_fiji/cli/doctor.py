@@ -34,7 +34,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything; a part that cannot be looked at is a finding, not a crash."""
     findings = [_python(), *_packages(), _java(), *_guarded(_plugin, "plugin"), *_guarded(_endpoint, "Fiji")]
-    return [*findings, *_guarded(_server, "server"), *_machine()]
+    return [*findings, *_guarded(_devices, "devices"), *_guarded(_server, "server"), *_machine()]
 
 
 def _guarded(look: Callable[[], Finding], name: str) -> list[Finding]:
@@ -78,6 +78,12 @@ def _endpoint() -> Finding:
     from bioimg_fiji.fiji import find_endpoint
 
     return Finding("Fiji", find_endpoint())
+
+
+def _devices() -> Finding:
+    from bioimg_fiji.runtime import devices
+
+    return Finding("devices", ", ".join(devices()))
 
 
 def _server() -> Finding:

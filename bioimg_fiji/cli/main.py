@@ -41,16 +41,18 @@ def main() -> None:
 
 
 class Lazy(click.Group):
-    """A group whose `run` is made from the registry when it is asked for."""
+    """A group whose `run` and `train` are made from the registry when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Give the fixed commands and the made ones."""
-        return sorted([*super().list_commands(ctx), "run"])
+        return sorted([*super().list_commands(ctx), "run", "train"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Make the command line of a registered command, or give a fixed one."""
         if cmd_name == "run":
             return _run_line(find("run_model"))
+        if cmd_name == "train":
+            return _train_line(find("train_denoiser"))
         return super().get_command(ctx, cmd_name)
 
 
@@ -165,3 +167,26 @@ def _run_line(command: Command) -> click.Command:
     ]
     options = options_for(command, leave_out=("model",))
     return click.Command("run", params=[*arguments, *options], callback=work, help=command.help)
+
+
+def _train_line(command: Command) -> click.Command:
+    def work(image: Path, output: Path | None, **values: Any) -> None:
+        if output is not None:
+            check_target(output)
+        options = given(values)
+        source = read_image(image, options.get("axes"))
+        terminal = Terminal()
+        with terminal.job() as job:
+            done = command.run({"image": source, "apply": output is not None} | options, job)
+        if output is not None:
+            terminal.out.print(str(write_image(done.images["output"], output)), markup=False)
+        terminal.result(done)
+
+    methods = command.describe()["schema"]["properties"]["method"]["enum"]
+    arguments: list[click.Parameter] = [
+        click.Argument(["method"], type=click.Choice(methods)),
+        click.Argument(["image"], type=click.Path(path_type=Path)),
+    ]
+    output = click.Option(["--output"], type=click.Path(path_type=Path), help="Denoise the image too, into this file.")
+    options = options_for(command, leave_out=("method", "apply"))
+    return click.Command("train", params=[*arguments, output, *options], callback=work, help=command.help)

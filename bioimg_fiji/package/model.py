@@ -165,7 +165,8 @@ class Weights:
 class ModelPackage:
     """A model package that has been opened.
 
-    `sha256` is over the description and every file that it names: the same for a folder and for the archive of it.
+    `sha256` is over the description and every file that it takes to run, test and explain the model: the same for a
+    folder and for the archive of it.
     `config` is the description's free part; ours is `config["bioimg_fiji"]`.
     """
 

@@ -10,6 +10,7 @@ import hashlib
 import io
 import re
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -253,7 +254,10 @@ def _check(description: Path) -> None:
     """Let bioimageio.spec read the package, with all its files."""
     from bioimageio.spec import InvalidDescr, load_description
 
-    found = load_description(description)
+    with warnings.catch_warnings():
+        # NB: bioimageio.spec leaves the closing of files to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        found = load_description(description)
     if isinstance(found, InvalidDescr):
         errors = [
             f"{'.'.join(str(part) for part in error.loc)}: {error.msg}"

@@ -1,8 +1,9 @@
 """A look at the noise before training, whether it is of the kind that the method expects.
 
 Blind-spot methods need noise that is independent from pixel to pixel. In a movie the noise shows in the second
-difference of neighbouring frames, where everything that stands still or drifts evenly cancels. In a single image it can
-only be guessed, from the flattest places, so a single image is warned about and never refused.
+difference of neighbouring frames, where everything that stands still cancels. In a single image it can only be guessed,
+so a single image is warned about and never refused. In both, only the quietest of small blocks
+are judged: what moves, flashes or has structure is louder than noise alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ CLIPPED = 0.01
 """Share of pixels at one end of the range from which a warning is given."""
 
 _BLOCK = 16
+_FEWEST_BLOCKS = 8
 _FEWEST_FRAMES = 6
 _MOST_FRAMES = 64
 _MOST_PLANES = 16
@@ -72,8 +74,8 @@ def look(images: Sequence[Image], independent_in: Sequence[str] = ("y", "x")) ->
 def movie_noise_correlation(frames: NDArray[Any]) -> dict[str, float]:
     """Give the correlation of the noise between neighbouring pixels of a movie.
 
-    The second difference f[t-1] - 2 f[t] + f[t+1] is cut into blocks of 16 x 16; the median over blocks and frames of
-    each block's correlation is taken, so that moving or flashing cells, which are in the minority, do not count.
+    The second difference f[t-1] - 2 f[t] + f[t+1] is cut into blocks of 16 x 16; the median correlation of the
+    quietest quarter of all blocks and frames is taken, so that moving or flashing cells do not count.
 
     Parameters
     ----------
@@ -89,7 +91,7 @@ def movie_noise_correlation(frames: NDArray[Any]) -> dict[str, float]:
     for t in middle:
         three = frames[t - 1 : t + 2].astype(np.float64)
         blocks.append(_blocks(three[0] - 2 * three[1] + three[2]))
-    return _median_correlation(np.concatenate(blocks))
+    return _median_correlation(_quietest(np.concatenate(blocks), share=0.25))
 
 
 def image_noise_correlation(planes: NDArray[Any]) -> dict[str, float]:
@@ -107,13 +109,8 @@ def image_noise_correlation(planes: NDArray[Any]) -> dict[str, float]:
     -------
     As `movie_noise_correlation`; empty when no block varies.
     """
-    blocks = _without_plane(np.concatenate([_blocks(plane.astype(np.float64)) for plane in planes]))
-    variances = blocks.var(axis=(1, 2))
-    blocks, variances = blocks[variances > 0], variances[variances > 0]
-    if len(blocks) == 0:
-        return {}
-    quietest = np.argsort(variances)[: max(len(blocks) // 10, min(len(blocks), 8))]
-    return _median_correlation(blocks[quietest])
+    blocks = np.concatenate([_blocks(plane.astype(np.float64)) for plane in planes])
+    return _median_correlation(_quietest(_without_plane(blocks), share=0.1))
 
 
 def _correlation_finding(image: Image, independent_in: Sequence[str]) -> Finding | None:
@@ -208,10 +205,16 @@ def _without_plane(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
+def _quietest(blocks: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Keep this share of the blocks, at least eight: those that vary least, but vary."""
+    variances = blocks.var(axis=(1, 2))
+    blocks, variances = blocks[variances > 0], variances[variances > 0]
+    return blocks[np.argsort(variances)[: max(round(len(blocks) * share), _FEWEST_BLOCKS)]]
+
+
 def _median_correlation(blocks: NDArray[np.float64]) -> dict[str, float]:
     blocks = blocks - blocks.mean(axis=(1, 2), keepdims=True)
     variance = np.mean(blocks**2, axis=(1, 2))
-    blocks, variance = blocks[variance > 0], variance[variance > 0]
     if len(blocks) == 0:
         return {}
     products = {

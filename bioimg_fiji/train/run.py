@@ -210,7 +210,7 @@ def _provenance(
         "machine": machine,
         "versions": {
             "bioimg-fiji": bioimg_fiji.__version__,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),  # a subclass of str, which YAML refuses
             "numpy": np.__version__,
             "python": platform.python_version(),
         },

@@ -47,9 +47,8 @@ def demo_image() -> Sample:
     photons = blue / blue.mean() * PHOTONS
     reading = np.clip(expose(photons, np.random.default_rng(_SEED)).round(), 0, np.iinfo(np.uint16).max)
     about = (
-        "Real microscopy: stained colon tissue (the blue channel of scikit-image's immunohistochemistry image, "
-        "512 x 512)."
-        f" Noise was added to it, so that the truth is known: {PHOTONS:g} photons per pixel on average, read noise "
-        f"{READ_NOISE:g} electrons, gain {GAIN:g} ADU per photon, offset {OFFSET:g} ADU."
+        "Real microscopy: stained colon tissue (blue channel of scikit-image's immunohistochemistry image, 512 x 512)."
+        f" Noise was added to it, so that the truth is known: {PHOTONS:g} photons per pixel on average, read noise"
+        f" {READ_NOISE:g} electrons, gain {GAIN:g} ADU per photon, offset {OFFSET:g} ADU."
     )
     return Sample(Image(reading.astype(np.uint16), "yx", title="demo.tif"), truth(photons), OFFSET, about)
