@@ -203,7 +203,7 @@ def _input(trained: Trained, raw: Array) -> NewTensor:
     else:
         op = {"id": "scale_linear", "kwargs": {"gain": 1 / std, "offset": -mean / std}}
     axes = ({"type": "batch"}, {"type": "channel", "channel_names": ["intensity"]}, *space)
-    return NewTensor(INPUT, axes, (op,), raw, "Intensities as the microscope gave them")
+    return NewTensor(INPUT, axes, (op,), raw, "Intensities as the microscope gave them")  # type: ignore[arg-type]
 
 
 def _output(trained: Trained, result: Array, name: str) -> NewTensor:
@@ -214,7 +214,7 @@ def _output(trained: Trained, result: Array, name: str) -> NewTensor:
     gain, offset = float(trained.std), float(trained.mean)
     ops = [] if (gain, offset) == (1.0, 0.0) else [{"id": "scale_linear", "kwargs": {"gain": gain, "offset": offset}}]
     axes = ({"type": "batch"}, {"type": "channel", "channel_names": [name]}, *space)
-    return NewTensor(name, axes, tuple(ops), result, "Intensities in the units of the input")
+    return NewTensor(name, axes, tuple(ops), result, "Intensities in the units of the input")  # type: ignore[arg-type]
 
 
 def _weights(trained: Trained, source: str, factory: str) -> dict[str, dict[str, Any]]:
