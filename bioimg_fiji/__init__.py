@@ -8,10 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bioimg_fiji.client import Client
     from bioimg_fiji.commands import Parameters, Result, Table, command, key
     from bioimg_fiji.errors import BioimgError
-    from bioimg_fiji.fiji import Fiji, open_fiji
     from bioimg_fiji.files import read_image, write_image
     from bioimg_fiji.image import Channel, Image, Intensity, Scale, from_array
     from bioimg_fiji.jobs import Job
@@ -19,10 +17,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "client": ("Client",),
     "commands": ("Parameters", "Result", "Table", "command", "key"),
     "errors": ("BioimgError",),
-    "fiji": ("Fiji", "open_fiji"),
     "files": ("read_image", "write_image"),
     "image": ("Channel", "Image", "Intensity", "Scale", "from_array"),
     "jobs": ("Job",),
@@ -32,8 +28,6 @@ _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "BioimgError",
     "Channel",
-    "Client",
-    "Fiji",
     "Image",
     "Intensity",
     "Job",
@@ -45,7 +39,6 @@ __all__ = [
     "command",
     "from_array",
     "key",
-    "open_fiji",
     "read_image",
     "write_image",
 ]

@@ -53,7 +53,8 @@ public final class CommandSpec {
           "protocol", "The list of commands is damaged: " + damaged.getMessage(), fix);
     }
     List<String> near = Nearest.of(name, names);
-    String fix = near.isEmpty() ? "There are " + String.join(", ", names) + "." : Parameter.hint(near);
+    String fix =
+        near.isEmpty() ? "There are " + String.join(", ", names) + "." : Parameter.hint(near);
     throw new BackendException("unknown_command", "There is no command \"" + name + "\".", fix);
   }
 

@@ -7,8 +7,9 @@ import java.util.Map;
 /**
  * The {@code key=value} pairs of a macro line.
  *
- * <p>A value with blanks stands in [brackets], which may nest; one whose brackets do not balance, or which has a line break,
- * stands in "quotes" with {@code \"}, {@code \\} and {@code \n}. A key alone means true.
+ * <p>A value with blanks stands in [brackets], which may nest; one whose brackets do not balance,
+ * or which has a line break, stands in "quotes" with {@code \"}, {@code \\} and {@code \n}. A key
+ * alone means true.
  */
 public final class MacroLine {
   private final String line;
@@ -23,7 +24,8 @@ public final class MacroLine {
    *
    * @param line the line, as {@code Macro.getOptions()} gives it; null is an empty one
    * @return texts by key, in the line's order
-   * @throws BackendException for a bracket or quote that is not closed, a key twice, a value without a key
+   * @throws BackendException for a bracket or quote that is not closed, a key twice, a value
+   *     without a key
    */
   public static Map<String, String> parse(String line) throws BackendException {
     return new MacroLine(line == null ? "" : line).pairs();

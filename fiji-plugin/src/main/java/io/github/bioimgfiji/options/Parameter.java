@@ -110,7 +110,8 @@ public final class Parameter {
    *
    * @param text a value of a macro line or of a dialog's field
    * @return the value
-   * @throws BackendException (code "parameter") when it is of the wrong type, out of range or none of the choices
+   * @throws BackendException (code "parameter") when it is of the wrong type, out of range or none
+   *     of the choices
    */
   public JsonElement value(String text) throws BackendException {
     JsonPrimitive value = typed(text);

@@ -34,8 +34,8 @@ public final class Values {
    * @param command the command
    * @param given texts by key or by an older name of it
    * @return the values
-   * @throws BackendException (code "unknown_key" or "parameter") for a key that the command does not have, a key that is missing or
-   *     given twice, or a wrong value
+   * @throws BackendException (code "unknown_key" or "parameter") for a key that the command does
+   *     not have, a key that is missing or given twice, or a wrong value
    */
   public static Values check(CommandSpec command, Map<String, String> given)
       throws BackendException {
@@ -74,7 +74,8 @@ public final class Values {
   /**
    * Gives the texts to record: every key in the dialog's order.
    *
-   * <p>A single image input is left out, so that the macro works on the active image; so are passwords.
+   * <p>A single image input is left out, so that the macro works on the active image; so are
+   * passwords.
    */
   public Map<String, String> recorded() {
     boolean oneImage = command.images().size() == 1;
@@ -98,16 +99,16 @@ public final class Values {
     List<String> near = Nearest.of(key, keys);
     String hint = near.isEmpty() ? "" : Parameter.hint(near) + " ";
     String fix =
-        hint + "The keys are " + String.join(", ", keys) + ". A value with blanks stands in [brackets].";
+        hint
+            + "The keys are "
+            + String.join(", ", keys)
+            + ". A value with blanks stands in [brackets].";
     JsonObject details = new JsonObject();
     details.addProperty("field", key);
     details.addProperty("expected", String.join(", ", keys));
     details.addProperty("got", key);
     throw new BackendException(
-        "unknown_key",
-        command.title() + " has no key \"" + key + "\".",
-        fix,
-        Json.text(details));
+        "unknown_key", command.title() + " has no key \"" + key + "\".", fix, Json.text(details));
   }
 
   private static BackendException missing(Parameter parameter) {
