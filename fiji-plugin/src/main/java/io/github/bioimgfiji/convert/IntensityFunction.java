@@ -14,9 +14,11 @@ import java.util.Map;
 /**
  * The intensity calibration, as "intensity" of the header.
  *
- * <p>A custom function has its table (256 or 65536 values) as coefficients.
+ * <p>A custom function has its table (256 or 65536 values) as coefficients. A 32-bit image has a
+ * unit only: ImageJ takes its pixels for physical values.
  */
 final class IntensityFunction {
+  private static final String UNIT_ONLY = "none";
   private static final Map<String, Integer> NUMBERS = new LinkedHashMap<>();
 
   static {
@@ -45,6 +47,9 @@ final class IntensityFunction {
   private IntensityFunction() {}
 
   static JsonElement describe(Calibration cal, PixelType type) {
+    if (type == PixelType.FLOAT32) {
+      return unitOnly(cal.getValueUnit());
+    }
     String name = name(cal.getFunction());
     boolean eightOrSixteen = type == PixelType.UINT8 || type == PixelType.UINT16;
     if (name == null || !eightOrSixteen) {
@@ -65,8 +70,16 @@ final class IntensityFunction {
     }
     JsonObject intensity = Json.member(header, "intensity");
     String function = Json.string(intensity, "function", "");
-    if (function.isEmpty() || type == PixelType.FLOAT32 || type == PixelType.RGB) {
+    if (function.equals(UNIT_ONLY)) {
+      cal.setValueUnit(Json.string(intensity, "unit", ""));
       return;
+    }
+    if (function.isEmpty() || type == PixelType.RGB) {
+      return;
+    }
+    if (type == PixelType.FLOAT32) {
+      throw new IllegalArgumentException(
+          "ImageJ has no intensity calibration for 32-bit images: their pixels are physical values");
     }
     if (!NUMBERS.containsKey(function)) {
       throw new IllegalArgumentException(
@@ -84,6 +97,21 @@ final class IntensityFunction {
     } else {
       cal.setFunction(number, values, unit, Json.bool(intensity, "zero_clip", false));
     }
+  }
+
+  /**
+   * Describes an image whose pixels are physical values: ImageJ knows their unit, and no function.
+   */
+  private static JsonElement unitOnly(String unit) {
+    if (unit == null || unit.isEmpty() || unit.equals(Calibration.DEFAULT_VALUE_UNIT)) {
+      return JsonNull.INSTANCE;
+    }
+    JsonObject intensity = new JsonObject();
+    intensity.addProperty("function", UNIT_ONLY);
+    intensity.add("coefficients", new JsonArray());
+    intensity.addProperty("unit", unit);
+    intensity.addProperty("zero_clip", false);
+    return intensity;
   }
 
   private static String name(int number) {

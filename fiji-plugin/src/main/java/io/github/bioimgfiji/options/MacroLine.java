@@ -58,6 +58,11 @@ public final class MacroLine {
       if (place < line.length() && line.charAt(place) == '=') {
         place++;
         value = value(key);
+        if (place < line.length() && !isBlank(line.charAt(place))) {
+          throw error(
+              "\"" + line.substring(place) + "\" follows the value of " + key + " without a blank.",
+              "Write " + key + "=[value] and a blank behind it.");
+        }
       }
       if (found.put(key, value) != null) {
         throw error(key + " is given twice.", "Give it once.");

@@ -17,7 +17,7 @@ public final class Nearest {
    *
    * @param name the mistyped name
    * @param names the names there are
-   * @return at most three, none that differs in more than about half of its letters
+   * @return at most three, none that differs in more than about a third of its letters
    */
   public static List<String> of(String name, Collection<String> names) {
     String wanted = name.toLowerCase(Locale.ROOT);
@@ -25,7 +25,7 @@ public final class Nearest {
     for (String each : names) {
       String known = each.toLowerCase(Locale.ROOT);
       boolean part = wanted.length() >= 3 && (known.contains(wanted) || wanted.contains(known));
-      if (part || distance(wanted, known) <= Math.max(1, wanted.length() / 2 - 1)) {
+      if (part || distance(wanted, known) <= Math.max(1, (wanted.length() + 1) / 3)) {
         near.add(each);
       }
     }

@@ -1,0 +1,194 @@
+package io.github.bioimgfiji.client;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
+import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.json.Json;
+import java.io.ByteArrayOutputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.HttpURLConnection;
+import java.net.Proxy;
+import java.net.URL;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * Requests to one server.
+ *
+ * <p>An answer that is an error becomes a {@link BackendException}, a broken connection stays an
+ * {@link IOException}. Requests never go through a proxy, and each has a connection of its own: one
+ * that was kept open may have died, and a request must not be repeated without our knowing.
+ */
+final class Http {
+  private static final int CONNECT_MS = 2000;
+  private static final int READ_MS = 5000;
+
+  /** How long the server may take to store what was sent. */
+  private static final int STORE_MS = 60000;
+
+  private final Connection connection;
+
+  Http(Connection connection) {
+    this.connection = connection;
+  }
+
+  /** Writes the body of a request. */
+  interface Body {
+    void write(OutputStream stream) throws IOException;
+  }
+
+  Connection connection() {
+    return connection;
+  }
+
+  /** Asks for a JSON object. */
+  JsonObject get(String path) throws IOException, BackendException {
+    return json(getText(path));
+  }
+
+  /** Asks for a text. */
+  String getText(String path) throws IOException, BackendException {
+    return answer(request("GET", path), 0, null);
+  }
+
+  /** Asks for something long; the caller reads its stream, and disconnects. */
+  HttpURLConnection open(String path) throws IOException, BackendException {
+    HttpURLConnection request = request("GET", path);
+    check(request);
+    return request;
+  }
+
+  /** Sends a JSON object and gives the answer. */
+  JsonObject post(String path, JsonObject body) throws IOException, BackendException {
+    return post(path, body, "");
+  }
+
+  /**
+   * Sends a JSON object and gives the answer.
+   *
+   * @param key what makes the server take the request once, however often it comes; "" for none
+   */
+  JsonObject post(String path, JsonObject body, String key) throws IOException, BackendException {
+    byte[] bytes = Json.text(body).getBytes(StandardCharsets.UTF_8);
+    HttpURLConnection request = request("POST", path);
+    request.setRequestProperty("Content-Type", "application/json");
+    if (!key.isEmpty()) {
+      request.setRequestProperty("Idempotency-Key", key);
+    }
+    return json(answer(request, bytes.length, stream -> stream.write(bytes)));
+  }
+
+  /** Sends bytes. */
+  void put(String path, long size, String crc, Body body) throws IOException, BackendException {
+    HttpURLConnection request = request("PUT", path);
+    request.setReadTimeout(STORE_MS);
+    request.setRequestProperty("Content-Type", "application/octet-stream");
+    request.setRequestProperty("X-CRC32", crc);
+    answer(request, size, body);
+  }
+
+  /** Removes something on the server. */
+  void delete(String path) throws IOException, BackendException {
+    answer(request("DELETE", path), 0, null);
+  }
+
+  private HttpURLConnection request(String method, String path) throws IOException {
+    URL url = new URL(connection.url + path);
+    HttpURLConnection request = (HttpURLConnection) url.openConnection(Proxy.NO_PROXY);
+    request.setRequestMethod(method);
+    request.setConnectTimeout(CONNECT_MS);
+    request.setReadTimeout(READ_MS);
+    request.setUseCaches(false);
+    request.setInstanceFollowRedirects(false);
+    request.setRequestProperty("Authorization", "Bearer " + connection.token);
+    // NB: it is the server's answer in kind that keeps Java from using the connection again.
+    request.setRequestProperty("Connection", "close");
+    return request;
+  }
+
+  /** Sends a request, with a body or null, and gives the answer's text. */
+  private static String answer(HttpURLConnection request, long size, Body body)
+      throws IOException, BackendException {
+    try {
+      if (body != null) {
+        send(request, size, body);
+      }
+      check(request);
+      return text(request);
+    } finally {
+      request.disconnect(); // also when something has failed in the middle
+    }
+  }
+
+  private static void send(HttpURLConnection request, long size, Body body) throws IOException {
+    request.setDoOutput(true);
+    // NB: a body of announced length also keeps Java from sending a POST again by itself.
+    request.setFixedLengthStreamingMode(size);
+    try (OutputStream stream = request.getOutputStream()) {
+      body.write(stream);
+    }
+  }
+
+  private static void check(HttpURLConnection request) throws IOException, BackendException {
+    int status = request.getResponseCode();
+    if (status >= 200 && status < 300) {
+      return;
+    }
+    String body = "";
+    try (InputStream stream = request.getErrorStream()) {
+      body = stream == null ? "" : new String(bytes(stream), StandardCharsets.UTF_8);
+    } catch (IOException broken) {
+      // The status is known, which is more than a broken connection would say.
+    }
+    throw error(status, body);
+  }
+
+  private static BackendException error(int status, String body) {
+    try {
+      if (Json.object(body).has("error")) {
+        return BackendException.fromJson(body);
+      }
+    } catch (JsonParseException notOurs) {
+      // Falls through: some other program answers, or Java has thrown the body away.
+    }
+    if (status == HttpURLConnection.HTTP_UNAUTHORIZED) {
+      return new BackendException(
+          "authentication",
+          "The model server was restarted and does not know this request's token.",
+          "Run the command again.");
+    }
+    return ServerErrors.protocol(
+        "The model server answered with HTTP status " + status + " and without a reason.");
+  }
+
+  /** Reads an answer. NB: Java takes one that broke off for whole. */
+  private static String text(HttpURLConnection request) throws IOException {
+    try (InputStream stream = request.getInputStream()) {
+      byte[] bytes = bytes(stream);
+      long announced = request.getContentLengthLong();
+      if (announced >= 0 && bytes.length != announced) {
+        throw new EOFException("The model server's answer broke off.");
+      }
+      return new String(bytes, StandardCharsets.UTF_8);
+    }
+  }
+
+  private static JsonObject json(String text) throws BackendException {
+    try {
+      return Json.object(text);
+    } catch (JsonParseException notJson) {
+      throw ServerErrors.protocol("The model server's answer is not JSON.");
+    }
+  }
+
+  private static byte[] bytes(InputStream stream) throws IOException {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    byte[] part = new byte[8192];
+    for (int count = stream.read(part); count >= 0; count = stream.read(part)) {
+      bytes.write(part, 0, count);
+    }
+    return bytes.toByteArray();
+  }
+}

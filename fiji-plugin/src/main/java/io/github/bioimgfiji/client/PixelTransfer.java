@@ -1,0 +1,152 @@
+package io.github.bioimgfiji.client;
+
+import com.google.gson.JsonObject;
+import ij.ImagePlus;
+import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.backend.Monitor;
+import io.github.bioimgfiji.convert.ImageHeader;
+import io.github.bioimgfiji.convert.Planes;
+import io.github.bioimgfiji.json.Json;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.HttpURLConnection;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * Images to the server and back: by files where both see the same disk, else by HTTP.
+ *
+ * <p>Pixels pass through one small buffer; files are written, not mapped.
+ */
+final class PixelTransfer {
+  private static final Runnable NOTHING = () -> {};
+
+  private final Http http;
+  private final Monitor monitor;
+
+  PixelTransfer(Http http, Monitor monitor) {
+    this.http = http;
+    this.monitor = monitor;
+  }
+
+  /**
+   * Fills a buffer of the server with an image's pixels.
+   *
+   * @param image the image
+   * @param buffer the server's answer that made the buffer
+   */
+  void send(ImagePlus image, JsonObject buffer) throws IOException, BackendException {
+    String path = Json.string(buffer, "path", "");
+    if (!path.isEmpty() && Files.isWritable(Paths.get(path))) {
+      write(image, Paths.get(path));
+    } else {
+      upload(image, "/v1/buffers/" + Json.string(buffer, "id", ""));
+    }
+  }
+
+  private void write(ImagePlus image, Path file) throws IOException, BackendException {
+    Transit transit = transit("Sending " + image.getTitle(), Planes.size(image), NOTHING);
+    try (FileChannel channel =
+        FileChannel.open(file, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
+      Planes.write(image, transit.into(channel));
+    } catch (CancelledIoException | java.nio.channels.ClosedByInterruptException stopped) {
+      throw stopped;
+    } catch (IOException error) {
+      throw ServerErrors.unwritten(file, error);
+    }
+  }
+
+  private void upload(ImagePlus image, String path) throws IOException, BackendException {
+    long size = Planes.size(image);
+    // The sum stands in the header, before the bytes: they are gone through twice.
+    Transit sum = transit("Reading " + image.getTitle(), size, NOTHING);
+    Planes.write(image, sum.into(null));
+    Transit transit = transit("Sending " + image.getTitle(), size, NOTHING);
+    http.put(
+        path,
+        size,
+        sum.crc(),
+        stream -> Planes.write(image, transit.into(Channels.newChannel(stream))));
+  }
+
+  /**
+   * Fetches an image of a result.
+   *
+   * @param part the image as the job status has it: header, buffer, path
+   * @param beat is run now and then while the pixels come
+   * @return the image
+   */
+  ImagePlus receive(JsonObject part, Runnable beat) throws IOException, BackendException {
+    String header = Json.text(Json.member(part, "header"));
+    String path = Json.string(part, "path", "");
+    try {
+      Object[] planes =
+          !path.isEmpty() && Files.isReadable(Paths.get(path))
+              ? read(header, Paths.get(path), beat)
+              : download(header, "/v1/buffers/" + Json.string(part, "buffer", ""), beat);
+      return ImageHeader.build(header, planes);
+    } catch (IllegalArgumentException wrong) {
+      throw ServerErrors.protocol("The result's image cannot be built: " + wrong.getMessage());
+    } catch (OutOfMemoryError full) {
+      throw new BackendException(
+          "storage",
+          "ImageJ has not enough memory for the result.",
+          "Close images, or give ImageJ more memory by Edit > Options > Memory & Threads..., and"
+              + " run the command again.");
+    }
+  }
+
+  private Object[] read(String header, Path file, Runnable beat)
+      throws IOException, BackendException {
+    try (FileChannel channel =
+        FileChannel.open(file, StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS)) {
+      return planes(header, transit("Reading the result", channel.size(), beat).outOf(channel));
+    }
+  }
+
+  private Object[] download(String header, String path, Runnable beat)
+      throws IOException, BackendException {
+    HttpURLConnection answer = http.open(path);
+    Transit transit = transit("Receiving the result", answer.getContentLengthLong(), beat);
+    try (InputStream stream = answer.getInputStream()) {
+      Object[] planes = planes(header, transit.outOf(Channels.newChannel(stream)));
+      String announced = answer.getHeaderField("X-CRC32");
+      if (!transit.crc().equalsIgnoreCase(announced)) {
+        throw ServerErrors.protocol(
+            "The result's pixels were damaged on their way: their CRC-32 is "
+                + transit.crc()
+                + ", announced was "
+                + announced
+                + ".");
+      }
+      return planes;
+    } finally {
+      answer.disconnect();
+    }
+  }
+
+  private static Object[] planes(String header, ReadableByteChannel channel)
+      throws IOException, BackendException {
+    Object[] planes;
+    try {
+      planes = Planes.read(header, channel);
+    } catch (java.io.EOFException tooShort) {
+      throw ServerErrors.protocol("The result has fewer pixels than its header says.");
+    }
+    if (channel.read(ByteBuffer.allocate(1)) > 0) {
+      throw ServerErrors.protocol("The result has more pixels than its header says.");
+    }
+    return planes;
+  }
+
+  private Transit transit(String message, long size, Runnable beat) {
+    return new Transit(message, size, monitor, beat);
+  }
+}

@@ -1,0 +1,185 @@
+package io.github.bioimgfiji.client;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import ij.ImagePlus;
+import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.backend.Monitor;
+import io.github.bioimgfiji.backend.Outcome;
+import io.github.bioimgfiji.convert.ImageHeader;
+import io.github.bioimgfiji.convert.Planes;
+import io.github.bioimgfiji.json.Json;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+
+/** One job on the server, from its images to its result. Closing it leaves nothing there. */
+final class RemoteJob implements AutoCloseable {
+  private static final String[] ACCEPT = {"uint8", "uint16", "int16", "float32"};
+  private static final int LEASE_SECONDS = 30;
+  private static final int SUBMIT_ATTEMPTS = 3;
+  private static final long POLL_MS = 100;
+
+  private final Http http;
+  private final Monitor monitor;
+  private final PixelTransfer pixels;
+  private final List<String> owned = new ArrayList<>();
+  private String progress = "";
+  private int notes;
+
+  RemoteJob(Http http, Monitor monitor) {
+    this.http = http;
+    this.monitor = monitor;
+    pixels = new PixelTransfer(http, monitor);
+  }
+
+  /** Runs the job and gives its result. */
+  Outcome run(String command, JsonObject parameters, Map<String, ImagePlus> images)
+      throws IOException, BackendException, InterruptedException {
+    JsonObject request = new JsonObject();
+    request.addProperty("command", command);
+    request.add("parameters", parameters);
+    JsonObject parts = new JsonObject();
+    for (Map.Entry<String, ImagePlus> image : images.entrySet()) {
+      parts.add(image.getKey(), send(image.getValue()));
+    }
+    request.add("images", parts);
+    JsonArray accept = new JsonArray();
+    for (String type : ACCEPT) {
+      accept.add(type);
+    }
+    request.add("accept", accept);
+    request.addProperty("local", true);
+    request.addProperty("lease", LEASE_SECONDS);
+    String path = "/v1/jobs/" + submit(request);
+    return outcome(result(follow(path)), path);
+  }
+
+  private JsonObject send(ImagePlus image) throws IOException, BackendException {
+    JsonObject part = new JsonObject();
+    try {
+      part.add("header", Json.object(ImageHeader.describe(image)));
+    } catch (IllegalArgumentException unfit) {
+      throw new BackendException("image", unfit.getMessage(), "");
+    }
+    JsonObject wish = new JsonObject();
+    wish.addProperty("size", Planes.size(image));
+    wish.addProperty("local", true);
+    JsonObject buffer = http.post("/v1/buffers", wish);
+    String id = Json.string(buffer, "id", "");
+    owned.add("/v1/buffers/" + id);
+    pixels.send(image, buffer);
+    part.addProperty("buffer", id);
+    return part;
+  }
+
+  private String submit(JsonObject request)
+      throws IOException, BackendException, InterruptedException {
+    String key = UUID.randomUUID().toString();
+    for (int attempt = 1; ; attempt++) {
+      try {
+        String id = Json.string(http.post("/v1/jobs", request, key), "id", "");
+        owned.clear(); // the buffers are the job's from now on
+        owned.add("/v1/jobs/" + id);
+        return id;
+      } catch (ConnectException gone) {
+        throw gone;
+      } catch (IOException broken) {
+        if (attempt == SUBMIT_ATTEMPTS) {
+          throw broken;
+        }
+        Thread.sleep(POLL_MS);
+      }
+    }
+  }
+
+  /** Waits for the job's end; gives its last status. */
+  private JsonObject follow(String path) throws BackendException, InterruptedException {
+    boolean asked = false;
+    try (JobEvents events = new JobEvents(http, path)) {
+      while (true) {
+        JsonObject status = events.poll(POLL_MS);
+        if (status != null) {
+          tell(status);
+          if (JobEvents.ended(status)) {
+            return status;
+          }
+        }
+        if (!asked && monitor.cancelled()) {
+          asked = true;
+          cancel(path);
+        }
+      }
+    }
+  }
+
+  private void cancel(String path) throws BackendException {
+    try {
+      http.post(path + "/cancel", new JsonObject());
+    } catch (IOException broken) {
+      // The events tell whether the server is still there.
+    }
+  }
+
+  private void tell(JsonObject status) {
+    JsonObject now = Json.member(status, "progress");
+    String text = Json.text(now);
+    if (!text.equals(progress)) {
+      progress = text;
+      monitor.progress(
+          Json.string(now, "message", ""),
+          Json.number(now, "current", 0),
+          Json.number(now, "maximum", 0),
+          Json.text(Json.member(now, "figures")));
+    }
+    List<String> all = Json.strings(status, "notes");
+    for (; notes < all.size(); notes++) {
+      monitor.note(all.get(notes));
+    }
+  }
+
+  private static JsonObject result(JsonObject status) throws BackendException {
+    if (Json.string(status, "state", "").equals("done")) {
+      return Json.member(status, "result");
+    }
+    throw BackendException.fromJson(Json.text(Json.member(status, "error")));
+  }
+
+  private Outcome outcome(JsonObject result, String path) throws IOException, BackendException {
+    Map<String, ImagePlus> images = new LinkedHashMap<>();
+    for (Map.Entry<String, JsonElement> each : Json.member(result, "images").entrySet()) {
+      images.put(
+          each.getKey(), pixels.receive(each.getValue().getAsJsonObject(), () -> touch(path)));
+    }
+    JsonObject rest = result.deepCopy();
+    rest.remove("images");
+    return new Outcome(Json.text(rest), images);
+  }
+
+  /** Keeps the server from forgetting the job while its result is being read. */
+  private void touch(String path) {
+    try {
+      http.get(path);
+    } catch (IOException | BackendException gone) {
+      // Reading goes on, or tells what is wrong.
+    }
+  }
+
+  /** Frees what the server keeps for this job, and stops the job if it still runs. */
+  @Override
+  public void close() {
+    for (String path : owned) {
+      try {
+        http.delete(path);
+      } catch (IOException | BackendException gone) {
+        // A server that has ended has freed everything; else the lease does it.
+      }
+    }
+    owned.clear();
+  }
+}

@@ -1,0 +1,57 @@
+package io.github.bioimgfiji.client;
+
+import io.github.bioimgfiji.backend.BackendException;
+import java.io.IOException;
+import java.net.SocketTimeoutException;
+import java.nio.file.Path;
+
+/** The errors that the client itself finds; all others come from the server. */
+final class ServerErrors {
+  static final String UNAVAILABLE = "server_unavailable";
+  static final String INSTALL =
+      "In a terminal run: pip install bioimg-fiji, then: bioimg-fiji install-plugin FOLDER, where"
+          + " FOLDER is that of this Fiji or ImageJ.";
+
+  private ServerErrors() {}
+
+  /** Tells a connection that broke: the server has ended, or hangs. */
+  static BackendException lost(IOException cause) {
+    BackendException error =
+        cause instanceof SocketTimeoutException
+            ? new BackendException(
+                UNAVAILABLE,
+                "The model server does not answer.",
+                "The computer may be out of memory. Wait a little and run the command again; if"
+                    + " that does not help, end the server's Python process.")
+            : new BackendException(
+                UNAVAILABLE,
+                "The model server has ended before the work was done.",
+                "Run the command again: a new server is started. Its log is "
+                    + Places.homeFolder().resolve("logs").resolve("server.log")
+                    + ".");
+    error.initCause(cause);
+    return error;
+  }
+
+  /** Tells pixels that could not be written. */
+  static BackendException unwritten(Path file, IOException cause) {
+    String reason = cause.getMessage() == null ? cause.toString() : cause.getMessage();
+    BackendException error =
+        new BackendException(
+            "storage",
+            "Writing pixels to " + file.getParent() + " failed: " + reason + ".",
+            "Free space there, or name a folder with more space by the setting 'buffers'"
+                + " (BIOIMG_FIJI_BUFFERS) and start the server again.");
+    error.initCause(cause);
+    return error;
+  }
+
+  /** Tells an answer that the protocol does not have. */
+  static BackendException protocol(String message) {
+    return new BackendException(
+        "protocol",
+        message,
+        "Bring plugin and server to the same version: pip install --upgrade bioimg-fiji, then"
+            + " bioimg-fiji install-plugin FOLDER.");
+  }
+}

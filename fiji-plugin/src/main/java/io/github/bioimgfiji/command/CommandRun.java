@@ -1,0 +1,72 @@
+package io.github.bioimgfiji.command;
+
+import ij.IJ;
+import ij.ImagePlus;
+import ij.Macro;
+import io.github.bioimgfiji.backend.Backend;
+import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.backend.Outcome;
+import io.github.bioimgfiji.dialog.CommandDialog;
+import io.github.bioimgfiji.options.CommandSpec;
+import io.github.bioimgfiji.options.MacroLine;
+import io.github.bioimgfiji.options.Values;
+import io.github.bioimgfiji.results.Results;
+import java.awt.GraphicsEnvironment;
+import java.util.Map;
+
+/** One run of a command, from its options to its result; the same for every command. */
+final class CommandRun {
+  private final Backend backend;
+  private final String commandId;
+
+  CommandRun(Backend backend, String commandId) {
+    this.backend = backend;
+    this.commandId = commandId;
+  }
+
+  void run() {
+    String title = "BioImg";
+    try {
+      CommandSpec command = CommandSpec.find(backend.commands(), commandId);
+      title = command.title();
+      Values values = values(command);
+      if (values != null) {
+        execute(command, values);
+      }
+    } catch (BackendException failure) {
+      Failure.report(title, failure);
+    } finally {
+      IJ.showProgress(1, 1);
+    }
+  }
+
+  /** Gives the values, or null when the user has cancelled the dialog. */
+  private static Values values(CommandSpec command) throws BackendException {
+    String options = Macro.getOptions();
+    if (options != null) {
+      return Values.check(command, MacroLine.parse(options));
+    }
+    if (GraphicsEnvironment.isHeadless()) {
+      throw new BackendException(
+          "headless",
+          command.title() + " would open a dialog, and there is no display.",
+          "Give its options in the macro line: run(\"" + command.title() + "\", \"key=value\").");
+    }
+    Inputs.requireSome(command);
+    Values values = CommandDialog.ask(command);
+    if (values != null) {
+      Recording.write(command, values);
+    }
+    return values;
+  }
+
+  private void execute(CommandSpec command, Values values) throws BackendException {
+    Map<String, ImagePlus> images = Inputs.find(command, values);
+    StatusBar monitor = new StatusBar(command.title());
+    try (Locks locks = Locks.of(images.values())) {
+      Outcome outcome = backend.run(command.id(), values.parametersJson(), images, monitor);
+      Results.show(command.title(), outcome);
+      monitor.done();
+    }
+  }
+}

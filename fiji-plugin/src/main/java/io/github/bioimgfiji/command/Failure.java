@@ -1,0 +1,49 @@
+package io.github.bioimgfiji.command;
+
+import ij.IJ;
+import ij.ImageJ;
+import ij.Macro;
+import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.dialog.Lines;
+import java.util.Arrays;
+
+/** Tells the user of a failure, and stops the macro if there is one. */
+final class Failure {
+  /** How Python names the thread on which it runs a macro. */
+  private static final String PYTHON_THREAD = "bioimg_Macro$";
+
+  private static final int WIDTH = 80;
+
+  private Failure() {}
+
+  static void report(String title, BackendException failure) {
+    if (Thread.currentThread().getName().endsWith(PYTHON_THREAD)) {
+      // Python makes its own exception of it, and stops the macro.
+      throw new IllegalStateException(failure.text(), failure);
+    }
+    boolean cancelled = failure.code().equals("cancelled");
+    if (isBatch()) {
+      // NB: ImageJ -batch ends with 0 whatever happens, and nobody is there to read a dialog.
+      System.err.println(title.replace("...", "") + ": " + failure.text());
+      System.exit(cancelled ? 130 : 1);
+    }
+    if (cancelled) {
+      IJ.showStatus(title.replace("...", "") + ": cancelled");
+      Macro.abort();
+      return;
+    }
+    IJ.error(title.replace("...", ""), wrapped(failure));
+  }
+
+  private static boolean isBatch() {
+    String[] arguments = ImageJ.getArgs();
+    return arguments != null
+        && IJ.getInstance() == null
+        && Arrays.asList(arguments).contains("-batch");
+  }
+
+  private static String wrapped(BackendException failure) {
+    String fix = failure.fix().isEmpty() ? "" : "\n \n" + Lines.wrap(failure.fix(), WIDTH);
+    return Lines.wrap(failure.getMessage(), WIDTH) + fix;
+  }
+}

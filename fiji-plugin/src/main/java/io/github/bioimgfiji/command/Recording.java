@@ -1,0 +1,31 @@
+package io.github.bioimgfiji.command;
+
+import ij.IJ;
+import ij.plugin.frame.Recorder;
+import io.github.bioimgfiji.options.CommandSpec;
+import io.github.bioimgfiji.options.MacroLine;
+import io.github.bioimgfiji.options.Values;
+
+/** Writes the command into the macro recorder, with every key. */
+final class Recording {
+  private Recording() {}
+
+  static void write(CommandSpec command, Values values) {
+    if (!IJ.recording()) {
+      return;
+    }
+    // ImageJ would write the command without its options after it has ended.
+    Recorder.setCommand(null);
+    Recorder.recordString(line(command, values, Recorder.scriptMode()));
+  }
+
+  static String line(CommandSpec command, Values values, boolean script) {
+    String call = script ? "IJ.run(imp, \"" : "run(\"";
+    String options = MacroLine.format(values.recorded());
+    return call + escaped(command.title()) + "\", \"" + escaped(options) + "\");\n";
+  }
+
+  private static String escaped(String text) {
+    return text.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n");
+  }
+}

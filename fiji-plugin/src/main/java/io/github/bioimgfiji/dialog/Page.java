@@ -1,0 +1,116 @@
+package io.github.bioimgfiji.dialog;
+
+import ij.WindowManager;
+import ij.gui.GenericDialog;
+import ij.io.SaveDialog;
+import io.github.bioimgfiji.options.Parameter;
+import java.awt.TextField;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/** One page of a command's dialog: a field per parameter, read back as texts. */
+final class Page {
+  private static final int PATH_COLUMNS = 30;
+  private static final int TEXT_COLUMNS = 16;
+  private static final int NUMBER_COLUMNS = 8;
+
+  private final GenericDialog dialog;
+  private final StringBuilder help;
+  private final List<Reader> readers = new ArrayList<>();
+  private boolean more;
+
+  private interface Reader {
+    void read(Map<String, String> texts);
+  }
+
+  Page(String title, String about) {
+    dialog = new GenericDialog(title);
+    dialog.addMessage(Lines.wrap(about, 64));
+    help = new StringBuilder("<html><body width=400><h2>" + Lines.html(title) + "</h2>");
+    help.append("<p>").append(Lines.html(about)).append("</p><dl>");
+  }
+
+  void add(Parameter parameter, String text) {
+    String key = parameter.key();
+    String unit = parameter.unit().isEmpty() ? "" : " (" + parameter.unit() + ")";
+    String label = parameter.title() + unit + ":";
+    help.append("<dt><b>").append(Lines.html(parameter.title() + unit)).append("</b> ");
+    help.append("<code>").append(key).append("</code></dt><dd>");
+    help.append(Lines.html(parameter.help())).append("</dd>");
+    if (parameter.isImage()) {
+      String[] titles = WindowManager.getImageTitles();
+      dialog.addChoice(label, titles, text);
+      readers.add(texts -> texts.put(key, dialog.getNextChoice()));
+    } else if (!parameter.choices().isEmpty()) {
+      dialog.addChoice(label, parameter.choices().toArray(new String[0]), text);
+      readers.add(texts -> texts.put(key, dialog.getNextChoice()));
+    } else if (parameter.type() == Parameter.Type.BOOLEAN) {
+      dialog.addCheckbox(parameter.title() + unit, Boolean.parseBoolean(text));
+      readers.add(texts -> texts.put(key, String.valueOf(dialog.getNextBoolean())));
+    } else {
+      addText(parameter, label, text);
+      readers.add(texts -> texts.put(key, dialog.getNextString().trim()));
+    }
+  }
+
+  private void addText(Parameter parameter, String label, String text) {
+    switch (parameter.widget()) {
+      case "file":
+      case "model":
+        dialog.addFileField(label, text, PATH_COLUMNS);
+        break;
+      case "folder":
+        dialog.addDirectoryField(label, text, PATH_COLUMNS);
+        break;
+      case "save":
+        dialog.addStringField(label, text, PATH_COLUMNS);
+        addSaveButton(parameter);
+        break;
+      case "password":
+        dialog.setEchoChar('*');
+        dialog.addStringField(label, text, TEXT_COLUMNS);
+        break;
+      default:
+        boolean number = parameter.type() != Parameter.Type.STRING;
+        dialog.addStringField(label, text, number ? NUMBER_COLUMNS : TEXT_COLUMNS);
+    }
+  }
+
+  /** Adds a button that opens ImageJ's "save as" for the field above. */
+  private void addSaveButton(Parameter parameter) {
+    TextField field = (TextField) dialog.getStringFields().lastElement();
+    dialog.addToSameRow();
+    dialog.addButton(
+        "Browse",
+        event -> {
+          String name =
+              field.getText().isEmpty() ? "model" : new java.io.File(field.getText()).getName();
+          SaveDialog chooser = new SaveDialog(parameter.title(), name, parameter.suffix());
+          if (chooser.getFileName() != null) {
+            field.setText(chooser.getDirectory() + chooser.getFileName());
+          }
+        });
+  }
+
+  /** Adds the checkbox that leads to the expert settings. */
+  void addMore() {
+    dialog.addCheckbox("Show expert settings", false);
+    readers.add(texts -> more = dialog.getNextBoolean());
+  }
+
+  /** Shows the page; false when the user has cancelled. */
+  boolean show(Map<String, String> texts) {
+    dialog.addHelp(help + "</dl></body></html>");
+    dialog.showDialog();
+    if (!dialog.wasOKed()) {
+      return false;
+    }
+    readers.forEach(reader -> reader.read(texts));
+    return true;
+  }
+
+  boolean more() {
+    return more;
+  }
+}

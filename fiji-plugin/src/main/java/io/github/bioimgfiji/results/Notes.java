@@ -1,0 +1,23 @@
+package io.github.bioimgfiji.results;
+
+import ij.IJ;
+import java.awt.GraphicsEnvironment;
+
+/** Sentences for the user: in the log window, or on the standard error stream without a display. */
+public final class Notes {
+  private Notes() {}
+
+  /**
+   * Tells a sentence.
+   *
+   * @param sentence the sentence
+   */
+  public static void tell(String sentence) {
+    if (GraphicsEnvironment.isHeadless()) {
+      // NB: the standard output belongs to what a macro prints.
+      System.err.println(sentence);
+    } else {
+      IJ.log(sentence);
+    }
+  }
+}

@@ -1,0 +1,182 @@
+package io.github.bioimgfiji.client;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.json.Json;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+@Timeout(60)
+class ServersTest {
+  @TempDir Path folder;
+  private FakeServer server;
+  private Path file;
+  private final Witness witness = new Witness();
+
+  @BeforeEach
+  void start() throws IOException {
+    server = new FakeServer();
+    file = folder.resolve("connection.json");
+    System.setProperty(Places.CONNECTION_PROPERTY, file.toString());
+    System.setProperty(Places.PYTHON_PROPERTY, folder.resolve("no-python").toString());
+  }
+
+  @AfterEach
+  void stop() {
+    System.clearProperty(Places.CONNECTION_PROPERTY);
+    System.clearProperty(Places.PYTHON_PROPERTY);
+    server.close();
+  }
+
+  @Test
+  void takesTheServerThatAnswers() throws Exception {
+    server.writeConnection(file);
+    assertEquals(server.url(), new Servers().ensure(witness).connection().url);
+    assertTrue(witness.messages.isEmpty(), "nothing was started");
+  }
+
+  @Test
+  void anotherProcessAtThePortIsNoServer() throws IOException {
+    server.writeConnection(file);
+    JsonObject info = Json.object(FakeServer.golden("info.json"));
+    info.addProperty("pid", FakeServer.PID + 1);
+    server.on("GET /v1/info", 200, Json.text(info));
+    assertEquals("missing_part", failure().code());
+    assertEquals("Starting the model server (first use)", witness.messages.get(0));
+  }
+
+  @Test
+  void aRefusedConnectionIsNoServer() throws IOException {
+    server.writeConnection(file);
+    server.close();
+    BackendException error = failure();
+    assertEquals("missing_part", error.code());
+    assertTrue(error.getMessage().contains("no-python"), error.getMessage());
+    assertTrue(error.fix().contains("bioimg-fiji install-plugin FOLDER"), error.fix());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"2, Update the plugin", "0, Update the server"})
+  void anotherProtocolTellsWhichSideToUpdate(int protocol, String fix) throws IOException {
+    server.writeConnection(file);
+    JsonObject info = Json.object(FakeServer.golden("info.json"));
+    info.addProperty("protocol", protocol);
+    server.on("GET /v1/info", 200, Json.text(info));
+    BackendException error = failure();
+    assertEquals("protocol", error.code());
+    assertTrue(error.fix().startsWith(fix), error.fix());
+  }
+
+  @Test
+  void aProcessThatDiesIsToldWithItsLastLines() {
+    // A real program that takes "-m bioimg_fiji", knows no such module, and says so.
+    String java = Paths.get(System.getProperty("java.home"), "bin", "java").toString();
+    System.setProperty(Places.PYTHON_PROPERTY, java);
+    BackendException error = failure();
+    assertEquals("server_unavailable", error.code());
+    assertTrue(error.getMessage().contains("bioimg_fiji"), error.getMessage());
+    assertTrue(error.getMessage().contains("ended while it started"), error.getMessage());
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void aProcessThatLeavesTheWorkToAnotherServerIsSuccess() throws Exception {
+    Path prepared = folder.resolve("prepared.json");
+    server.writeConnection(prepared);
+    script("echo \"$@\" > " + folder.resolve("arguments") + "\ncp " + prepared + " \"$7\"");
+    assertEquals(server.url(), new Servers().ensure(witness).connection().url);
+    assertEquals(
+        "-m bioimg_fiji serve --idle-exit 600 --connection " + file,
+        Files.readAllLines(folder.resolve("arguments")).get(0));
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void aPythonWithoutThePackageIsAMissingPart() throws IOException {
+    script("echo \"$0: No module named bioimg_fiji\" >&2\nexit 1");
+    BackendException error = failure();
+    assertEquals("missing_part", error.code());
+    assertTrue(error.fix().contains("pip install bioimg-fiji"), error.fix());
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void stoppingWhileTheServerStartsEndsItsProcess() throws IOException {
+    script("echo $$ > " + folder.resolve("pid") + "\nexec sleep 600");
+    witness.stopWhen(() -> Files.exists(folder.resolve("pid")));
+    assertEquals("cancelled", failure().code());
+    String pid = Files.readAllLines(folder.resolve("pid")).get(0);
+    Witness.await(() -> !Files.exists(Paths.get("/proc", pid, "exe")));
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void theStartedServerIsShutDownUnlessOthersUseIt() throws Exception {
+    Path prepared = folder.resolve("prepared.json");
+    server.writeConnection(prepared);
+    script("cp " + prepared + " \"$7\"\nread ready < " + fifo() + "\nexit 0");
+    Servers servers = new Servers();
+    servers.ensure(witness);
+    server.on("GET /v1/info", 200, "{\"jobs\": {\"running\": 1, \"queued\": 0}}");
+    servers.endStarted();
+    assertTrue(server.requests("POST /v1/shutdown").isEmpty(), "another program's job runs");
+    servers.openJobs().incrementAndGet();
+    server.on(
+        "POST /v1/shutdown",
+        exchange -> {
+          Files.write(folder.resolve("fifo"), "end\n".getBytes(StandardCharsets.UTF_8));
+          FakeServer.reply(exchange, 202, "{}");
+        });
+    servers.endStarted();
+    assertEquals(1, server.requests("POST /v1/shutdown").size());
+    servers.endStarted();
+    assertEquals(1, server.requests("POST /v1/shutdown").size(), "it has ended");
+  }
+
+  @Test
+  void pythonIsTheGivenOneElseTheNotedOne() throws Exception {
+    Path noted = folder.resolve("python");
+    Files.write(noted, "/opt/env/bin/python\n".getBytes(StandardCharsets.UTF_8));
+    assertEquals("/usr/bin/python", PythonCommand.python("/usr/bin/python", noted));
+    assertEquals("/opt/env/bin/python", PythonCommand.python("", noted));
+    Files.delete(noted);
+    BackendException error =
+        assertThrows(BackendException.class, () -> PythonCommand.python("", noted));
+    assertEquals("missing_part", error.code());
+    assertFalse(error.fix().isEmpty());
+  }
+
+  private Path fifo() throws Exception {
+    Path fifo = folder.resolve("fifo");
+    assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+    return fifo;
+  }
+
+  private void script(String lines) throws IOException {
+    Path script = folder.resolve("python");
+    Files.write(script, ("#!/bin/sh\n" + lines + "\n").getBytes(StandardCharsets.UTF_8));
+    assertTrue(script.toFile().setExecutable(true));
+    System.setProperty(Places.PYTHON_PROPERTY, script.toString());
+  }
+
+  private BackendException failure() {
+    return assertThrows(BackendException.class, () -> new Servers().ensure(witness));
+  }
+}
