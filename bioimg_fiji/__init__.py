@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bioimg_fiji.commands import Parameters, Result, Table, command, key
     from bioimg_fiji.errors import BioimgError
+    from bioimg_fiji.fiji import Fiji, open_fiji
     from bioimg_fiji.files import read_image, write_image
-    from bioimg_fiji.image import Channel, Image, Intensity, Scale, from_array
+    from bioimg_fiji.image import Channel, Image, Scale, from_array
+    from bioimg_fiji.intensity import Intensity
     from bioimg_fiji.jobs import Job
 
 __version__ = "0.1.0"
@@ -19,8 +21,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "commands": ("Parameters", "Result", "Table", "command", "key"),
     "errors": ("BioimgError",),
+    "fiji": ("Fiji", "open_fiji"),
     "files": ("read_image", "write_image"),
-    "image": ("Channel", "Image", "Intensity", "Scale", "from_array"),
+    "image": ("Channel", "Image", "Scale", "from_array"),
+    "intensity": ("Intensity",),
     "jobs": ("Job",),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
@@ -28,6 +32,7 @@ _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "BioimgError",
     "Channel",
+    "Fiji",
     "Image",
     "Intensity",
     "Job",
@@ -39,6 +44,7 @@ __all__ = [
     "command",
     "from_array",
     "key",
+    "open_fiji",
     "read_image",
     "write_image",
 ]

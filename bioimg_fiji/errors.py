@@ -38,6 +38,8 @@ Lives here: the classes and their JSON form. Lives not here: HTTP status codes, 
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any, ClassVar
 
 
@@ -269,8 +271,6 @@ def _rebuild(data: dict[str, Any]) -> BioimgError:
 
 def storage_error(action: str, path: object, cause: OSError) -> StorageError:
     """Tell a failed write to `path` (`cause` is the operating system's error) as a `StorageError`."""
-    import errno
-
     fixes = {
         errno.ENOSPC: "Free space on that disk, or name another folder.",
         errno.EDQUOT: "Free space in your quota, or name another folder.",
@@ -278,9 +278,11 @@ def storage_error(action: str, path: object, cause: OSError) -> StorageError:
         errno.EROFS: "Name a folder that you may write to.",
         errno.ENOENT: "Create the folder first.",
     }
-    reason = cause.strerror or str(cause)
+    number, reason = cause.errno or 0, cause.strerror or str(cause)
+    if not number and "requested and" in reason:  # numpy's tofile tells a short write without a number
+        number, reason = errno.ENOSPC, os.strerror(errno.ENOSPC)
     return StorageError(
         f"{action} {path} failed: {reason}.",
-        fix=fixes.get(cause.errno or 0, "Check the path."),
+        fix=fixes.get(number, "Check the path."),
         path=str(path),
     )

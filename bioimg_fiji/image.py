@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji.errors import AxesError, ImageError, ProtocolError
+from bioimg_fiji.intensity import UNIT_ONLY, Intensity
 
 AXES = "btczyx"
 """All axis letters, in bioimage.io's meaning: batch (position), time, channel, depth, height, width."""
@@ -54,20 +55,6 @@ class Channel:
     def __post_init__(self) -> None:
         if len(self.lut) not in (0, 768):
             raise ImageError(f"A channel's lookup table has 768 bytes, not {len(self.lut)}.")
-
-
-@dataclass(frozen=True)
-class Intensity:
-    """ImageJ's intensity calibration: the function that turns a stored value into a physical one.
-
-    `function` is ImageJ's name in snake case ("straight_line", "poly2", "uncalibrated_od", ...), `coefficients` its
-    parameters in ImageJ's order, `unit` the unit of the result. `zero_clip` is ImageJ's flag of the same name.
-    """
-
-    function: str
-    coefficients: tuple[float, ...] = ()
-    unit: str = ""
-    zero_clip: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,6 +241,24 @@ class Image:
             labels=self.labels if same_planes else (),
         )
 
+    def physical(self) -> Image:
+        """Give the image in physical values (float32), its display ranges too; itself, where it has no such function.
+
+        ImageJ does the same when it converts a calibrated image to 32 bit, and cannot hold a 32-bit image with a
+        function: what it measures are the pixels.
+        """
+        if self.intensity is None or self.intensity.function == UNIT_ONLY:
+            return self
+        pixels = np.empty(self.shape, np.float32)
+        for index in np.ndindex(self.shape[:-2]):  # by plane: the whole image as float64 may be too large
+            pixels[index] = self.intensity.physical(self.pixels[index])
+        return dataclasses.replace(
+            self,
+            pixels=pixels,
+            channels=tuple(_physical_display(channel, self.intensity) for channel in self.channels),
+            intensity=Intensity(UNIT_ONLY, unit=self.intensity.unit) if self.intensity.unit else None,
+        )
+
     def header(self) -> dict[str, Any]:
         """Give everything but the pixels as JSON values (docs/protocol.md, "Image header")."""
         return {
@@ -314,23 +319,34 @@ class Image:
             raise ProtocolError(f"The image header is damaged: {error!r}.") from error
 
 
+def _physical_display(channel: Channel, intensity: Intensity) -> Channel:
+    if channel.display is None:
+        return channel
+    low, high = sorted(float(value) for value in intensity.physical(np.asarray(channel.display)))
+    display = (low, high) if math.isfinite(low) and math.isfinite(high) else None
+    return dataclasses.replace(channel, display=display)
+
+
 def imagej_pixels(image: Image) -> Image:
     """Give the image in a type that ImageJ holds: uint8, uint16, int16 or float32.
 
     bool becomes 0 and 255; int8, uint32, int32, uint64 and int64 become uint8, uint16 or int16 when all values fit,
-    else float32; float64 and float16 become float32. int16 is ImageJ's "signed 16 bit".
+    else float32; float64 and float16 become float32. int16 is ImageJ's "signed 16 bit". What becomes or is float32
+    is given in physical values, since ImageJ has no intensity calibration for it.
 
     Raises
     ------
     ImageError
         When an integer is too large for a float32 to hold exactly (above 2^24): nothing is rounded silently.
     """
-    if image.dtype in (np.uint8, np.uint16, np.int16, np.float32):
-        return image
-    if image.dtype == np.bool_:
+    native = image.dtype.newbyteorder("=")
+    if native in (np.uint8, np.uint16, np.int16):
+        return image if image.dtype == native else image.with_pixels(image.pixels.astype(native))
+    if native == np.bool_:
         return image.with_pixels(image.pixels.astype(np.uint8) * np.uint8(255))
-    if image.dtype.kind == "f":
-        return image.with_pixels(image.pixels.astype(np.float32))
+    if native.kind == "f":
+        image = image.physical()
+        return image if image.dtype == np.float32 else image.with_pixels(image.pixels.astype(np.float32))
     low, high = (int(image.pixels.min()), int(image.pixels.max())) if image.pixels.size else (0, 0)
     for dtype in (np.uint8, np.uint16, np.int16):
         limits = np.iinfo(dtype)
@@ -341,7 +357,7 @@ def imagej_pixels(image: Image) -> Image:
             f"Values from {low} to {high} fit no pixel type of ImageJ (32-bit float is exact to {2**24}).",
             fix="Write the result to a file instead.",
         )
-    return image.with_pixels(image.pixels.astype(np.float32))
+    return image.with_pixels(image.pixels.astype(np.float32)).physical()
 
 
 def from_array(pixels: npt.ArrayLike, axes: str = "", title: str = "image") -> Image:

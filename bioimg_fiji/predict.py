@@ -222,6 +222,8 @@ def _image(
         # Probabilities or labels: neither the display range nor the calibration of the input's values holds for them.
         plain = tuple(dataclasses.replace(channel, display=None) for channel in result.channels)
         result = dataclasses.replace(result, intensity=None, channels=plain)
+    elif array.dtype.kind == "f":
+        result = result.physical()
     if not result.channels and result.size("c") == len(names := _channel_names(tensor)) > 1:
         result = dataclasses.replace(result, channels=tuple(Channel(name) for name in names))
     text = json.dumps(made, sort_keys=True)

@@ -108,6 +108,45 @@ def serve(host: str, port: int, connection: Path | None, idle_exit: float | None
     return serve(options)
 
 
+@group.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--arg", default="", help="What getArgument() gives in the macro.")
+@click.option("--endpoint", help='Fiji folder, Maven coordinates or "embedded".')
+def macro(file: Path, arg: str, endpoint: str | None) -> None:
+    """Run an ImageJ macro file headless; ends with 1 and the macro's message and line when it fails."""
+    from bioimg_fiji.fiji import open_fiji
+
+    terminal = Terminal()
+    with terminal.job() as job, open_fiji(endpoint, headless=True) as fiji:
+        fiji.watch(job)
+        answer = fiji.run_macro_file(file, arg)
+    if answer:
+        terminal.out.print(answer, markup=False)
+
+
+@group.command("install-plugin")
+@click.argument("folder", type=click.Path(path_type=Path))
+def install(folder: Path) -> None:
+    """Put the plugin into a Fiji or ImageJ FOLDER and tell it this Python."""
+    from bioimg_fiji.fiji import install_plugin
+
+    Terminal().out.print(f"Installed {install_plugin(folder)}. Restart Fiji; see Plugins > BioImg.", markup=False)
+
+
+@group.command()
+def doctor() -> int:
+    """Check the installation: Java, plugin, Python, devices, server, settings; a fix per finding."""
+    from bioimg_fiji.cli.doctor import examine
+
+    terminal = Terminal()
+    findings = examine()
+    rows = [("ok" if each.ok else "!!", each.name, each.value, each.fix) for each in findings]
+    terminal.table("", ("", "what", "found", "fix"), rows)
+    shown = [(each.name, str(each.value), each.source) for each in settings.resolve_all()]
+    terminal.table("", ("setting", "value", "from"), shown)
+    return 0 if all(each.ok for each in findings) else EXIT_FAILED
+
+
 def _run_line(command: Command) -> click.Command:
     def work(image: Path, result: Path, **values: Any) -> None:
         check_target(result)

@@ -50,6 +50,7 @@ def _option(name: str, entry: Mapping[str, Any], *, required: bool) -> click.Opt
     declarations = [flag, name]
     if entry.get("type") == "boolean":
         declarations = [f"{flag}/--no-{flag[2:]}", name]
-    return click.Option(
-        declarations, type=kind, required=required, default=None, help=f"{entry['description']}{unit}{default}"
-    )
+    text = f"{entry['description']}{unit}{default}"
+    if required:  # NB: click takes an explicit default, even None, for a value that was given
+        return click.Option(declarations, type=kind, required=True, help=text)
+    return click.Option(declarations, type=kind, default=None, help=text)

@@ -59,6 +59,12 @@ def parse_line(line: str) -> dict[str, str]:
         value = "true"
         if place < len(line) and line[place] == "=":
             value, place = _value(line, place + 1, name)
+            if line[place : place + 1].strip():
+                raise ParameterError(
+                    f"{line[place:].split(maxsplit=1)[0]!r} follows the value of {name} without a blank.",
+                    fix=f"Write {name}=[value] and a blank behind it.",
+                    field=name,
+                )
         if name in found:
             raise ParameterError(f"{name} is given twice.", fix="Give it once.", field=name)
         found[name] = value

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji.errors import AxesError
-from bioimg_fiji.image import AXES, Channel, Image, Intensity, Scale, imagej_pixels
+from bioimg_fiji.image import AXES, Channel, Image, Scale, imagej_pixels
+from bioimg_fiji.intensity import UNIT_ONLY, Intensity
 
 FUNCTIONS = (
     *("straight_line", "poly2", "poly3", "poly4", "exponential", "power", "log", "rodbard", "gamma_variate", "log2"),
@@ -126,6 +127,8 @@ def _function(image: Image) -> dict[str, Any]:
         number, coefficients, unit = 0, SIGNED_16, "Gray Value"
     elif image.intensity is None or image.dtype not in (np.uint8, np.uint16, np.float32):
         return {}
+    elif image.intensity.function == UNIT_ONLY:
+        return {"vunit": _escape(image.intensity.unit)}
     elif image.intensity.function == "uncalibrated_od":
         number, coefficients, unit = UNCALIBRATED_OD, (), image.intensity.unit
     elif image.intensity.function in FUNCTIONS:
@@ -135,7 +138,8 @@ def _function(image: Image) -> dict[str, Any]:
         return {}
     lines: dict[str, Any] = {"cf": number}
     lines |= {f"c{index}": value for index, value in enumerate(coefficients)}
-    return lines | {"vunit": _escape(unit) or "Gray Value"}
+    clip = {"zeroclip": "true"} if image.intensity is not None and image.intensity.zero_clip else {}
+    return lines | {"vunit": _escape(unit) or "Gray Value"} | clip
 
 
 def _blocks(image: Image) -> dict[str, Any]:
@@ -240,8 +244,10 @@ def _channels(image: Image, meta: Mapping[str, Any]) -> tuple[Channel, ...]:
 
 
 def _with_intensity(image: Image, meta: Mapping[str, Any]) -> Image:
-    if "cf" not in meta:
-        return image
+    unit = str(meta.get("vunit", ""))
+    unit = unit.encode("latin-1", "replace").decode("unicode_escape") if "\\u" in unit else unit
+    if "cf" not in meta or image.dtype == np.float32:  # as ImageJ: a 32-bit image has physical values
+        return dataclasses.replace(image, intensity=Intensity(UNIT_ONLY, unit=unit)) if unit else image
     number = int(meta["cf"])
     coefficients = tuple(float(meta[f"c{index}"]) for index in range(10) if f"c{index}" in meta)
     if image.dtype == np.uint16 and number == 0 and coefficients == SIGNED_16:
@@ -249,9 +255,8 @@ def _with_intensity(image: Image, meta: Mapping[str, Any]) -> Image:
     name = (
         "uncalibrated_od" if number == UNCALIBRATED_OD else FUNCTIONS[number] if number < len(FUNCTIONS) else "custom"
     )
-    unit = str(meta.get("vunit", ""))
-    unit = unit.encode("latin-1", "replace").decode("unicode_escape") if "\\u" in unit else unit
-    return dataclasses.replace(image, intensity=Intensity(name, coefficients, unit))
+    clip = str(meta.get("zeroclip", "")).lower() == "true"
+    return dataclasses.replace(image, intensity=Intensity(name, coefficients, unit, clip))
 
 
 def _properties(meta: Mapping[str, Any]) -> dict[str, str]:

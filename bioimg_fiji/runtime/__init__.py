@@ -7,6 +7,7 @@ adapter imports its library when it is made, so that an ONNX model on the CPU ne
 
 from bioimg_fiji.runtime.adapter import Adapter
 from bioimg_fiji.runtime.choose import choose
+from bioimg_fiji.runtime.devices import devices
 from bioimg_fiji.runtime.fake import FakeAdapter
 
-__all__ = ["Adapter", "FakeAdapter", "choose"]
+__all__ = ["Adapter", "FakeAdapter", "choose", "devices"]

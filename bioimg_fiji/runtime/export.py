@@ -202,8 +202,7 @@ def _input(trained: Trained, raw: Array) -> NewTensor:
         op: dict[str, Any] = {"id": "fixed_zero_mean_unit_variance", "kwargs": {"mean": mean, "std": std}}
     else:
         op = {"id": "scale_linear", "kwargs": {"gain": 1 / std, "offset": -mean / std}}
-    axes = ({"type": "batch"}, {"type": "channel", "channel_names": ["intensity"]}, *space)
-    return NewTensor(INPUT, axes, (op,), raw, "Intensities as the microscope gave them")  # type: ignore[arg-type]
+    return NewTensor(INPUT, _axes("intensity", space), (op,), raw, "Intensities as the microscope gave them")
 
 
 def _output(trained: Trained, result: Array, name: str) -> NewTensor:
@@ -213,8 +212,11 @@ def _output(trained: Trained, result: Array, name: str) -> NewTensor:
     ]
     gain, offset = float(trained.std), float(trained.mean)
     ops = [] if (gain, offset) == (1.0, 0.0) else [{"id": "scale_linear", "kwargs": {"gain": gain, "offset": offset}}]
-    axes = ({"type": "batch"}, {"type": "channel", "channel_names": [name]}, *space)
-    return NewTensor(name, axes, tuple(ops), result, "Intensities in the units of the input")  # type: ignore[arg-type]
+    return NewTensor(name, _axes(name, space), tuple(ops), result, "Intensities in the units of the input")
+
+
+def _axes(channel: str, space: list[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    return ({"type": "batch"}, {"type": "channel", "channel_names": [channel]}, *space)
 
 
 def _weights(trained: Trained, source: str, factory: str) -> dict[str, dict[str, Any]]:

@@ -1,13 +1,16 @@
-"""A runtime without a library, for tests and for trying out what stands around a model."""
+"""Models without a library or without a training, for tests, benchmarks and trying out what stands around a model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bioimg_fiji.errors import WeightsError
-from bioimg_fiji.package import ModelPackage
+from bioimg_fiji.package import About, ModelPackage, NewPackage, NewTensor, write_package
 from bioimg_fiji.runtime.adapter import Array, matched, refused
 
 Function = Callable[[Array], Array]
@@ -52,3 +55,132 @@ class FakeAdapter:
     def close(self) -> None:
         """Forget the function."""
         self._function = None
+
+
+@dataclass(frozen=True)
+class FakeModel:
+    """What a fake package says; its network is the mean over 3 pixels along every space axis, zeros outside.
+
+    Parameters
+    ----------
+    axes
+        Letters of input and output after b, for example "cyx".
+    channels
+        Names of the channels, where `axes` has c.
+    sizes
+        The description's `size` of every space and time axis: a number, or `min` and `step`.
+    halo
+        Of every space and time axis of the output.
+    pre, post
+        Operations, as the description has them.
+    output
+        Id of the output.
+    config
+        Our own part of the description's free one.
+    """
+
+    axes: str = "cyx"
+    channels: tuple[str, ...] = ("intensity",)
+    sizes: int | Mapping[str, int] = field(default_factory=lambda: {"min": 8, "step": 1})
+    halo: int = 1
+    pre: tuple[Mapping[str, Any], ...] = ()
+    post: tuple[Mapping[str, Any], ...] = ()
+    output: str = "smooth"
+    config: Mapping[str, Any] = field(default_factory=lambda: {"values": "input"})
+
+
+def write_fake_package(target: Path, model: FakeModel | None = None) -> ModelPackage:
+    """Write a package with an ONNX network that is known exactly; torch is not needed.
+
+    Its test output is the test input: nothing is verified.
+    """
+    model = model or FakeModel()
+    size = model.sizes if isinstance(model.sizes, int) else model.sizes["min"]
+    shape = [1, *(len(model.channels) if a == "c" else size for a in model.axes)]
+    test = np.random.default_rng(0).normal(100, 10, shape).astype(np.float32)
+    new = NewPackage(
+        about=About("Fake model", "The mean over 3 pixels along each axis.", "# Fake\n\n## Validation\nNone.\n"),
+        inputs=(NewTensor("raw", _axes(model, inputs=True), model.pre, test),),
+        outputs=(NewTensor(model.output, _axes(model, inputs=False), model.post, test),),
+        weights={"onnx": {"source": "weights.onnx", "opset_version": 17}},
+        files={"weights.onnx": _mean_network(model)},
+        config={"bioimg_fiji": dict(model.config)},
+    )
+    return write_package(new, target)
+
+
+def write_random_unet(target: Path, mean: float = 100.0, std: float = 10.0, **kwargs: Any) -> ModelPackage:
+    """Write a package of our U-Net with random weights of seed 0; `kwargs` are the network's."""
+    import torch
+
+    from bioimg_fiji.nets import build, divisor, halo
+    from bioimg_fiji.runtime.export import export
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        state = build("unet", kwargs).state_dict()
+    axes = "zyx"[-int(kwargs.get("ndim", 2)) :]
+    sample = np.random.default_rng(0).normal(mean, std, (64,) * len(axes)).astype(np.float32)
+    steps, reach = divisor("unet", kwargs), halo("unet", kwargs)
+    about = About("Random U-Net", "Random weights.", "# Random U-Net\n\n## Validation\nNone.\n")
+    return export(_Random("unet", kwargs, state, mean, std, axes, reach, steps, sample), about, target)
+
+
+@dataclass(frozen=True)
+class _Random:
+    architecture: str
+    kwargs: Mapping[str, Any]
+    state_dict: Mapping[str, Any]
+    mean: float
+    std: float
+    axes: str
+    halo: tuple[int, ...]
+    divisor: tuple[int, ...]
+    sample: Array
+
+
+def _axes(model: FakeModel, *, inputs: bool) -> tuple[Mapping[str, Any], ...]:
+    axes: list[Mapping[str, Any]] = [{"type": "batch", "size": 1}]
+    for letter in model.axes:
+        if letter == "c":
+            axes.append({"type": "channel", "channel_names": list(model.channels)})
+            continue
+        name = {"type": "time", "id": "time"} if letter == "t" else {"type": "space", "id": letter}
+        reference = {"size": {"tensor_id": "raw", "axis_id": name["id"]}}
+        halo = {"halo": model.halo} if model.halo else {}
+        axes.append({**name, "size": model.sizes} if inputs else {**name, **reference, **halo})
+    return tuple(axes)
+
+
+def _mean_network(model: FakeModel) -> bytes:
+    """Write the network: every axis but b and the spatial ones is folded into the batch, then one convolution."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    space = sum(letter in "zyx" for letter in model.axes)
+    kernel = np.full((1, 1) + (3,) * space, 3.0**-space, np.float32)
+    axes = ["b", *model.axes]
+    dims = [1 if a == "b" else len(model.channels) if a == "c" else a for a in axes]
+    first = len(axes) - space
+    nodes = [
+        helper.make_node("Shape", ["raw"], ["whole"]),
+        helper.make_node("Shape", ["raw"], ["space"], start=first),
+        helper.make_node("Concat", ["planes_first", "space"], ["folded"], axis=0),
+        helper.make_node("Reshape", ["raw", "folded"], ["planes"]),
+        helper.make_node("Conv", ["planes", "kernel"], ["means"], pads=[1] * (2 * space)),
+        helper.make_node("Reshape", ["means", "whole"], [model.output]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "mean",
+        [helper.make_tensor_value_info("raw", TensorProto.FLOAT, dims)],
+        [helper.make_tensor_value_info(model.output, TensorProto.FLOAT, dims)],
+        [
+            numpy_helper.from_array(kernel, "kernel"),
+            numpy_helper.from_array(np.array([-1, 1], np.int64), "planes_first"),
+        ],
+    )
+    network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(network)
+    data: bytes = network.SerializeToString()
+    return data

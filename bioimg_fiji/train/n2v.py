@@ -65,10 +65,10 @@ class Noise2VoidSource:
             sample = self.data.samples[index]
             place = random_place(sample.shape, self._size, rng)
             free = ~inside(self.data.held_out[index], place, sample.shape)
-            both = turned(np.stack([sample[place].astype(np.float64), free]), rng)
-            patches.append(both[0])
-            allowed.append(both[1])
-        return self._blind(np.stack(patches), np.stack(allowed) > 0, rng)
+            patch, targets = turned([sample[place], free], rng)
+            patches.append(patch)
+            allowed.append(targets)
+        return self._blind(np.stack(patches), np.stack(allowed), rng)
 
     def validation(self) -> list[Batch]:
         """Give masked patches around the held-out blocks; only held-out pixels are targets."""

@@ -27,6 +27,7 @@ CLIPPED = 0.01
 
 _BLOCK = 16
 _FEWEST_BLOCKS = 8
+_BLOCKS_TO_GUESS = 64
 _FEWEST_FRAMES = 6
 _MOST_FRAMES = 64
 _MOST_PLANES = 16
@@ -107,9 +108,11 @@ def image_noise_correlation(planes: NDArray[Any]) -> dict[str, float]:
 
     Returns
     -------
-    As `movie_noise_correlation`; empty when no block varies.
+    As `movie_noise_correlation`; empty when no block varies, or there are fewer than 64 to choose from.
     """
     blocks = np.concatenate([_blocks(plane.astype(np.float64)) for plane in planes])
+    if len(blocks) < _BLOCKS_TO_GUESS:
+        return {}
     return _median_correlation(_quietest(_without_plane(blocks), share=0.1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,16 @@ def inside(block: Block | None, place: Block, shape: tuple[int, ...]) -> NDArray
     return marked
 
 
-def turned(patch: NDArray[Any], rng: np.random.Generator, *, quarter_turns: bool = True) -> NDArray[Any]:
-    """Flip a patch along random axes and, where it is square, transpose y and x: the eight symmetries of the square."""
-    for axis in range(patch.ndim):
-        if rng.integers(2):
-            patch = np.flip(patch, axis)
-    if rng.integers(2) and quarter_turns and patch.shape[-1] == patch.shape[-2]:
-        patch = np.swapaxes(patch, -1, -2)
-    return patch
+def turned(
+    patches: Sequence[NDArray[Any]], rng: np.random.Generator, *, quarter_turns: bool = True
+) -> list[NDArray[Any]]:
+    """Flip patches of one shape along random axes and, where they are square, swap y and x: the same for all of them.
+
+    In a plane these are the eight symmetries of the square; without `quarter_turns` the four that keep y along y.
+    """
+    shape = patches[0].shape
+    flipped = tuple(axis for axis in range(len(shape)) if rng.integers(2))
+    result = [np.flip(patch, flipped) for patch in patches]
+    if rng.integers(2) and quarter_turns and shape[-1] == shape[-2]:
+        result = [np.swapaxes(patch, -1, -2) for patch in result]
+    return result

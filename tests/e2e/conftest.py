@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bioimg_fiji import fiji as fiji_room
 from bioimg_fiji.commands import find
 from bioimg_fiji.errors import MissingPartError
 from bioimg_fiji.image import Image
 from support.processes import ImageJ
 
-fiji_room = pytest.importorskip("bioimg_fiji.fiji.session", reason="the room that opens ImageJ is not there yet")
 IJ_VERSION = "1.54p"
 
 

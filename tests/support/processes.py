@@ -31,7 +31,7 @@ class ImageJ:
         """Run a macro; the process ends with it."""
         path = self.folder / "macro.ijm"
         if not batch:
-            text += '\neval("script", "java.lang.System.exit(0)");\n'
+            text += '\nrun("Quit");\n'
         path.write_text(text)
         arguments = self.command("-batch" if batch else "-macro", str(path))
         return subprocess.run(

@@ -113,6 +113,36 @@ def test_builtin_schemas_are_golden(contract: Path) -> None:
     assert json.loads(golden.read_text("utf-8")) == {"commands": commands.describe_all()}
 
 
+def test_plugins_config_lists_the_registry(contract: Path) -> None:
+    config = (contract.parents[1] / "fiji-plugin/src/main/resources/plugins.config").read_text("utf-8")
+    lines = [line for line in config.splitlines() if line and not line.startswith("#")]
+    java = "io.github.bioimgfiji.command.BioImg_Command"
+    assert sorted(lines) == sorted(
+        f'{each["menu"]}, "{each["title"]}", {java}("{each["id"]}")' for each in commands.describe_all()
+    )
+
+
+def test_golden_macro_lines(contract: Path) -> None:
+    cases = json.loads((contract / "macro_lines.json").read_text("utf-8"))
+    assert len(cases) > 10
+    for case in cases:
+        if "error" in case:
+            with pytest.raises(ParameterError):
+                macro.parse_line(case["line"])
+            continue
+        values = macro.parse_line(case["line"])
+        assert values == case["values"]
+        assert macro.format_line(values) == case["canonical"]
+        assert macro.parse_line(case["canonical"]) == values
+
+
+def test_golden_recorded_lines(contract: Path) -> None:
+    for case in json.loads((contract / "recorded_lines.json").read_text("utf-8")):
+        command = commands.find(case["command"])
+        assert macro.record(command, case["values"]) == case["line"]
+        assert macro.parse_line(case["line"]).items() >= case["values"].items()
+
+
 def test_golden_image_headers(contract: Path) -> None:
     paths = sorted((contract / "image_headers").glob("*.json"))
     assert paths

@@ -12,7 +12,8 @@ import tifffile
 
 from bioimg_fiji import files
 from bioimg_fiji.errors import AxesError, FileFormatError, StorageError
-from bioimg_fiji.image import Channel, Image, Intensity, Scale, from_array
+from bioimg_fiji.image import Channel, Image, Scale, from_array
+from bioimg_fiji.intensity import Intensity
 
 
 def full_image() -> Image:

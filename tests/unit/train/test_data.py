@@ -110,8 +110,16 @@ def test_patch_is_cut_down_to_what_fits() -> None:
 
 def test_turning_gives_the_eight_symmetries() -> None:
     patch, rng = np.arange(9).reshape(3, 3), np.random.default_rng(0)
-    assert len({turned(patch, rng).tobytes() for _ in range(300)}) == 8
-    assert len({turned(patch, rng, quarter_turns=False).tobytes() for _ in range(300)}) == 4
+    assert len({turned([patch], rng)[0].tobytes() for _ in range(300)}) == 8
+    assert len({turned([patch], rng, quarter_turns=False)[0].tobytes() for _ in range(300)}) == 4
+
+
+def test_patches_that_belong_together_are_turned_alike() -> None:
+    patch, rng = np.arange(24).reshape(2, 3, 4), np.random.default_rng(0)
+    for _ in range(50):
+        first, second = turned([patch, patch + 100], rng)
+        assert np.array_equal(first + 100, second)
+        assert set(first.ravel()) == set(patch.ravel())
 
 
 def test_schedule_rises_and_falls() -> None:

@@ -1,0 +1,12 @@
+"""Fiji and ImageJ in this process: open one, run its commands and macros, exchange images with it.
+
+Lives here: the search for a Fiji, the Java virtual machine, conversion between `Image` and ImagePlus, the in-process
+backend of the Java plugin, and how Java's errors become ours. Lives not here: anything about a single command, and
+HTTP. Nothing of Java is imported before a Fiji is opened: `import bioimg_fiji.fiji` starts nothing and loads no jpype.
+"""
+
+from bioimg_fiji.fiji.endpoint import EMBEDDED, find_endpoint
+from bioimg_fiji.fiji.plugin import install_plugin, plugin_jar
+from bioimg_fiji.fiji.session import Fiji, open_fiji
+
+__all__ = ["EMBEDDED", "Fiji", "find_endpoint", "install_plugin", "open_fiji", "plugin_jar"]

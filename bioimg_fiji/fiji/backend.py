@@ -1,0 +1,108 @@
+"""The in-process backend: what the Java plugin calls when Python opened ImageJ. No socket, no second copy of pixels."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from bioimg_fiji import commands
+from bioimg_fiji.commands import Result
+from bioimg_fiji.errors import BioimgError, JobCancelledError
+from bioimg_fiji.fiji.convert import to_image, to_imageplus
+from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.jobs import Job, Progress
+
+_BACKENDS = "io.github.bioimgfiji.backend.Backends"
+_BACKEND = "io.github.bioimgfiji.backend.Backend"
+_EXCEPTION = "io.github.bioimgfiji.backend.BackendException"
+_OUTCOME = "io.github.bioimgfiji.backend.Outcome"
+
+_log = logging.getLogger(__name__)
+
+
+class InProcessBackend:
+    """Implements the Java interface `Backend`; each public method is called by Java, on the thread of the command."""
+
+    def __init__(self) -> None:
+        self.watcher: Job | None = None
+        self.result: Result | None = None
+        self.shown: list[Any] = []
+        self.failure: BaseException | None = None
+
+    def register(self) -> None:
+        """Make the plugin use this backend."""
+        import jpype
+
+        jclass(_BACKENDS).register(jpype.JProxy(_BACKEND, inst=self))
+
+    def unregister(self) -> None:
+        """Make the plugin use a server again."""
+        jclass(_BACKENDS).unregister()
+
+    def forget(self) -> None:
+        """Drop what the last command left."""
+        self.result, self.shown, self.failure = None, [], None
+
+    def name(self) -> str:
+        """Name this backend for the log."""
+        return "in-process"
+
+    def commands(self) -> str:
+        """List the commands."""
+        return str(self._guarded(lambda: json.dumps({"commands": commands.describe_all()})))
+
+    def run(self, command_id: Any, parameters: Any, images: Any, monitor: Any) -> Any:
+        """Run a command; see the Java interface."""
+        return self._guarded(lambda: self._run(str(command_id), json.loads(str(parameters)), images, monitor))
+
+    def _run(self, name: str, values: dict[str, Any], images: Any, monitor: Any) -> Any:
+        self.forget()
+        values |= {str(entry.getKey()): to_image(entry.getValue()) for entry in images.entrySet()}
+        result = commands.find(name).run(values, self._job(monitor))
+        shown = jclass("java.util.LinkedHashMap")()
+        for key, image in result.images.items():
+            shown.put(key, to_imageplus(image))
+        self.result, self.shown = result, list(shown.values())
+        return jclass(_OUTCOME)(json.dumps(result.to_json()), shown)
+
+    def _job(self, monitor: Any) -> Job:
+        def progress(report: Progress) -> None:
+            monitor.progress(report.message, report.current, report.maximum, json.dumps(report.figures))
+            if monitor.cancelled():
+                job.cancel()
+            if self.watcher is not None:
+                self.watcher.progress(report.message, report.current, report.maximum, **report.figures)
+
+        def note(sentence: str) -> None:
+            monitor.note(sentence)
+            if self.watcher is not None:
+                self.watcher.note(sentence)
+
+        job = Job(progress, note)
+        return job
+
+    def _guarded(self, work: Callable[[], Any]) -> Any:
+        """Turn every error into a Java exception with a text: a bare Python one reaches Java with a null message."""
+        import jpype
+
+        try:
+            return work()
+        except jpype.JException:
+            raise
+        except BaseException as error:
+            self.failure = error
+            if not isinstance(error, BioimgError):
+                _log.exception("a command failed")
+            raise jclass(_EXCEPTION)(json.dumps(_told(error).to_json())) from error
+
+
+def _told(error: BaseException) -> BioimgError:
+    if isinstance(error, BioimgError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return JobCancelledError("The command was interrupted.")
+    if isinstance(error, MemoryError):
+        return BioimgError("There is not enough memory.", fix="Use a smaller tile, or close images.")
+    return BioimgError(f"The command failed: {type(error).__name__}: {error}.", fix="The log has the details.")

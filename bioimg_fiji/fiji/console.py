@@ -1,0 +1,97 @@
+"""What ImageJ prints: headless, print() and IJ.log go to Java's System.out, and the rest of a failure to System.err."""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import sys
+from collections import deque
+from typing import Any, TextIO
+
+from bioimg_fiji.fiji.java import jclass
+
+KEPT = 10_000
+"""Pieces of text that the log keeps, so that a session of days does not grow."""
+
+_log = logging.getLogger("bioimg_fiji.fiji.java")
+
+
+class Console:
+    """Takes Java's System.out and System.err: kept as a log; the first also goes to Python's stdout, as it comes."""
+
+    def __init__(self) -> None:
+        self.pieces: deque[str] = deque(maxlen=KEPT)
+        self.printed = 0
+        system = jclass("java.lang.System")
+        self._before = (system.out, system.err)
+        self._channels = (_Channel(self._out), _Channel(self._err))
+        system.setOut(_stream(self._channels[0]))
+        system.setErr(_stream(self._channels[1]))
+
+    def text(self) -> str:
+        """Give what was printed, the oldest part left out when it is very long."""
+        return "".join(self.pieces)
+
+    def last(self, since: int) -> str:
+        """Give the last text that was printed after `printed` was `since`, or ""."""
+        count = min(self.printed - since, len(self.pieces))
+        texts = [piece.strip() for piece in list(self.pieces)[len(self.pieces) - count :]]
+        return next((text for text in reversed(texts) if text), "")
+
+    def close(self) -> None:
+        """Give Java its own streams back."""
+        system = jclass("java.lang.System")
+        system.out.flush()
+        system.err.flush()
+        system.setOut(self._before[0])
+        system.setErr(self._before[1])
+
+    def _keep(self, text: str) -> None:
+        self.pieces.append(text)
+        self.printed += 1
+
+    def _out(self, text: str) -> None:
+        self._keep(text)
+        stdout: TextIO | None = sys.stdout
+        if stdout is not None:
+            stdout.write(text)
+            stdout.flush()
+
+    def _err(self, text: str) -> None:
+        # The message itself comes out as an exception: here it would be told twice.
+        self._keep(text)
+        if text.strip():
+            _log.info("%s", text.rstrip())
+
+
+class _Channel:
+    """A java.nio.channels.WritableByteChannel: makes a stream of Python's without a Java class for it."""
+
+    def __init__(self, write: Any) -> None:
+        self._write = write
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def write(self, buffer: Any) -> int:
+        count = int(buffer.remaining())
+        data = jclass("java.nio.ByteBuffer").allocate(count)
+        data.put(buffer)
+        try:
+            self._write(self._decoder.decode(bytes(memoryview(data.array()).cast("B"))))
+        except (OSError, ValueError):
+            # A closed pipe or stdout is no reason for ImageJ to fail.
+            _log.debug("what ImageJ printed could not be shown", exc_info=True)
+        return count
+
+    def isOpen(self) -> bool:  # noqa: N802 - Java's name
+        return True
+
+    def close(self) -> None:
+        return None
+
+
+def _stream(channel: _Channel) -> Any:
+    import jpype
+
+    proxy = jpype.JProxy("java.nio.channels.WritableByteChannel", inst=channel)
+    output = jclass("java.nio.channels.Channels").newOutputStream(proxy)
+    return jclass("java.io.PrintStream")(output, True, "UTF-8")

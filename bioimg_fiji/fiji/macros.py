@@ -1,0 +1,128 @@
+"""Running macros so that a failure is an exception with the macro's message and line."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from bioimg_fiji.errors import BioimgError, HeadlessError, JobCancelledError, MacroError
+from bioimg_fiji.fiji import failures
+from bioimg_fiji.fiji.java import jclass
+
+if TYPE_CHECKING:
+    from bioimg_fiji.fiji.console import Console
+    from bioimg_fiji.fiji.executor import Executor
+
+_BARE_EXIT = re.compile(r"\bexit\s*(\(\s*\)|;|$|\})")
+
+
+class MacroFailure(Exception):  # noqa: N818 - an inner signal, never seen outside this package
+    """What stopped a macro: ImageJ's message or an error of ours, and the line."""
+
+    def __init__(self, cause: BioimgError, line: int) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.line = line
+
+    def told(self) -> BioimgError:
+        """Give the error for the user: MacroError, or what needs to be told apart, with the line in it."""
+        cause = self.cause
+        text = f"The macro failed in line {self.line}: {cause.message}"
+        kind = MacroError
+        if isinstance(cause, (HeadlessError, JobCancelledError)):
+            kind = type(cause)  # type: ignore[assignment]
+        told = kind(text, fix=cause.fix, **{**cause.details, "line": self.line})
+        told.__cause__ = cause
+        return told
+
+
+def run_text(text: str, argument: str, executor: Executor, console: Console) -> str | None:
+    """Run a macro on this thread and give its `return` value.
+
+    Raises
+    ------
+    MacroFailure
+        When it fails.
+    """
+    import jpype
+
+    executor.begin()
+    printed = console.printed
+    interpreter = jclass("ij.macro.Interpreter")()
+    before = _open_images()
+    stopped = None
+    value = None
+    thread = jclass("java.lang.Thread").currentThread()
+    name = str(thread.getName())
+    # NB: only on a thread of such a name does ImageJ stop a macro whose command reports an error (ij.Macro.abort).
+    thread.setName("bioimg_Macro$")
+    try:
+        value = interpreter.run(text, argument)
+    except jpype.JException as error:
+        stopped = error
+    finally:
+        thread.setName(name)
+    if stopped is None and executor.failure is None and not interpreter.wasError():
+        return None if value is None else str(value)
+    line = _line(interpreter)
+    if _is_plain_exit(text, line, stopped, interpreter) and executor.failure is None:
+        return None
+    _reopen(before)
+    raise MacroFailure(_cause(executor, interpreter, stopped, console.last(printed)), line)
+
+
+def _cause(executor: Executor, interpreter: Any, stopped: Any, printed: str) -> BioimgError:
+    if executor.failure is not None:
+        return executor.failure
+    message = interpreter.getErrorMessage()
+    if message is not None and str(message).strip():
+        return MacroError(_sentence(str(message)))
+    if stopped is not None and not failures.is_canceled(stopped):
+        return failures.explain(stopped, "The macro")
+    # exit("message") only prints its message; so does a dialog box of a command.
+    return MacroError(_sentence(printed or "it was cancelled"))
+
+
+def _is_plain_exit(text: str, line: int, stopped: Any, interpreter: Any) -> bool:
+    """Tell whether the macro ended by `exit` without a message, which is no failure."""
+    if stopped is None or not failures.is_canceled(stopped) or interpreter.getErrorMessage() is not None:
+        return False
+    lines = text.splitlines()
+    return 0 < line <= len(lines) and _BARE_EXIT.search(lines[line - 1]) is not None
+
+
+def _line(interpreter: Any) -> int:
+    """Give the line of the error.
+
+    NB: where ImageJ has written its own message, it has read on to the end of the line and its `getLineNumber` may
+    be one too high; what it wrote is in a field.
+    """
+    import jpype
+
+    try:
+        if interpreter.wasError():
+            field = interpreter.getClass().getDeclaredField("lineNumber")
+            field.setAccessible(True)
+            return int(field.getInt(interpreter))
+        return int(interpreter.getLineNumber())
+    except jpype.JException:
+        return 1  # it was not even read
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def _open_images() -> list[Any]:
+    manager = jclass("ij.WindowManager")
+    return [manager.getImage(number) for number in manager.getIDList() or ()]
+
+
+def _reopen(images: list[Any]) -> None:
+    """Give back the images that were open before: headless, a failing macro makes ImageJ forget all of them."""
+    interpreter = jclass("ij.macro.Interpreter")
+    known = {image.getID() for image in _open_images()}
+    for image in images:
+        if image is not None and image.getID() not in known and image.getProcessor() is not None:
+            interpreter.addBatchModeImage(image)

@@ -1,0 +1,314 @@
+"""`open_fiji` and the `Fiji` object: the same for a real Fiji and for embedded ImageJ."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from bioimg_fiji import commands
+from bioimg_fiji.commands import Result
+from bioimg_fiji.commands.macro import format_line
+from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError, InputError
+from bioimg_fiji.fiji import macros, menu, tables
+from bioimg_fiji.fiji.backend import InProcessBackend
+from bioimg_fiji.fiji.console import Console
+from bioimg_fiji.fiji.convert import to_image, to_imageplus
+from bioimg_fiji.fiji.endpoint import find_endpoint
+from bioimg_fiji.fiji.executor import Executor
+from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.fiji.start import Started, start_fiji
+from bioimg_fiji.image import Image, from_array
+from bioimg_fiji.jobs import Job
+
+_log = logging.getLogger(__name__)
+_lock = threading.Lock()
+_current: Fiji | None = None
+
+
+def open_fiji(endpoint: str | os.PathLike[str] | None = None, headless: bool = True) -> Fiji:
+    """Open a Fiji in this process.
+
+    Parameters
+    ----------
+    endpoint
+        Folder of a Fiji, Maven coordinates such as "sc.fiji:fiji", or "embedded" (plain ImageJ from Maven Central).
+        Left out: BIOIMG_FIJI_ENDPOINT, the settings, a Fiji in one of the usual places, else "embedded".
+    headless
+        Whether to work without windows.
+
+    Returns
+    -------
+    Fiji
+        To be closed, best by `with`. A second call gives the same session while it is open. After `close`, the same
+        endpoint can be opened again.
+
+    Raises
+    ------
+    EndpointError
+        When it cannot be opened, or when this process has opened another one: Java cannot be started twice.
+    MissingPartError
+        When there is no Java, or no jar of the plugin.
+    HeadlessError
+        With `headless=False`, when there is no display.
+    """
+    global _current  # noqa: PLW0603 - Java is one per process, and so is the session
+    with _lock:
+        started = start_fiji(None if endpoint is None else find_endpoint(endpoint), headless)
+        if _current is None or _current.closed:
+            _current = Fiji(started)
+        return _current
+
+
+class Fiji:
+    """An open Fiji or ImageJ.
+
+    Images are exchanged by copy: what happens to one side leaves the other alone. A result that a command only shows in
+    a window of its own (the Results table) comes back as a table.
+    """
+
+    def __init__(self, started: Started) -> None:
+        self._started = started
+        self._console = Console()
+        self._backend = InProcessBackend()
+        self._executor = Executor()
+        self._menu = menu.Menu()
+        self._backend.register()
+        self._menu.add(commands.describe_all())
+        if started.headless:
+            self._executor.install()
+        self.closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Fiji {self.version} from {self.endpoint}{', closed' if self.closed else ''}>"
+
+    @property
+    def version(self) -> str:
+        """Version, as Fiji tells it: "1.54p", or "2.17.0/1.54p" where there is an ImageJ2."""
+        return self._started.version
+
+    @property
+    def endpoint(self) -> str:
+        """What was opened: a folder, Maven coordinates or "embedded"."""
+        return self._started.endpoint
+
+    @property
+    def headless(self) -> bool:
+        """Whether it works without windows."""
+        return self._started.headless
+
+    @property
+    def gateway(self) -> Any:
+        """The gateway `ij` of pyimagej; None where ImageJ is embedded."""
+        return self._started.gateway
+
+    def run(self, title: str, image: Image | npt.NDArray[Any] | None = None, /, **keys: Any) -> Result:
+        """Run a command of the menu, as a macro's `run(title, "key=value ...")` does.
+
+        Parameters
+        ----------
+        title
+            The command's title.
+        image
+            The image to work on; it is not changed. Left out, the command takes the active image of Fiji, and what it
+            opens stays open.
+        keys
+            The command's keys. For those of ImageJ, True gives the key alone and False leaves it out.
+
+        Returns
+        -------
+        Result
+            For our commands theirs. For any other, `images["output"]` is the image that the command opened, else the
+            changed one; `tables` has the Results table if the command has written to it, and headless the others
+            that it shows, by their titles.
+
+        Raises
+        ------
+        BioimgError
+            The command's own error; FijiError for one of ImageJ.
+        """
+        self._check_open()
+        source = None if image is None else to_imageplus(_as_image(image))
+        ours = self._menu.has(title)
+        line = format_line(keys) if ours else menu.options_line(keys)
+        self._backend.forget()
+        tables_before = tables.snapshot()
+        opened_before = set(self._ids())
+        manager = jclass("ij.WindowManager")
+        if source is not None:
+            manager.setTempCurrentImage(source)
+        try:
+            self._run_text(f"run({menu.quoted(title)}, {menu.quoted(line)});", "")
+            if ours and self._backend.result is not None:
+                return self._backend.result
+            current = manager.getCurrentImage()
+            output = {} if current is None else {"output": to_image(current)}
+            return Result(images=output, tables=tables.changed(tables_before))
+        except macros.MacroFailure as failure:
+            raise self._original(failure.cause) from failure.cause.__cause__
+        finally:
+            if source is not None:
+                self._close_opened(opened_before)
+                manager.setTempCurrentImage(None)
+                source.flush()
+
+    def run_macro(self, text: str, argument: str = "") -> str | None:
+        """Run a macro in ImageJ's language.
+
+        Parameters
+        ----------
+        text
+            The macro.
+        argument
+            What `getArgument()` gives.
+
+        Returns
+        -------
+        str or None
+            What the macro returns by `return`.
+
+        Raises
+        ------
+        MacroError
+            When it fails: the message, `details["line"]`, and the command's own error as `__cause__`.
+        HeadlessError
+            When it does what does not work without a display.
+        JobCancelledError
+            When a command was cancelled.
+        """
+        self._check_open()
+        self._backend.forget()
+        try:
+            return self._run_text(text, argument)
+        except macros.MacroFailure as failure:
+            failure.cause = self._original(failure.cause)
+            raise failure.told() from failure.cause
+
+    def run_macro_file(self, path: str | os.PathLike[str], argument: str = "") -> str | None:
+        """Run a macro file (UTF-8); else as `run_macro`."""
+        try:
+            text = Path(path).read_text("utf-8", "replace")
+        except OSError as error:
+            raise InputError(f"The macro {path} cannot be read: {error.strerror}.", fix="Check the path.") from error
+        return self.run_macro(text, argument)
+
+    def watch(self, job: Job | None) -> None:
+        """Tell the progress and the notes of every command to `job`; cancelling it cancels the command."""
+        self._backend.watcher = job
+
+    def show(self, image: Image | npt.NDArray[Any]) -> Any:
+        """Open a copy of an image in Fiji, as the active one, and give the ImagePlus."""
+        self._check_open()
+        imp = to_imageplus(_as_image(image))
+        imp.show()
+        return imp
+
+    def active_image(self) -> Image:
+        """Copy the active image.
+
+        Raises
+        ------
+        FijiError
+            When no image is open.
+        """
+        self._check_open()
+        imp = jclass("ij.WindowManager").getCurrentImage()
+        if imp is None:
+            raise FijiError("No image is open in Fiji.", fix="Open one, or give the image.")
+        return to_image(imp)
+
+    def images(self) -> list[str]:
+        """Give the titles of the open images, in the order of their opening."""
+        self._check_open()
+        return [str(title) for title in jclass("ij.WindowManager").getImageTitles()]
+
+    def open(self, path: str | os.PathLike[str]) -> Image:
+        """Open an image file by Fiji's own readers, as the active image, and give a copy of it.
+
+        Raises
+        ------
+        FileFormatError
+            When Fiji cannot read it.
+        """
+        self._check_open()
+        imp = jclass("ij.IJ").openImage(str(path))
+        if imp is None:
+            raise FileFormatError(f"Fiji cannot open {path}.", fix="Check the path and the format.", path=str(path))
+        imp.show()
+        return to_image(imp)
+
+    def to_fiji(self, image: Image | npt.NDArray[Any]) -> Any:
+        """Copy an image into an ImagePlus, which is not shown."""
+        self._check_open()
+        return to_imageplus(_as_image(image))
+
+    def to_python(self, imp: Any) -> Image:
+        """Copy an ImagePlus."""
+        self._check_open()
+        return to_image(imp)
+
+    def log(self) -> str:
+        """Give what ImageJ has printed: print() of macros, its log, error messages."""
+        return self._console.text()
+
+    def close(self) -> None:
+        """Close all images and free what the session holds. Java itself stays until the process ends."""
+        if self.closed:
+            return
+        self.closed = True
+        self._executor.uninstall()
+        self._menu.remove()
+        self._backend.unregister()
+        self._backend.forget()
+        self._close_opened(set())
+        jclass("ij.WindowManager").setTempCurrentImage(None)
+        self._console.close()
+        jclass("java.lang.System").gc()
+
+    def _run_text(self, text: str, argument: str) -> str | None:
+        value = macros.run_text(text, argument, self._executor, self._console)
+        if isinstance(self._backend.failure, KeyboardInterrupt):
+            raise self._backend.failure
+        return value
+
+    def _original(self, cause: BioimgError) -> BioimgError:
+        """Give the very error that the command raised in Python, where `cause` is its way through Java."""
+        raised = self._backend.failure
+        if raised is not None and not isinstance(raised, Exception):
+            raise raised
+        if isinstance(raised, BioimgError) and (raised.code, raised.message) == (cause.code, cause.message):
+            return raised
+        return cause
+
+    def _ids(self) -> list[int]:
+        return [int(number) for number in jclass("ij.WindowManager").getIDList() or ()]
+
+    def _close_opened(self, before: set[int]) -> None:
+        for number in self._ids():
+            if number not in before:
+                imp = jclass("ij.WindowManager").getImage(number)
+                imp.changes = False
+                imp.close()
+                imp.flush()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise EndpointError("This Fiji has been closed.", fix="Call open_fiji() again.")
+
+
+def _as_image(image: Image | npt.NDArray[Any]) -> Image:
+    return image if isinstance(image, Image) else from_array(np.asarray(image))
