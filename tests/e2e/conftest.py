@@ -10,13 +10,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bioimg_fiji import fiji as fiji_room
-from bioimg_fiji.commands import find
 from bioimg_fiji.errors import MissingPartError
-from bioimg_fiji.image import Image
 from support.processes import ImageJ
 
 IJ_VERSION = "1.54p"
@@ -81,13 +78,3 @@ def server(private_places: Path) -> Iterator[subprocess.Popen[bytes]]:
     yield process
     process.terminate()
     process.wait(timeout=20)
-
-
-@pytest.fixture(scope="session")
-def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model package trained for a few steps: its pixels are anything but good, and always the same."""
-    rng = np.random.default_rng(5)
-    image = Image(rng.poisson(60, (160, 160)).astype(np.uint16), "yx", title="noise.tif")
-    target = tmp_path_factory.mktemp("model") / "small.zip"
-    find("train_denoiser").run({"image": image, "model": target, "steps": 5, "batch_size": 4, "apply": False})
-    return target

@@ -25,7 +25,7 @@ class ImageJ:
 
     def environ(self) -> dict[str, str]:
         """Give the environment of such a process."""
-        return os.environ | self.environment | {"DISPLAY": self.display, "BIOIMG_FIJI_PYTHON": sys.executable}
+        return os.environ | {"DISPLAY": self.display, "BIOIMG_FIJI_PYTHON": sys.executable} | self.environment
 
     def macro(self, text: str, *, batch: bool = False, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a macro; the process ends with it."""

@@ -54,9 +54,7 @@ final class CommandRun {
     }
     Inputs.requireSome(command);
     Values values = CommandDialog.ask(command);
-    if (values != null) {
-      Recording.write(command, values);
-    }
+    Recording.write(command, values);
     return values;
   }
 

@@ -10,13 +10,16 @@ import io.github.bioimgfiji.options.Values;
 final class Recording {
   private Recording() {}
 
+  /** Writes the line; nothing when the values are null because the user has cancelled. */
   static void write(CommandSpec command, Values values) {
     if (!IJ.recording()) {
       return;
     }
     // ImageJ would write the command without its options after it has ended.
     Recorder.setCommand(null);
-    Recorder.recordString(line(command, values, Recorder.scriptMode()));
+    if (values != null) {
+      Recorder.recordString(line(command, values, Recorder.scriptMode()));
+    }
   }
 
   static String line(CommandSpec command, Values values, boolean script) {

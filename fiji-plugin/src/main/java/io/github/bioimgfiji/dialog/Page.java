@@ -4,7 +4,11 @@ import ij.WindowManager;
 import ij.gui.GenericDialog;
 import ij.io.SaveDialog;
 import io.github.bioimgfiji.options.Parameter;
+import java.awt.Button;
+import java.awt.Component;
 import java.awt.TextField;
+import java.awt.event.ActionListener;
+import java.io.File;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -64,8 +68,8 @@ final class Page {
         dialog.addDirectoryField(label, text, PATH_COLUMNS);
         break;
       case "save":
-        dialog.addStringField(label, text, PATH_COLUMNS);
-        addSaveButton(parameter);
+        dialog.addFileField(label, text, PATH_COLUMNS);
+        askWhereToSave(parameter);
         break;
       case "password":
         dialog.setEchoChar('*');
@@ -77,20 +81,29 @@ final class Page {
     }
   }
 
-  /** Adds a button that opens ImageJ's "save as" for the field above. */
-  private void addSaveButton(Parameter parameter) {
+  /**
+   * Makes the browse button of the last field ask where to save: ImageJ's asks for a file that
+   * exists.
+   */
+  private void askWhereToSave(Parameter parameter) {
     TextField field = (TextField) dialog.getStringFields().lastElement();
-    dialog.addToSameRow();
-    dialog.addButton(
-        "Browse",
-        event -> {
-          String name =
-              field.getText().isEmpty() ? "model" : new java.io.File(field.getText()).getName();
-          SaveDialog chooser = new SaveDialog(parameter.title(), name, parameter.suffix());
-          if (chooser.getFileName() != null) {
-            field.setText(chooser.getDirectory() + chooser.getFileName());
-          }
-        });
+    for (Component component : field.getParent().getComponents()) {
+      if (component instanceof Button) {
+        Button browse = (Button) component;
+        for (ActionListener listener : browse.getActionListeners()) {
+          browse.removeActionListener(listener);
+        }
+        browse.addActionListener(event -> chooseTarget(parameter, field));
+      }
+    }
+  }
+
+  private static void chooseTarget(Parameter parameter, TextField field) {
+    String name = field.getText().isEmpty() ? "model" : new File(field.getText()).getName();
+    SaveDialog chooser = new SaveDialog(parameter.title(), name, parameter.suffix());
+    if (chooser.getFileName() != null) {
+      field.setText(chooser.getDirectory() + chooser.getFileName());
+    }
   }
 
   /** Adds the checkbox that leads to the expert settings. */

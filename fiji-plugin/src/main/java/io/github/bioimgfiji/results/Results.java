@@ -30,7 +30,11 @@ public final class Results {
     for (Map.Entry<String, JsonElement> table : Json.member(result, "tables").entrySet()) {
       table(table.getValue().getAsJsonObject()).show(command + " - " + table.getKey());
     }
-    tell(command, Json.member(result, "figures"));
+    if (outcome.images().isEmpty() && Json.member(result, "tables").size() == 0) {
+      // Beside an image they are details, and not worth a log window that pops up; its Info has
+      // them.
+      tell(command, Json.member(result, "figures"));
+    }
     tell(command, Json.member(result, "files"));
     for (Map.Entry<String, ImagePlus> image : outcome.images().entrySet()) {
       if (!image.getKey().equals(MAIN)) {
