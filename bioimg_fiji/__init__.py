@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bioimg_fiji.client import Client, RemoteJob
     from bioimg_fiji.commands import Parameters, Result, Table, command, key
     from bioimg_fiji.errors import BioimgError
     from bioimg_fiji.fiji import Fiji, open_fiji
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "client": ("Client", "RemoteJob"),
     "commands": ("Parameters", "Result", "Table", "command", "key"),
     "errors": ("BioimgError",),
     "fiji": ("Fiji", "open_fiji"),
@@ -32,11 +34,13 @@ _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "BioimgError",
     "Channel",
+    "Client",
     "Fiji",
     "Image",
     "Intensity",
     "Job",
     "Parameters",
+    "RemoteJob",
     "Result",
     "Scale",
     "Table",

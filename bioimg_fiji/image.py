@@ -315,7 +315,7 @@ class Image:
                 overlay=tuple(_bytes(r) for r in header.get("overlay", ())),
                 properties=dict(header.get("properties", {})),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ProtocolError(f"The image header is damaged: {error!r}.") from error
 
 

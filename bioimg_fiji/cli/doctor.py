@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from bioimg_fiji.errors import BioimgError
+from bioimg_fiji.errors import BioimgError, ServerUnavailableError
 
 PACKAGES = ("numpy", "torch", "onnxruntime", "pyimagej", "scyjava", "jpype1", "bioimageio.core", "bioimageio.spec")
 GIB = 2**30
@@ -30,7 +30,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything; a part that cannot be looked at is a finding, not a crash."""
-    looks = {"Java": _java, "plugin": _plugin, "Fiji": _endpoint, "devices": _devices}
+    looks = {"Java": _java, "plugin": _plugin, "Fiji": _endpoint, "devices": _devices, "server": _server}
     found = [finding for name, look in looks.items() for finding in _guarded(look, name)]
     return [_python(), *_packages(), *found, *_machine()]
 
@@ -79,6 +79,17 @@ def _devices() -> Finding:
     from bioimg_fiji.runtime import devices
 
     return Finding("devices", ", ".join(devices()))
+
+
+def _server() -> Finding:
+    from bioimg_fiji.client import Client
+
+    try:
+        with Client() as client:
+            info = client.info()
+    except ServerUnavailableError:
+        return Finding("server", "not running; the plugin starts it on first use")
+    return Finding("server", f"version {info['version']}, process {info['pid']}")
 
 
 def _machine() -> list[Finding]:

@@ -13,7 +13,7 @@ _SIDE_JARS = ("-sources.jar", "-javadoc.jar", "-tests.jar")
 
 
 def plugin_jar() -> Path:
-    """Give the path of the plugin's jar: the one in the package, else the one that a checkout has built.
+    """Give the path of the plugin's jar: the one in the package; in a checkout the newest that was built.
 
     Raises
     ------
@@ -21,10 +21,11 @@ def plugin_jar() -> Path:
         When there is none.
     """
     package = Path(__file__).resolve().parent
-    for folder in (package / "jars", package.parents[1] / "fiji-plugin" / "target"):
-        jars = [jar for jar in folder.glob("bioimg_fiji-*.jar") if not jar.name.endswith(_SIDE_JARS)]
-        if jars:
-            return max(jars, key=lambda jar: jar.stat().st_mtime)
+    folders = (package / "jars", package.parents[1] / "fiji-plugin" / "target")
+    found = [jar for folder in folders for jar in folder.glob("bioimg_fiji-*.jar")]
+    jars = [jar for jar in found if not jar.name.endswith(_SIDE_JARS)]
+    if jars:
+        return max(jars, key=lambda jar: jar.stat().st_mtime)
     raise MissingPartError(
         "The Fiji plugin's jar is missing.",
         fix="In a checkout, run scripts/setup (or: mvn -f fiji-plugin package). Else install bioimg-fiji again.",

@@ -66,6 +66,8 @@ async def read_json(request: Request, limit: int) -> tuple[dict[str, Any], bytes
     body = b"".join(parts)
     try:
         data = json.loads(body, parse_constant=_no_constant)
+        if b"\\u" in body:  # half a surrogate pair is JSON, but no text: it could be neither logged nor sent back
+            json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"The body is not JSON: {error}.") from error
     if not isinstance(data, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
@@ -15,13 +16,13 @@ from typing import cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 import bioimg_fiji
 from bioimg_fiji import commands
-from bioimg_fiji.errors import BioimgError, ProtocolError
+from bioimg_fiji.errors import BioimgError, ProtocolError, UnknownJobError
 from bioimg_fiji.jobs import JobState
 from bioimg_fiji.server.answers import RefusedError, answer, check_length, read_json, too_large
 from bioimg_fiji.server.buffers import Buffer, BufferStore
@@ -68,6 +69,7 @@ class App:
                 BioimgError: _told,
                 RefusedError: _refused,
                 HTTPException: _no_route,
+                ClientDisconnect: _nobody,
                 Exception: self._unexpected,
             },
         )
@@ -98,22 +100,23 @@ class App:
     async def fill_buffer(self, request: Request) -> Response:
         """Take the bytes of a buffer; one that broke off may be sent again."""
         buffer = self.buffers.get(request.path_params["id"])
-        self._not_in_use(buffer)
+        if buffer.job is not None or buffer.filling:
+            raise RefusedError(
+                409, ProtocolError("The buffer is in use.", fix="Send the image to a buffer of its own.")
+            )
         check_length(request, buffer.size)
+        buffer.crc, buffer.filled, buffer.filling = None, False, True
         try:
             size, crc = await self._receive(request, buffer)
+            _check_received(buffer, size, crc, request.headers.get("x-crc32", "").lower())
+            buffer.crc, buffer.filled = crc, True
         except OSError as error:
-            os.truncate(buffer.path, 0)
             raise buffer_error(self.buffers.folder.parent, error) from error
-        announced = request.headers.get("x-crc32", "").lower()
-        if size != buffer.size or announced != crc_text(crc):
-            os.truncate(buffer.path, 0)
-            raise ProtocolError(
-                f"{size} bytes with CRC-32 {crc_text(crc)} have come; announced were {buffer.size} bytes, "
-                f"CRC-32 {announced or '(none)'}.",
-                fix="Send them again.",
-            )
-        buffer.crc, buffer.filled = crc, True
+        finally:
+            buffer.filling = False
+            if not buffer.filled:  # broken off, or wrong: its memory is given back now
+                with contextlib.suppress(OSError):
+                    os.truncate(buffer.path, 0)
         return Response(status_code=204)
 
     async def _receive(self, request: Request, buffer: Buffer) -> tuple[int, int]:
@@ -141,9 +144,10 @@ class App:
         buffer = self.buffers.get(request.path_params["id"])
         if buffer.job is not None:
             self.jobs.touch(buffer.job)
-        if buffer.crc is None:
-            buffer.crc = await asyncio.to_thread(_crc_of, buffer)
-        headers = {"X-CRC32": crc_text(buffer.crc), "Cache-Control": "no-store"}
+        if not buffer.path.is_file():
+            raise UnknownJobError("The buffer's file was removed.", fix="Run the job again.")
+        crc = buffer.crc if buffer.crc is not None else await asyncio.to_thread(_crc_of, buffer)
+        headers = {"X-CRC32": crc_text(crc), "Cache-Control": "no-store"}
         return FileResponse(buffer.path, headers=headers, media_type="application/octet-stream")
 
     async def free_buffer(self, request: Request) -> Response:
@@ -228,6 +232,15 @@ def _event(name: str, job: JobRecord) -> bytes:
     return f"event: {name}\ndata: {json.dumps(job.status(), ensure_ascii=False)}\n\n".encode()
 
 
+def _check_received(buffer: Buffer, size: int, crc: int, announced: str) -> None:
+    if size != buffer.size or announced != crc_text(crc):
+        raise ProtocolError(
+            f"{size} bytes with CRC-32 {crc_text(crc)} have come; announced were {buffer.size} bytes, "
+            f"CRC-32 {announced or '(none)'}.",
+            fix="Send them again.",
+        )
+
+
 def _crc_of(buffer: Buffer) -> int:
     crc = 0
     with buffer.path.open("rb") as file:
@@ -243,6 +256,11 @@ async def _told(_: Request, error: Exception) -> Response:
 async def _refused(_: Request, error: Exception) -> Response:
     refusal = cast("RefusedError", error)
     return answer(refusal.error, refusal.status)
+
+
+async def _nobody(_: Request, __: Exception) -> Response:
+    """Answer a client that went away while it sent: nobody reads this."""
+    return Response(status_code=400)
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

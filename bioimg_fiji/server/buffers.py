@@ -35,6 +35,7 @@ class Buffer:
     path: Path
     local: bool
     filled: bool = False
+    filling: bool = False
     job: str | None = None
     crc: int | None = None
     touched: float = field(default_factory=time.monotonic)
@@ -123,6 +124,8 @@ class BufferStore:
         if buffer.job is not None:
             raise ProtocolError("The buffer belongs to another job.", fix="Send the image again.")
         found = buffer.path.stat().st_size if buffer.path.exists() else 0
+        if not buffer.local and not buffer.filled:  # the length alone does not tell that the CRC was right
+            found = 0
         if buffer.size != size or found != size:
             raise ProtocolError(
                 f"The header announces {size} bytes of pixels, the buffer was made for {buffer.size} and has {found}.",

@@ -35,10 +35,12 @@ def logging_to_file() -> Iterator[str]:
             logger.addHandler(handler)
     for logger in loggers:
         logger.setLevel(logging.INFO)
+        logger.propagate = False  # the command line's own handler would show every line a second time
     try:
         yield where
     finally:
         for handler in handlers:
             for logger in loggers:
                 logger.removeHandler(handler)
+                logger.propagate = True
             handler.close()

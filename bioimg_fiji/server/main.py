@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,11 +62,14 @@ def run(options: ServeOptions) -> int:
         raise storage_error("Writing the connection file", path, error) from error
     if not mine:
         return 0
+    # Until the event loop takes the signals over: an end during the start leaves nothing behind either.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with logging_to_file() as log_file:
             return _serve(options, path, log_file)
     finally:
         lock.release()
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check_host(host: str) -> None:
@@ -106,11 +110,13 @@ def _serve(options: ServeOptions, path: Path, log_file: str) -> int:
 
 def _listen(options: ServeOptions) -> socket.socket:
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named because asyncio turns Nagle's algorithm off only then: each answer would take 40 ms more.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # on Windows the option would let two servers share a port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((options.host, options.port))
+        listening.listen(128)  # here, where a port that is taken can be told
     except OSError as error:
         listening.close()
         raise ServerError(
@@ -158,14 +164,17 @@ class _Life:
 
     async def live(self) -> None:
         """Serve until a signal, a client or idleness ends it."""
+        with _signals(self._stop):
+            await self._live()
+
+    async def _live(self) -> None:
         serving = asyncio.create_task(self._server.serve(sockets=[self._listening]))
         try:
-            await self._server.answering.wait()
-            with _signals(self._stop):
-                self._jobs.prepare()
-                connection.write(self._path, self._connection)
-                _log.warning("The model server listens at %s (process %d).", self._connection.url, os.getpid())
-                await self._watch(serving)
+            await _first(serving, self._server.answering)
+            self._jobs.prepare()
+            connection.write(self._path, self._connection)
+            _log.warning("The model server listens at %s (process %d).", self._connection.url, os.getpid())
+            await self._watch(serving)
         finally:
             connection.remove(self._path, self._connection)
             await self._jobs.stop()
@@ -182,6 +191,16 @@ class _Life:
             if idle is not None and not self._jobs.busy and self._gate.idle_seconds > idle:
                 _log.warning("Nobody has asked for %g seconds: the server ends.", idle)
                 return
+
+
+async def _first(serving: asyncio.Task[None], answering: asyncio.Event) -> None:
+    """Wait until the server answers, or has failed to."""
+    waiting = asyncio.create_task(answering.wait())
+    await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if serving.done():
+        serving.result()
+        raise ServerError("The server ended before it answered.", fix="The log has the details.")
 
 
 @contextlib.contextmanager

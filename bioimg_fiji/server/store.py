@@ -129,7 +129,8 @@ class JobStore:
         if job is None:
             return
         if not job.state.ended:
-            job.cancel_reason = job.cancel_reason or "The job was deleted."
+            # Ended first: those who watch it are told, and what its worker still sends is not taken any more.
+            self._end(job, JobState.CANCELLED, error=JobCancelledError(job.cancel_reason or "The job was deleted."))
             if job.worker is not None:
                 job.worker.kill()
             elif job.task is not None:

@@ -36,9 +36,9 @@ def byte_size(header: Mapping[str, Any]) -> int:
         When shape or dtype are missing or impossible.
     """
     shape, dtype = header.get("shape"), header.get("dtype")
-    if not isinstance(shape, list) or not all(type(n) is int and 0 < n < 2**31 for n in shape):
-        raise ProtocolError(f"An image header's shape is a list of whole numbers above 0, not {shape!r}.")
-    if dtype not in DTYPES:
+    if not isinstance(shape, list) or not all(type(n) is int and 0 < n < 2**31 for n in shape) or len(shape) > 6:
+        raise ProtocolError(f"An image header's shape is a list of at most six numbers above 0, not {shape!r}.")
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ProtocolError(f"Pixels of type {dtype!r} cannot be sent.", fix=f"Send {', '.join(sorted(DTYPES))}.")
     return int(math.prod(shape) * np.dtype(dtype).itemsize)
 

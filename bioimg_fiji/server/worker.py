@@ -45,7 +45,8 @@ class Channel:
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send one message whole; a server that is gone is told by the reading side."""
-        line = json.dumps(plain(message), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        text = json.dumps(plain(message), ensure_ascii=False, separators=(",", ":"))
+        line = text.encode("utf-8", "replace") + b"\n"  # a file's name may have bytes that are no text
         with self._lock, contextlib.suppress(OSError):
             view = memoryview(line)
             while view:

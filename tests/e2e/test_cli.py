@@ -83,7 +83,7 @@ def small_disk_free(folder: Path) -> int:
 
 def test_doctor_shows_the_chain() -> None:
     done = run_cli("doctor")
-    for word in ("Python", "Java", "plugin", "torch", "threads", "default"):
+    for word in ("Python", "Java", "plugin", "torch", "server", "threads", "default"):
         assert word in done.stdout, done.stdout + done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
 

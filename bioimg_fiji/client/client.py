@@ -1,0 +1,220 @@
+"""The client: commands of a server, called like functions."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bioimg_fiji import settings
+from bioimg_fiji.client import local
+from bioimg_fiji.client.remote_job import RemoteJob
+from bioimg_fiji.client.transport import Transport
+from bioimg_fiji.commands import Result
+from bioimg_fiji.errors import BioimgError, ParameterError, UnknownCommandError
+from bioimg_fiji.image import Image
+from bioimg_fiji.jobs import Job
+from bioimg_fiji.server.wire import plain, write_pixels
+
+LEASE_SECONDS = 30.0
+"""A blocking call's job is cancelled by the server when this program has been gone for so long."""
+
+
+class Client:
+    """A model server, its commands and jobs.
+
+    Without arguments it is the server of this computer that the connection file names, and pixels go through files in
+    memory. With an address and a token it may be any other; pixels then go in requests, their CRC-32 checked.
+    Use it as a context manager, or `close` it; the server and its jobs go on.
+
+    Parameters
+    ----------
+    url, token
+        Address and token of the server, as its connection file has them; both or none.
+
+    Raises
+    ------
+    ServerUnavailableError
+        When no server answers.
+    AuthenticationError
+        When the token is wrong.
+    """
+
+    def __init__(self, *, url: str | None = None, token: str | None = None) -> None:
+        if (url is None) != (token is None):
+            raise ParameterError("A server elsewhere needs both url and token.", fix="Its connection file has them.")
+        self._by_file = url is None
+        self._commands: list[dict[str, Any]] | None = None
+        if url is None or token is None:
+            self._transport = local.find(settings.connection_file())
+            return
+        self._transport = Transport(url, token)
+        try:
+            local.check_protocol(self._transport)
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def local(cls, *, start: bool = False, idle_exit: float = 600.0) -> Client:
+        """Give a client of this computer's server.
+
+        Parameters
+        ----------
+        start
+            Whether to start a server if none runs, and wait for it.
+        idle_exit
+            Seconds without request and job after which a started server ends itself.
+
+        Raises
+        ------
+        ServerUnavailableError
+            When none runs and none is to be started.
+        ServerError
+            When it cannot be started.
+        """
+        if start:
+            local.start(settings.connection_file(), idle_exit)
+        return cls()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    @property
+    def url(self) -> str:
+        """Address of the server."""
+        return self._transport.url
+
+    def info(self) -> dict[str, Any]:
+        """Say who answers: protocol, version, pid, and how many jobs run and wait."""
+        return self._transport.json("GET", "/v1/info")
+
+    def commands(self) -> list[dict[str, Any]]:
+        """Describe all commands: id, title, menu, help and JSON Schema (docs/protocol.md, "Commands")."""
+        if self._commands is None:
+            self._commands = self._transport.json("GET", "/v1/commands")["commands"]
+        return self._commands
+
+    def shutdown(self) -> None:
+        """End the server, and the jobs that it runs."""
+        self._transport.json("POST", "/v1/shutdown", {})
+
+    def run(self, command: str, image: Image | None = None, /, *, job: Job | None = None, **keys: Any) -> Result:
+        """Run a command and wait for its result.
+
+        Parameters
+        ----------
+        command
+            Id or title.
+        image
+            The command's first image input.
+        job
+            Gets progress and notes; cancelling it cancels the command.
+        keys
+            The command's other parameters, by the names that a macro uses. Further image inputs are given by their key.
+
+        Raises
+        ------
+        BioimgError
+            Whatever the same call in this process would raise.
+        ServerUnavailableError
+            When the server ends meanwhile.
+        """
+        remote = self._submit(command, image, keys, LEASE_SECONDS)
+        try:
+            return remote.result(job)
+        finally:
+            with contextlib.suppress(BioimgError):  # a server that is gone has nothing to forget
+                remote.forget()
+
+    def submit(self, command: str, image: Image | None = None, /, **keys: Any) -> RemoteJob:
+        """Start a command and give its job at once; parameters as for `run`.
+
+        The job goes on when this program ends; `job(id)` finds it again. Its result is kept for a day, or until
+        `forget`.
+        """
+        return self._submit(command, image, keys, None)
+
+    def job(self, id_: str) -> RemoteJob:
+        """Give the job of that id, perhaps of another program."""
+        return RemoteJob(self._transport, id_)
+
+    def _submit(self, command: str, image: Image | None, keys: Mapping[str, Any], lease: float | None) -> RemoteJob:
+        described = self._find(command)
+        images, parameters = self._sort(described, image, keys)
+        request: dict[str, Any] = {
+            "command": described["id"],
+            "parameters": parameters,
+            "images": {},
+            "local": self._by_file,
+            "lease": lease,
+        }
+        buffers: list[str] = []
+        try:
+            for name, each in images.items():
+                request["images"][name] = {"header": plain(each.header()), "buffer": self._send(each, buffers)}
+            # The same key again gives the same job: a request whose answer was lost starts no second one.
+            headers = {"Idempotency-Key": secrets.token_hex(16)}
+            return RemoteJob(self._transport, self._transport.json("POST", "/v1/jobs", request, headers)["id"])
+        except BaseException:
+            for buffer in buffers:
+                with contextlib.suppress(BioimgError):
+                    self._transport.json("DELETE", f"/v1/buffers/{buffer}")
+            raise
+
+    def _send(self, image: Image, buffers: list[str]) -> str:
+        wish = {"size": image.pixels.nbytes, "local": self._by_file}
+        buffer = self._transport.json("POST", "/v1/buffers", wish)
+        id_: str = buffer["id"]
+        buffers.append(id_)
+        if self._by_file:
+            write_pixels(Path(buffer["path"]), image.pixels, create=False)
+        else:
+            self._transport.upload(id_, image.pixels)
+        return id_
+
+    def _find(self, name: str) -> dict[str, Any]:
+        names: dict[str, dict[str, Any]] = {}
+        for each in self.commands():
+            names |= {each["id"]: each, each["title"].rstrip("."): each}
+        if name.rstrip(".") in names:
+            return names[name.rstrip(".")]
+        near = difflib.get_close_matches(name, names, n=2)
+        hint = f"Did you mean {' or '.join(near)}? " if near else ""
+        known = ", ".join(each["id"] for each in self.commands())
+        raise UnknownCommandError(f"There is no command {name!r}.", fix=f"{hint}The commands are {known}.")
+
+    def _sort(
+        self, command: Mapping[str, Any], image: Image | None, keys: Mapping[str, Any]
+    ) -> tuple[dict[str, Image], dict[str, Any]]:
+        """Give the image inputs and the JSON parameters of a call."""
+        properties = command["schema"]["properties"]
+        images = {name: value for name, value in keys.items() if isinstance(value, Image)}
+        if image is not None:
+            first = next((name for name, entry in properties.items() if entry.get("x-image")), None)
+            if first is None or first in keys:
+                what = "takes no image" if first is None else f"is given its {first!r} twice"
+                raise ParameterError(f"{command['id']} {what}.", fix="Leave the image out.")
+            images[first] = image
+        rest = {name: value for name, value in keys.items() if name not in images and value is not None}
+        return images, {name: self._parameter(value, properties.get(name, {})) for name, value in rest.items()}
+
+    def _parameter(self, value: Any, entry: Mapping[str, Any]) -> Any:
+        """Give a value as JSON has it; a path on this computer as the server, in a folder of its own, finds it."""
+        path = isinstance(value, Path) or (isinstance(value, str) and value and "x-widget" in entry)
+        if path and self._by_file and entry.get("x-widget") != "password":
+            return str(Path(value).absolute())
+        return str(value) if isinstance(value, Path) else plain(value)

@@ -1,0 +1,128 @@
+"""A job that a server runs: watched, cancelled, and its result fetched."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bioimg_fiji.client.transport import Transport
+from bioimg_fiji.commands import Result
+from bioimg_fiji.errors import BioimgError, JobCancelledError, ProtocolError, ServerUnavailableError
+from bioimg_fiji.image import Image
+from bioimg_fiji.jobs import Job, JobState
+from bioimg_fiji.server.wire import read_pixels
+
+
+class RemoteJob:
+    """One job of a server; `id` is its name there, and outlives this object.
+
+    Status and result are those of docs/protocol.md, "Job status". Every method raises `ServerUnavailableError` when
+    the server is gone, and `UnknownJobError` when it does not know the job (any more).
+    """
+
+    def __init__(self, transport: Transport, id_: str) -> None:
+        self._transport = transport
+        self.id = id_
+
+    def status(self) -> dict[str, Any]:
+        """Give the job status as it is now."""
+        return self._transport.json("GET", f"/v1/jobs/{self.id}")
+
+    def cancel(self) -> dict[str, Any]:
+        """Ask the job to stop, and give its status; one that has ended stays as it is."""
+        return self._transport.json("POST", f"/v1/jobs/{self.id}/cancel")
+
+    def forget(self) -> None:
+        """Cancel the job if need be, and free what the server keeps of it."""
+        self._transport.json("DELETE", f"/v1/jobs/{self.id}")
+
+    def wait(self, job: Job | None = None) -> dict[str, Any]:
+        """Wait until the job has ended, however it did, and give its status.
+
+        Parameters
+        ----------
+        job
+            Gets the remote job's progress and notes. Cancelling it cancels the remote one, within a second.
+
+        Raises
+        ------
+        ServerUnavailableError
+            When the server ends meanwhile.
+        """
+        told = _Told(job or Job())
+        for status in self._statuses():
+            if told.job.cancelled and not told.cancelled:
+                told.cancelled = True
+                self.cancel()
+            if status is not None:
+                told.tell(status)
+                if JobState(status["state"]).ended:
+                    return status
+        raise ProtocolError("The server's events ended before the job did.")
+
+    def result(self, job: Job | None = None) -> Result:
+        """Wait for the job and give its result, pixels and all.
+
+        Raises
+        ------
+        BioimgError
+            The error with which the job failed, of its own class; `JobCancelledError` when it was cancelled.
+        """
+        status = self.wait(job)
+        if status["error"] is not None:
+            raise BioimgError.from_json(status["error"])
+        result = status["result"]
+        images = {name: self._image(part) for name, part in result["images"].items()}
+        return Result.from_json(result, images)
+
+    def _image(self, part: Mapping[str, Any]) -> Image:
+        header = part["header"]
+        if part["path"] is not None:
+            return Image.from_header(header, read_pixels(Path(part["path"]), header))
+        return Image.from_header(header, self._transport.download(part["buffer"], header))
+
+    def _statuses(self) -> Iterator[dict[str, Any] | None]:
+        """Give each status that the server tells, and None for each of its signs of life, until the job has ended."""
+        while True:
+            try:
+                with self._transport.lines(f"/v1/jobs/{self.id}/events") as lines:
+                    for line in lines:
+                        if line.startswith("data:"):
+                            yield json.loads(line.removeprefix("data:"))
+                        elif line.startswith(":"):
+                            yield None
+            except httpx.TransportError as error:
+                try:  # the stream is lost; whether the server is, the next answer tells
+                    yield self.status()
+                except ServerUnavailableError as gone:
+                    raise ServerUnavailableError(
+                        f"The model server at {self._transport.url} ended while the job ran.",
+                        fix=gone.fix,
+                        **gone.details,
+                    ) from error
+
+
+class _Told:
+    """What of a remote job the local one has been told already."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.cancelled = False
+        self._notes = 0
+        self._progress: dict[str, Any] = {"message": "", "current": 0, "maximum": 0, "figures": {}}
+
+    def tell(self, status: Mapping[str, Any]) -> None:
+        for sentence in status["notes"][self._notes :]:
+            self.job.note(sentence)
+        self._notes = len(status["notes"])
+        progress = status["progress"]
+        if progress != self._progress:
+            self._progress = progress
+            figures = {name: value for name, value in progress["figures"].items() if value is not None}
+            with contextlib.suppress(JobCancelledError):  # `wait` sees it, cancels the remote job and waits for its end
+                self.job.progress(progress["message"], progress["current"], progress["maximum"], **figures)

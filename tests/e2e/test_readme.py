@@ -1,0 +1,78 @@
+"""The README's examples are run as they stand; only the training is made short."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bioimg_fiji import files
+from bioimg_fiji.image import Image, Scale
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+SHORT = [("quality=quick", "steps=4"), ('quality="quick"', "steps=4"), ("--quality quick", "--steps 4")]
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(rf"^```{language}\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for long, short in SHORT:
+        found = [block.replace(long, short) for block in found]
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with cells.tif and a Fiji to install the plugin into."""
+    pixels = np.random.default_rng(1).poisson(50, (96, 110)).astype(np.uint16)
+    files.write_image(Image(pixels, "yx", scales={"x": Scale(0.25, "µm")}), tmp_path / "cells.tif")
+    (tmp_path / "Fiji.app" / "plugins").mkdir(parents=True)
+    return tmp_path
+
+
+def run(folder: Path, arguments: list[str]) -> str:
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(folder / "home"),
+        # The caches of ImageJ and its jars stay those of this machine.
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
+        "JGO_CACHE_DIR": str(Path.home() / ".jgo"),
+        "M2_REPO": str(Path.home() / ".m2" / "repository"),
+    }
+    done = subprocess.run(
+        arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_macro_example(folder: Path) -> None:
+    (macro,) = blocks("ijm")
+    (folder / "denoise.ijm").write_text(macro)
+    run(folder, [sys.executable, "-m", "bioimg_fiji", "macro", "denoise.ijm"])
+    assert files.read_image(folder / "cells-denoised.tif").scale("x") == Scale(0.25, "µm")
+
+
+def test_the_python_example(folder: Path) -> None:
+    (text,) = blocks("python")
+    said = run(folder, [sys.executable, "-c", text])
+    assert "Scale(step=0.25, unit='µm'" in said
+    assert (folder / "cells-n2v.zip").is_file()
+
+
+def test_the_shell_examples(folder: Path) -> None:
+    (folder / "denoise.ijm").write_text('print("a macro");\n')
+    for block in blocks("sh"):
+        run(folder, ["bash", "-ec", block.replace("/path/to/", "")])
+    assert list((folder / "Fiji.app" / "plugins").glob("bioimg_fiji-*.jar"))
+    assert files.read_image(folder / "cells-denoised.tif").dtype == np.float32
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README.read_text("utf-8"))
+    assert len(links) > 4
+    assert [link for link in links if not (README.parent / link).exists()] == []
