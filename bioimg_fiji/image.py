@@ -57,7 +57,7 @@ class Channel:
             raise ImageError(f"A channel's lookup table has 768 bytes, not {len(self.lut)}.")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Image:
     """An image of up to six dimensions.
 
@@ -124,6 +124,11 @@ class Image:
         }.items():
             object.__setattr__(self, name, value)
         self._check_parts()
+
+    def __repr__(self) -> str:
+        sizes = " ".join(f"{axis}={size}" for axis, size in zip(self.axes, self.shape, strict=True))
+        steps = ", ".join(f"{axis}: {scale.step:g} {scale.unit or 'pixels'}" for axis, scale in self.scales.items())
+        return f"<Image {self.title!r} {sizes} {'RGB' if self.rgb else self.dtype}{f' ({steps})' if steps else ''}>"
 
     def _check_parts(self) -> None:
         if self.channels and len(self.channels) != self.size("c"):

@@ -133,3 +133,8 @@ def test_real_images(shared_data: Path) -> None:
     movie = files.read_image(shared_data / "calcium" / "mouse_2p.tif", axes="tyx")
     assert movie.dtype == np.int16
     assert movie.shape == (500, 64, 64)
+
+
+def test_an_image_says_briefly_what_it_is() -> None:
+    image = Image(np.zeros((2, 4, 5), np.uint16), "cyx", title="a.tif", scales={"x": Scale(0.25, "µm")})
+    assert repr(image) == "<Image 'a.tif' c=2 y=4 x=5 uint16 (x: 0.25 µm)>"
