@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 
 from bioimg_fiji import Fiji, Image, open_fiji
+from bioimg_fiji.fiji.java import jclass
 
-SHAPE = (16, 2048, 2048)
-ROUNDS = 9
+BYTES = 2**28
+SIDE = 2048
+ROUNDS = 11
+WARM_UP = 4
 BAR = 0.6
 
 
@@ -31,7 +34,8 @@ def run() -> list[dict[str, Any]]:
 
 
 def _measure(fiji: Fiji, dtype: str) -> list[dict[str, Any]]:
-    pixels = np.random.default_rng(0).integers(0, 255, SHAPE).astype(dtype)
+    shape = (BYTES // SIDE**2 // np.dtype(dtype).itemsize, SIDE, SIDE)
+    pixels = np.random.default_rng(0).integers(0, 255, shape, np.uint8).astype(dtype)
     image = Image(pixels, "zyx")
     imp = fiji.to_fiji(image)
     ways: dict[str, Callable[[], Any]] = {
@@ -46,14 +50,16 @@ def _measure(fiji: Fiji, dtype: str) -> list[dict[str, Any]]:
             "pyimagej: ImagePlus -> numpy": lambda: ij.py.from_java(imp),
         }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(ROUNDS + 2):
+    for number in range(ROUNDS + WARM_UP):
         for name, way in ways.items():
+            # Every way begins with all memory of the one before free, in numpy's hands as in Java's.
+            gc.collect()
+            jclass("java.lang.System").gc()
             start = time.perf_counter()
             result = way()
-            if number > 1:  # the first two rounds make Java compile and take its memory
+            if number >= WARM_UP:  # the first rounds make Java compile and take its memory
                 seconds[name].append(time.perf_counter() - start)
             del result
-        gc.collect()  # JPype frees a Java image when Python's is collected
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     speed = pixels.nbytes / medians.pop("copy") / 1e9
     figures = [_figure(f"{dtype}: numpy copy", speed, "GB/s", None)]
