@@ -12,6 +12,8 @@ import io.github.bioimgfiji.convert.Planes;
 import io.github.bioimgfiji.json.Json;
 import java.io.IOException;
 import java.net.ConnectException;
+import java.nio.file.Path;
+import java.nio.file.Paths;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -31,6 +33,7 @@ final class RemoteJob implements AutoCloseable {
   private final List<String> owned = new ArrayList<>();
   private String progress = "";
   private int notes;
+  private Path folder;
 
   RemoteJob(Http http, Monitor monitor) {
     this.http = http;
@@ -73,6 +76,8 @@ final class RemoteJob implements AutoCloseable {
     JsonObject buffer = http.post("/v1/buffers", wish);
     String id = Json.string(buffer, "id", "");
     owned.add("/v1/buffers/" + id);
+    String path = Json.string(buffer, "path", "");
+    folder = path.isEmpty() ? folder : Paths.get(path).getParent();
     pixels.send(image, buffer);
     part.addProperty("buffer", id);
     return part;
@@ -176,6 +181,8 @@ final class RemoteJob implements AutoCloseable {
     for (String path : owned) {
       try {
         http.delete(path);
+      } catch (ConnectException dead) {
+        PixelFolder.remove(folder, http.connection().pid);
       } catch (IOException | BackendException gone) {
         // A server that has ended has freed everything; else the lease does it.
       }
