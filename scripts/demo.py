@@ -24,11 +24,12 @@ MACRO = ROOT / "scripts" / "demo.ijm"
 
 @dataclass(frozen=True)
 class Source:
-    """The image of the demo; `truth` (same shape, same units) only where the noise was added by us."""
+    """The image; `truth` (same shape and unit) and the camera's `offset` where the noise was added by us."""
 
     path: Path
     truth: NDArray[Any] | None
     about: str
+    offset: float = 0.0
 
 
 def main() -> int:
@@ -66,7 +67,7 @@ def demo(arguments: argparse.Namespace, terminal: Terminal) -> None:
     picture = folder / f"{name}-before-after.png"
     noisy, denoised = read_image(source.path), read_image(result)
     before_after(picture, noisy.pixels, denoised.pixels, source.truth)
-    report(terminal, noisy.pixels, denoised.pixels, source.truth)
+    report(terminal, noisy.pixels, denoised.pixels, source)
     rows = [("Denoised image", str(result)), ("Model package", str(model)), ("Before and after", str(picture))]
     terminal.table("", ("", ""), [*rows, ("Time", f"{time.monotonic() - began:.0f} s")])
 
@@ -84,11 +85,12 @@ def default_image(folder: Path) -> Source:
 
     sample = demo_image()
     path = write_image(sample.noisy, folder / "demo.tif")
-    return Source(path, sample.truth, sample.about)
+    return Source(path, sample.truth, sample.about, sample.offset)
 
 
-def report(terminal: Terminal, noisy: NDArray[Any], denoised: NDArray[Any], truth: NDArray[Any] | None) -> None:
+def report(terminal: Terminal, noisy: NDArray[Any], denoised: NDArray[Any], source: Source) -> None:
     """Print what can be said of the result: against the truth where there is one, else without reference."""
+    truth = source.truth
     noisy, denoised = noisy.astype(np.float64), denoised.astype(np.float64)
     rows: list[tuple[str, ...]] = [("Image", f"{' x '.join(map(str, noisy.shape))} pixels")]
     if truth is None:
@@ -104,7 +106,7 @@ def report(terminal: Terminal, noisy: NDArray[Any], denoised: NDArray[Any], trut
             ("PSNR of the noisy image", f"{metrics.psnr(truth, noisy):.2f} dB"),
             ("PSNR after Noise2Void", f"{metrics.psnr(truth, denoised):.2f} dB"),
             (f"PSNR of the best Gaussian blur (sigma {sigma:.2f}, chosen with the truth)", f"{gaussian:.2f} dB"),
-            ("Bias of the mean signal", f"{100 * metrics.mean_bias(truth, denoised):+.2f} %"),
+            ("Bias of the mean signal", f"{100 * metrics.mean_bias(truth, denoised, source.offset):+.2f} %"),
         ]
     terminal.table("", ("", ""), rows)
 
