@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from bioimg_fiji.client.transport import Transport
-from bioimg_fiji.errors import AuthenticationError, ProtocolError, ServerError, ServerUnavailableError
+from bioimg_fiji.errors import AuthenticationError, ParameterError, ProtocolError, ServerError, ServerUnavailableError
 from bioimg_fiji.server import connection
 from bioimg_fiji.server.options import PROTOCOL
 
@@ -46,7 +46,10 @@ def find(path: Path) -> Transport:
     told = connection.read(path)
     if told is None:
         raise _none_runs(f"there is no connection file {path}")
-    transport = Transport(told.url, told.token)
+    try:
+        transport = Transport(told.url, told.token)
+    except ParameterError as error:
+        raise _none_runs(f"{path} is damaged: {error.message}") from error
     try:
         if check_protocol(transport, told.pid):
             return transport

@@ -194,9 +194,16 @@ def _abandoned(folder: Path) -> bool:
     if folder.is_symlink() or not folder.is_dir() or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
         return False
     pid = folder.name.removeprefix(PREFIX).split("-")[0]
-    if not pid.isdigit() or (psutil.pid_exists(int(pid)) and time.time() - status.st_mtime < 60):
+    if not pid.isdigit() or (_runs(int(pid)) and time.time() - status.st_mtime < 60):
         return False
     lock = LockFile(folder / "lock")
     free = lock.acquire()
     lock.release()
     return free
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

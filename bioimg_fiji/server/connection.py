@@ -29,7 +29,8 @@ def read(path: Path) -> Connection | None:
     """Read the file; None when there is none, or nothing that a server has written."""
     try:
         data = json.loads(path.read_text("utf-8"))
-        return Connection(**{each.name: data[each.name] for each in dataclasses.fields(Connection)})
+        found = Connection(**{each.name: data[each.name] for each in dataclasses.fields(Connection)})
+        return found if isinstance(found.url, str) and isinstance(found.token, str) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -1,0 +1,206 @@
+"""Random SIGKILLs of the model server, its workers and its clients, while clients run a model in loops.
+
+Every call must give the right pixels, bit for bit, or an error that tells of a death; no call may hang; and in the end,
+after one more server has started and ended, there is no process and no file left.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from bioimg_fiji.client import Client
+from bioimg_fiji.commands import find
+from bioimg_fiji.errors import BioimgError
+from bioimg_fiji.image import Image
+from bioimg_fiji.server import connection
+
+CLIENTS = 2
+SILENCE_SECONDS = 60.0
+DEATHS = {"server_unavailable", "server", "worker_died", "cancelled", "authentication", "unknown_job"}
+"""Codes of the errors that a call may end with, when something was killed under it."""
+
+
+def run(soak: Any) -> dict[str, Any]:
+    """Kill for some time; give the figures."""
+    with tempfile.TemporaryDirectory(prefix="soak-") as text:
+        folder = Path(text)
+        model = soak.model or _train(folder / "model.zip")
+        expected = folder / "expected.npy"
+        np.save(expected, find("run_model").run({"image": _image(), "model": model}).images["output"].pixels)
+        places = _Places(folder)
+        try:
+            crowd = _Crowd(places, model, expected)
+            wrong = crowd.harass(soak.seconds, random.Random(soak.seed))
+            wrong += places.leftovers()
+        finally:
+            places.clear()
+        return {"seconds": soak.seconds, "seed": soak.seed, **crowd.figures(), "wrong": wrong}
+
+
+class _Places:
+    """Home, connection file and folder for pixels of the soak's own processes, which are known by them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self.home.mkdir()
+        memory = Path("/dev/shm")
+        self.pixels = Path(tempfile.mkdtemp(prefix="soak-", dir=memory if memory.is_dir() else None))
+        self.connection = self.home / "connection.json"
+        os.environ |= {
+            "HOME": str(self.home),
+            "USERPROFILE": str(self.home),
+            "BIOIMG_FIJI_CONNECTION": str(self.connection),
+            "BIOIMG_FIJI_BUFFERS": str(self.pixels),
+        }
+
+    def processes(self) -> list[psutil.Process]:
+        """All living processes that were started with this connection file, except this one."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                mine = process.environ().get("BIOIMG_FIJI_CONNECTION") == str(self.connection)
+                if mine and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def leftovers(self) -> list[str]:
+        """Start and end one more server, and tell what is there afterwards."""
+        with Client.local(start=True) as client:
+            client.shutdown()
+        deadline = time.monotonic() + 20
+        while self.processes() and time.monotonic() < deadline:
+            time.sleep(0.2)
+            # A client that was killed while it started a server has left one that is quite well.
+            with contextlib.suppress(BioimgError), Client.local() as client:
+                client.shutdown()
+        left = [f"process {each.pid} is left: {each.cmdline()}" for each in self.processes()]
+        left += [f"{path} is left" for path in self.pixels.rglob("*")]
+        # Logs, and what libraries keep.
+        return left + [f"{path} is left" for path in self.home.iterdir() if path.name not in (".bioimg-fiji", ".cache")]
+
+    def clear(self) -> None:
+        """End what is left, if anything is."""
+        for process in self.processes():
+            process.kill()
+        shutil.rmtree(self.pixels, ignore_errors=True)
+
+
+class _Crowd:
+    """The clients: programs that run the model again and again, started again when they were killed."""
+
+    def __init__(self, places: _Places, model: Path, expected: Path) -> None:
+        self._places = places
+        self._line = [sys.executable, __file__, str(model), str(expected)]
+        self._clients: list[subprocess.Popen[str] | None] = [None] * CLIENTS
+        self._heard = [time.monotonic()] * CLIENTS
+        self._said: collections.Counter[str] = collections.Counter()
+        self._kills: collections.Counter[str] = collections.Counter()
+        self._wrong: list[str] = []
+
+    def figures(self) -> dict[str, Any]:
+        """Give what was killed, and how the calls ended."""
+        return {"kills": dict(self._kills), "calls": dict(self._said)}
+
+    def harass(self, seconds: float, rng: random.Random) -> list[str]:
+        """Kill one process after the other; give what went wrong."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._keep_going()
+            time.sleep(rng.uniform(0.1, 2.0))
+            kind = rng.choice(["worker", "worker", "server", "client"])
+            victims = self._victims(kind)
+            if victims:
+                self._kill(rng.choice(victims), kind)
+        for client in self._clients:
+            if client is not None:
+                client.kill()
+                client.wait()
+        return self._wrong
+
+    def _victims(self, kind: str) -> list[int]:
+        if kind == "client":
+            return [client.pid for client in self._clients if client is not None and client.poll() is None]
+        known = connection.read(self._places.connection)
+        if known is None or known.pid not in {each.pid for each in self._places.processes()}:
+            return []
+        if kind == "server":
+            return [known.pid]
+        try:
+            return [child.pid for child in psutil.Process(known.pid).children()]
+        except psutil.Error:
+            return []
+
+    def _kill(self, pid: int, kind: str) -> None:
+        try:
+            psutil.Process(pid).kill()
+            self._kills[kind] += 1
+        except psutil.Error:
+            pass
+
+    def _keep_going(self) -> None:
+        for number, client in enumerate(self._clients):
+            if client is None or client.poll() is not None:
+                if client is not None and client.returncode != -9:
+                    self._wrong.append(f"a client ended with {client.returncode}")
+                self._clients[number] = process = subprocess.Popen(self._line, stdout=subprocess.PIPE, text=True)
+                self._heard[number] = time.monotonic()
+                threading.Thread(target=self._listen, args=(number, process), daemon=True).start()
+            elif time.monotonic() - self._heard[number] > SILENCE_SECONDS:
+                self._wrong.append(f"a call has hung for {SILENCE_SECONDS:g} s")
+                client.kill()
+
+    def _listen(self, number: int, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for line in lines:
+                self._heard[number] = time.monotonic()
+                kind, _, text = line.strip().partition(" ")
+                self._said[kind] += 1
+                if kind != "right" and kind not in DEATHS:
+                    self._wrong.append(f"{kind}: {text}")
+
+
+def _train(path: Path) -> Path:
+    find("train_denoiser").run({"image": _image(), "model": path, "steps": 5, "batch_size": 4, "apply": False})
+    return path
+
+
+def _image() -> Image:
+    return Image(np.random.default_rng(5).poisson(60, (160, 160)).astype(np.uint16), "yx", title="noise.tif")
+
+
+def client(model: Path, expected: Path) -> None:
+    """Run the model again and again, by file and by body in turn; print how each call ended."""
+    reference = np.load(expected)
+    for by_file in iter(lambda: random.random() < 0.5, None):
+        try:
+            with Client.local(start=True) as near:
+                known = connection.read(Path(os.environ["BIOIMG_FIJI_CONNECTION"]))
+                if by_file or known is None:
+                    output = near.run("run_model", _image(), model=model).images["output"]
+                else:
+                    with Client(url=known.url, token=known.token) as far:
+                        output = far.run("run_model", _image(), model=model).images["output"]
+            print("right" if np.array_equal(output.pixels, reference) else "wrong_pixels", flush=True)
+        except BioimgError as error:
+            print(error.code, repr(str(error)), flush=True)
+
+
+if __name__ == "__main__":
+    client(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,23 @@
+"""The short form of the long test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_kills_of_servers_workers_and_clients(contract: Path, small_model: Path) -> None:
+    program = contract.parents[1] / "scripts" / "soaks" / "run.py"
+    line = [sys.executable, str(program), "server-kills", "--short", "--model", str(small_model)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["wrong"] == []
+    assert sum(figures["kills"].values()) >= 3
+    assert figures["calls"]["right"] >= 1

@@ -1,0 +1,160 @@
+"""The client against servers that behave badly."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from bioimg_fiji.client import Client
+from bioimg_fiji.client.remote_job import RemoteJob
+from bioimg_fiji.client.transport import Transport
+from bioimg_fiji.errors import BioimgError, ParameterError, ProtocolError, ServerUnavailableError, StorageError
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@contextlib.contextmanager
+def answering(*answers: bytes) -> Iterator[tuple[Transport, list[bytes]]]:
+    """Give a transport to a server that gives these answers, one per connection, and what it was asked."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            for answer in answers:
+                line, _ = listening.accept()
+                with line:
+                    asked.append(line.recv(65536))
+                    line.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        transport = Transport(f"http://127.0.0.1:{listening.getsockname()[1]}", "token")
+        try:
+            yield transport, asked
+        finally:
+            transport.close()
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+def http(status: int, body: bytes, *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def test_a_request_whose_answer_was_lost_is_sent_again_with_the_same_key() -> None:
+    with answering(b"", http(202, b'{"id": "7"}')) as (transport, asked):
+        assert transport.json("POST", "/v1/jobs", {"command": "x"}, {"Idempotency-Key": "k"}) == {"id": "7"}
+    assert len(asked) == 2
+    assert all(b"Idempotency-Key: k\r\n" in each for each in asked)
+    assert all(b"Authorization: Bearer token\r\n" in each for each in asked)
+
+
+def test_a_connection_that_is_lost_twice_is_an_error() -> None:
+    with answering(b"", b"") as (transport, _), pytest.raises(ServerUnavailableError, match="serve"):
+        transport.json("GET", "/v1/info")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(200, b"<html>"),
+        http(200, b"[]"),
+        http(404, b"<html>not found"),
+        http(500, b""),
+        http(400, b'{"error": 3}'),
+        http(400, b'{"error": {"code": "input", "message": "m", "fix": "", "details": 3}}'),
+        http(302, b"", "Location: http://evil.example/"),
+    ],
+)
+def test_what_is_no_model_server(answer: bytes) -> None:
+    with answering(answer) as (transport, _), pytest.raises(ProtocolError, match="no model server"):
+        transport.json("GET", "/v1/info")
+
+
+def test_the_servers_error_is_raised_with_its_class() -> None:
+    body = b'{"error": {"code": "storage", "message": "full", "fix": "Free space.", "details": {"path": "/x"}}}'
+    with answering(http(507, body)) as (transport, _), pytest.raises(StorageError) as caught:
+        transport.json("POST", "/v1/buffers", {})
+    assert (caught.value.fix, caught.value.details) == ("Free space.", {"path": "/x"})
+
+
+def test_an_error_of_a_newer_server() -> None:
+    body = b'{"error": {"code": "later", "message": "new", "fix": "", "details": {}}}'
+    with answering(http(400, body)) as (transport, _), pytest.raises(BioimgError, match="new"):
+        transport.json("GET", "/v1/info")
+
+
+@pytest.mark.parametrize(
+    ("body", "crc"),
+    [(b"abcd", "00000000"), (b"abcd", ""), (b"abc", "352441c2"), (b"abcde", "8587d865")],
+)
+def test_damaged_pixels_are_no_result(body: bytes, crc: str) -> None:
+    header = {"shape": [2, 2], "dtype": "uint8"}
+    with (
+        answering(http(200, body, f"X-CRC32: {crc}")) as (transport, _),
+        pytest.raises(ProtocolError, match="CRC"),
+    ):
+        transport.download("1", header)
+
+
+def test_whole_pixels() -> None:
+    with answering(http(200, b"abcd", "X-CRC32: ed82cd11")) as (transport, _):
+        pixels = transport.download("1", {"shape": [2, 2], "dtype": "uint8"})
+    np.testing.assert_array_equal(pixels, [[97, 98], [99, 100]])
+
+
+def test_a_stream_that_breaks_off_is_followed_by_a_question() -> None:
+    def status(state: str) -> bytes:
+        progress = b'{"message": "", "current": 0, "maximum": 0, "figures": {}}'
+        return b'{"state": "%s", "notes": [], "error": null, "progress": %s}' % (state.encode(), progress)
+
+    half = b"HTTP/1.1 200 X\r\nContent-Length: 999\r\n\r\nevent: state\ndata: " + status("running") + b"\n\n: still"
+    with answering(half, http(200, status("done"))) as (transport, asked):
+        assert RemoteJob(transport, "1").wait()["state"] == "done"
+    assert asked[0].startswith(b"GET /v1/jobs/1/events ")
+    assert asked[1].startswith(b"GET /v1/jobs/1 ")
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Client(url="ftp://127.0.0.1", token="t"), "url"),
+        (lambda: Client(url="http://", token="t"), "url"),
+        (lambda: Client(token="t"), "both"),
+        (lambda: Client(url="http://127.0.0.1:1", token=""), "token"),
+        (lambda: Client(url="http://127.0.0.1:1", token="a b"), "token"),
+    ],
+)
+def test_what_no_server_can_have(make: Callable[[], Client], text: str) -> None:
+    with pytest.raises(ParameterError, match=text):
+        make()
+
+
+def test_a_server_of_another_protocol_is_refused() -> None:
+    with answering(http(200, b'{"protocol": 2, "pid": 1}')) as (transport, _):
+        with pytest.raises(ProtocolError, match="protocol 2") as caught:
+            Client(url=transport.url, token="t")
+        assert "same version" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://127.0.0.1:1", True),
+        ("http://127.3.2.1", True),
+        ("http://localhost:1", True),
+        ("http://[::1]:1", True),
+        ("https://gpu.example:8443", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_loopback_is_told(url: str, loopback: bool) -> None:
+    transport = Transport(url, "t")
+    assert transport.loopback is loopback
+    transport.close()
