@@ -75,6 +75,29 @@ def test_full_disk_for_the_result(cells: Path, small_model: Path, small_disk: Pa
     assert listing(small_disk) == {"filler"}
 
 
+def test_full_disk_for_the_model(cells: Path, small_disk: Path) -> None:
+    (small_disk / "filler").write_bytes(bytes(small_disk_free(small_disk) - 8192))
+    line = ("train", "n2v", cells, "--model", small_disk / "m.zip", "--steps", 2, "--batch-size", 2)
+    done = run_cli(*line)
+    assert done.returncode == 1, done.stdout
+    assert "Free space" in done.stderr
+    assert listing(small_disk) == {"filler"}
+
+
+def test_full_disk_for_the_result_of_a_macro(cells: Path, small_model: Path, small_disk: Path) -> None:
+    (small_disk / "filler").write_bytes(bytes(small_disk_free(small_disk) - 8192))
+    macro = cells.with_name("full.ijm")
+    macro.write_text(
+        f'open("{cells}");\nrun("BioImg Run Model...", "model=[{small_model}]");\n'
+        f'saveAs("Tiff", "{small_disk}/out.tif");\nprint("went on");\n'
+    )
+    done = run_cli("macro", macro)
+    assert done.returncode == 1, done.stdout
+    assert "line 3" in done.stderr
+    assert "No space left" in done.stderr
+    assert "went on" not in done.stdout
+
+
 def small_disk_free(folder: Path) -> int:
     import shutil
 
