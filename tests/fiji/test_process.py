@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bioimg_fiji.fiji import Fiji
+
 
 def run_python(text: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -112,7 +114,8 @@ def test_no_display_no_windows() -> None:
     assert "There is no display" in done.stderr
 
 
-def test_no_network_is_needed_the_second_time() -> None:
+def test_no_network_is_needed_the_second_time(fiji: Fiji) -> None:
+    """The first time was that of the fixture."""
     done = run_python(
         "from bioimg_fiji import open_fiji\n"
         "with open_fiji('embedded') as f:\n    print(f.run_macro('return getVersion();'))\n",

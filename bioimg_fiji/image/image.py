@@ -1,60 +1,21 @@
-"""Image: pixels, axes and all that a microscope and Fiji know about them. Frozen.
-
-Lives here: the one image type of the project, how a derived image inherits from it, and its JSON header. Lives not
-here: files (files.py), ImagePlus (fiji/), anything that computes on pixels.
-"""
+"""The image type itself, and how a derived image inherits from another."""
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import AxesError, ImageError, ProtocolError
+from bioimg_fiji.errors import AxesError, ImageError
+from bioimg_fiji.image import header
+from bioimg_fiji.image.parts import AXES, Channel, Scale, check_axes
 from bioimg_fiji.intensity import UNIT_ONLY, Intensity
-
-AXES = "btczyx"
-"""All axis letters, in bioimage.io's meaning: batch (position), time, channel, depth, height, width."""
-
-IMAGEJ_AXES = "tzcyx"
-"""ImageJ's hyperstack as an array: channel runs fastest among the planes, then slice, then frame."""
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Calibration of one axis: coordinate = (index - origin) * step, in `unit`.
-
-    `origin` is an index, in pixels, as in ImageJ's Calibration. An empty unit means "pixel" (space) or "frame" (time).
-    """
-
-    step: float = 1.0
-    unit: str = ""
-    origin: float = 0.0
-
-
-@dataclass(frozen=True)
-class Channel:
-    """One channel's name, colours and display range.
-
-    `lut` is 768 bytes: 256 reds, 256 greens, 256 blues; empty means grey. `display` is (lowest, highest) in
-    stored values.
-    """
-
-    name: str = ""
-    lut: bytes = b""
-    display: tuple[float, float] | None = None
-
-    def __post_init__(self) -> None:
-        if len(self.lut) not in (0, 768):
-            raise ImageError(f"A channel's lookup table has 768 bytes, not {len(self.lut)}.")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -109,7 +70,7 @@ class Image:
 
     def __post_init__(self) -> None:
         pixels = np.asarray(self.pixels)
-        _check_axes(pixels, self.axes)
+        check_axes(pixels, self.axes)
         if pixels.dtype.kind not in "buif":
             raise ImageError(f"An image has numbers or bool, not {pixels.dtype}.", fix="Convert the array first.")
         pixels = pixels.view()
@@ -222,7 +183,7 @@ class Image:
         """
         if axes == self.axes:
             return self
-        _check_axes(self.pixels, axes)
+        check_axes(self.pixels, axes)
         kept = {a: s for a, s in self.scales.items() if self.axes.find(a) == axes.find(a)}
         return dataclasses.replace(self, axes=axes, rgb=False, scales=kept, channels=(), labels=())
 
@@ -233,7 +194,7 @@ class Image:
         stay when the number of channels stays; slice labels when the numbers of frames, slices and channels stay.
         """
         axes = self.axes if axes is None else axes
-        _check_axes(np.asarray(pixels), axes)
+        check_axes(np.asarray(pixels), axes)
         sizes = dict(zip(axes, np.shape(pixels), strict=True))
         same_channels = sizes.get("c", 1) == self.size("c")
         same_planes = all(sizes.get(a, 1) == self.size(a) for a in "btzc")
@@ -266,31 +227,10 @@ class Image:
 
     def header(self) -> dict[str, Any]:
         """Give everything but the pixels as JSON values (docs/protocol.md, "Image header")."""
-        return {
-            "title": self.title,
-            "axes": self.axes,
-            "shape": list(self.shape),
-            "dtype": self.dtype.name,
-            "rgb": self.rgb,
-            "scales": {a: {"step": s.step, "unit": s.unit, "origin": s.origin} for a, s in self.scales.items()},
-            "channels": [
-                {
-                    "name": c.name,
-                    "lut": _text(c.lut),
-                    "display": None if c.display is None else list(c.display),
-                }
-                for c in self.channels
-            ],
-            "mode": self.mode,
-            "labels": list(self.labels),
-            "intensity": None if self.intensity is None else _intensity_json(self.intensity),
-            "roi": _text(self.roi),
-            "overlay": [_text(r) for r in self.overlay],
-            "properties": dict(self.properties),
-        }
+        return header.describe(self)
 
     @classmethod
-    def from_header(cls, header: Mapping[str, Any], pixels: npt.NDArray[Any]) -> Image:
+    def from_header(cls, data: Mapping[str, Any], pixels: npt.NDArray[Any]) -> Image:
         """Build an image from `header()`'s form and its pixels.
 
         Raises
@@ -298,30 +238,11 @@ class Image:
         ProtocolError
             When the header lacks a field or does not describe these pixels.
         """
+        fields = header.fields(data, pixels)
         try:
-            shape, dtype = tuple(header["shape"]), np.dtype(header["dtype"])
-            if pixels.shape != shape or pixels.dtype != dtype:
-                raise ProtocolError(f"The header says {shape} {dtype}; the pixels are {pixels.shape} {pixels.dtype}.")
-            intensity = header.get("intensity")
-            return cls(
-                pixels,
-                header["axes"],
-                title=header.get("title", "image"),
-                rgb=bool(header.get("rgb", False)),
-                scales={
-                    a: Scale(float(s["step"]), s["unit"], float(s["origin"]))
-                    for a, s in header.get("scales", {}).items()
-                },
-                channels=tuple(_channel(c) for c in header.get("channels", ())),
-                mode=header.get("mode", "grayscale"),
-                labels=tuple(header.get("labels", ())),
-                intensity=None if intensity is None else _intensity(intensity),
-                roi=_bytes(header.get("roi", "")),
-                overlay=tuple(_bytes(r) for r in header.get("overlay", ())),
-                properties=dict(header.get("properties", {})),
-            )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ProtocolError(f"The image header is damaged: {error!r}.") from error
+            return cls(**fields)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise header.damaged(error) from error
 
 
 def _physical_display(channel: Channel, intensity: Intensity) -> Channel:
@@ -330,113 +251,3 @@ def _physical_display(channel: Channel, intensity: Intensity) -> Channel:
     low, high = sorted(float(value) for value in intensity.physical(np.asarray(channel.display)))
     display = (low, high) if math.isfinite(low) and math.isfinite(high) else None
     return dataclasses.replace(channel, display=display)
-
-
-def imagej_pixels(image: Image) -> Image:
-    """Give the image in a type that ImageJ holds: uint8, uint16, int16 or float32.
-
-    bool becomes 0 and 255; int8, uint32, int32, uint64 and int64 become uint8, uint16 or int16 when all values fit,
-    else float32; float64 and float16 become float32. int16 is ImageJ's "signed 16 bit". What becomes or is float32
-    is given in physical values, since ImageJ has no intensity calibration for it.
-
-    Raises
-    ------
-    ImageError
-        When an integer is too large for a float32 to hold exactly (above 2^24): nothing is rounded silently.
-    """
-    native = image.dtype.newbyteorder("=")
-    if native in (np.uint8, np.uint16, np.int16):
-        return image if image.dtype == native else image.with_pixels(image.pixels.astype(native))
-    if native == np.bool_:
-        return image.with_pixels(image.pixels.astype(np.uint8) * np.uint8(255))
-    if native.kind == "f":
-        image = image.physical()
-        return image if image.dtype == np.float32 else image.with_pixels(image.pixels.astype(np.float32))
-    low, high = (int(image.pixels.min()), int(image.pixels.max())) if image.pixels.size else (0, 0)
-    for dtype in (np.uint8, np.uint16, np.int16):
-        limits = np.iinfo(dtype)
-        if limits.min <= low and high <= limits.max:
-            return image.with_pixels(image.pixels.astype(dtype))
-    if max(abs(low), abs(high)) > 2**24:
-        raise ImageError(
-            f"Values from {low} to {high} fit no pixel type of ImageJ (32-bit float is exact to {2**24}).",
-            fix="Write the result to a file instead.",
-        )
-    return image.with_pixels(image.pixels.astype(np.float32)).physical()
-
-
-def from_array(pixels: npt.ArrayLike, axes: str = "", title: str = "image") -> Image:
-    """Make an image of an array.
-
-    Parameters
-    ----------
-    pixels
-        Array; two dimensions are (y, x).
-    axes
-        Letters of `AXES`. It may be left out for two dimensions only: more are ambiguous.
-
-    Raises
-    ------
-    AxesError
-        When the axes are needed and not given.
-    """
-    array = np.asarray(pixels)
-    if not axes:
-        if array.ndim != 2:
-            raise AxesError(
-                f"An array of shape {array.shape} may be time, depth or channels.",
-                fix='Name its axes, for example axes="tyx", "zyx" or "cyx".',
-                shape=list(array.shape),
-            )
-        axes = "yx"
-    return Image(array, axes, title=PurePath(title).name)
-
-
-def _check_axes(pixels: npt.NDArray[Any], axes: str) -> None:
-    if (
-        len(axes) != pixels.ndim
-        or len(set(axes)) != len(axes)
-        or not set(axes) <= set(AXES)
-        or not {"y", "x"} <= set(axes)
-    ):
-        raise AxesError(
-            f"Axes {axes!r} do not describe an array of shape {pixels.shape}.",
-            fix=f"Give one letter of {AXES!r} per dimension, each once, y and x among them.",
-            axes=axes,
-            shape=list(pixels.shape),
-        )
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
-
-
-def _channel(data: Mapping[str, Any]) -> Channel:
-    display: Sequence[float] | None = data.get("display")
-    return Channel(
-        data.get("name", ""),
-        _bytes(data.get("lut", "")),
-        None if display is None else (float(display[0]), float(display[1])),
-    )
-
-
-def _intensity_json(value: Intensity) -> dict[str, Any]:
-    return {
-        "function": value.function,
-        "coefficients": list(value.coefficients),
-        "unit": value.unit,
-        "zero_clip": value.zero_clip,
-    }
-
-
-def _intensity(data: Mapping[str, Any]) -> Intensity:
-    return Intensity(
-        data["function"],
-        tuple(float(c) for c in data.get("coefficients", ())),
-        data.get("unit", ""),
-        bool(data.get("zero_clip", False)),
-    )
