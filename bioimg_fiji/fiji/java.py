@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from bioimg_fiji.errors import EndpointError, MissingPartError
 
 OLDEST = 11
 """Oldest Java that JPype can start."""
+
+_PATIENCE = 2.0
+"""Seconds that the end of the process waits for Java's threads to end."""
 
 _log = logging.getLogger(__name__)
 
@@ -137,9 +141,14 @@ def _before_exit() -> None:
         jclass("ij.util.ThreadUtil").threadPoolExecutor.shutdown()
     except (jpype.JException, TypeError):
         _log.debug("ImageJ's threads could not be shut down", exc_info=True)
-    left = _lasting_threads()
+    until = time.monotonic() + _PATIENCE
+    while (left := _lasting_threads()) and time.monotonic() < until:
+        time.sleep(0.01)
     if left:
         _log.debug("Java's threads %s still run: the process ends without waiting for them", left)
+        # NB: Java goes on then while Python ends, and JPype's thread that frees Python's objects must not: what asks
+        # for Python's lock in that moment ends the process with "FATAL: exception not rethrown".
+        jclass("org.jpype.ref.JPypeReferenceQueue").getInstance().stop()
         jpype.config.destroy_jvm = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -61,9 +62,17 @@ def open_fiji(endpoint: str | os.PathLike[str] | None = None, headless: bool = T
     global _current  # noqa: PLW0603 - Java is one per process, and so is the session
     with _lock:
         started = start_fiji(None if endpoint is None else find_endpoint(endpoint), headless)
+        if _current is None:
+            # Before Java's own end: nothing of Java may call Python any more then.
+            atexit.register(_close_current)
         if _current is None or _current.closed:
             _current = Fiji(started)
         return _current
+
+
+def _close_current() -> None:
+    if _current is not None:
+        _current.close()
 
 
 class Fiji:
