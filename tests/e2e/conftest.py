@@ -16,8 +16,6 @@ from bioimg_fiji import fiji as fiji_room
 from bioimg_fiji.errors import MissingPartError
 from support.processes import ImageJ
 
-IJ_VERSION = "1.54p"
-
 
 @pytest.fixture(scope="session")
 def plugin_jar() -> Path:
@@ -30,11 +28,16 @@ def plugin_jar() -> Path:
 
 @pytest.fixture(scope="session")
 def ij_jar() -> Path:
-    """ImageJ itself, as Maven fetched it for the plugin's build."""
-    jar = Path.home() / f".m2/repository/net/imagej/ij/{IJ_VERSION}/ij-{IJ_VERSION}.jar"
-    if not jar.is_file():
-        pytest.skip(f"ImageJ {IJ_VERSION} is not in Maven's cache: run scripts/setup")
-    return jar
+    """ImageJ itself: the jar that the embedded one runs from, wherever this machine's cache of jars is."""
+    # NB: not ij.IJ, which ij1-patcher defines anew.
+    code = (
+        "from bioimg_fiji.fiji import open_fiji\nfrom bioimg_fiji.fiji.java import jclass\n"
+        "with open_fiji('embedded'):\n"
+        "    place = jclass('ij.gui.Roi').class_.getProtectionDomain().getCodeSource().getLocation()\n"
+        "    print(jclass('java.io.File')(place.toURI()).getPath())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    return Path(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="session")
