@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from bioimg_fiji.errors import ModelNotFoundError, PackageError
 from bioimg_fiji.package import archive
 from bioimg_fiji.package.describe import Description, parse_inputs, parse_outputs, parse_weights
 from bioimg_fiji.package.model import ModelPackage, PackageFile
+from bioimg_fiji.package.upgrade import upgrade
 
 NAMES = ("bioimageio.yaml", "rdf.yaml", "model.yaml")
 """Names of the description in a package, as the specification has them."""
@@ -46,9 +48,12 @@ def open_package(source: str | Path) -> ModelPackage:
     version = described.text("format_version")
     if described.optional_text("type", "model") != "model":
         raise PackageError(f"{file} does not describe a model.", fix="Give a model package.", field="type")
-    if not version.startswith("0.5."):
+    if version.startswith("0.4."):
+        described = Description(upgrade(content), files.get)
+    elif not version.startswith("0.5."):
         raise PackageError(
-            f"The package follows version {version} of the bioimage.io model description; version 0.5 is read here.",
+            f"The package follows version {version} of the bioimage.io model description; "
+            "versions 0.4 and 0.5 are read here.",
             fix="Get the model's current package, or convert it with bioimageio.spec.",
             field="format_version",
         )
@@ -70,8 +75,6 @@ def open_package(source: str | Path) -> ModelPackage:
 
 
 def _hashed(package: ModelPackage, text_hash: str) -> ModelPackage:
-    import dataclasses
-
     lines = [text_hash, *(f"{file.sha256}  {name}" for name, file in sorted(package.files.items()))]
     return dataclasses.replace(package, sha256=hashlib.sha256("\n".join(lines).encode()).hexdigest())
 

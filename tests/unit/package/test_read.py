@@ -136,7 +136,7 @@ def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("path", "value", "field"),
     [
-        ("format_version", "0.4.10", "format_version"),
+        ("format_version", "0.3.6", "format_version"),
         ("format_version", None, "format_version"),
         ("type", "dataset", "type"),
         ("name", None, "name"),
