@@ -9,7 +9,7 @@ from bioimg_fiji import settings
 from bioimg_fiji.commands.documentation import describe
 from bioimg_fiji.commands.parameters import ImageInput, Parameters, key
 from bioimg_fiji.commands.registry import command
-from bioimg_fiji.commands.result import Result
+from bioimg_fiji.commands.result import Result, Table
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.files import check_folder
 from bioimg_fiji.jobs import Job
@@ -106,7 +106,8 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         weights=parameters.weights, device=parameters.device, tile=parameters.tile, axes=parameters.axes
     )
     prediction = predict(parameters.image, package, options, job)
-    return Result(images=prediction.images, figures=prediction.report)
+    tables = {name: Table(values.columns, values.rows) for name, values in prediction.tables.items()}
+    return Result(images=prediction.images, tables=tables, figures=prediction.report)
 
 
 @command(id="train_denoiser", title="BioImg Train Denoiser...", menu=MENU)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bioimg_fiji.errors import AxesError, PackageError
+from bioimg_fiji.errors import AxesError, PackageError, ParameterError
 from bioimg_fiji.image import Image
+from bioimg_fiji.package.links import Links, links, main_input
 from bioimg_fiji.package.model import ModelPackage, Size, SizeReference, TensorAxis, TensorSpec
 from bioimg_fiji.tiling import AxisRule
 
@@ -28,6 +30,12 @@ class Fit:
         Those of `seen` that are cut into tiles, in the model's order.
     rules
         Sizes that the model takes, for each of `tiled`.
+    follows
+        Axes of `tiled` whose size is another's plus a number: (other letter, number) by letter.
+    links
+        How the axes of the inputs and outputs follow those of the main input.
+    uncut
+        Why the model must see the whole image at once; empty where tiles are right.
     """
 
     axes: str
@@ -35,55 +43,117 @@ class Fit:
     seen: str
     tiled: str
     rules: tuple[AxisRule, ...]
+    follows: Mapping[str, tuple[str, int]]
+    links: Links
+    uncut: str = ""
 
 
-def fit(image: Image, package: ModelPackage, axes: str | None = None) -> Fit:
+def fit(image: Image, package: ModelPackage, axes: str | None = None, others: Mapping[str, Image] | None = None) -> Fit:
     """Fit an image to a model.
 
     Parameters
     ----------
     image
-        The image.
+        The image for the main input.
     package
-        A model with one input.
+        The model.
     axes
         Other letters for the image's axes, where it has them wrong ("zyx" for a stack that was opened as a movie).
+    others
+        Images for the model's other inputs, by their ids.
 
     Raises
     ------
     AxesError
-        When the model needs an axis that the image lacks, or another number of channels.
+        When the model needs an axis that an image lacks, or another number of channels.
     PackageError
         When the model is of a kind that does not run here.
+    ParameterError
+        When an input has no image, or an image no input.
     """
     letters = image.with_axes(axes).axes if axes else image.axes
-    tensor = _only_input(package)
+    tensor = main_input(package)
     needed = tensor.letters.replace("b", "")
     for axis in tensor.axes:
         _check_axis(axis, letters, image, package)
     channels = _channels(tensor)
     size = dict(zip(letters, image.shape, strict=True))
     per_channel = channels is None or (channels == 1 and size.get("c", 1) > 1)
-    if channels is not None and not per_channel and size.get("c", 1) != channels:
+    if channels is not None and not per_channel:
+        _check_channels(size.get("c", 1), tensor, package, letters)
+    looped = "".join(a for a in letters if a not in needed or (a == "c" and per_channel))
+    tiled = needed.replace("c", "")
+    linked = links(package)
+    _check_others(others or {}, package, size, linked)
+    return Fit(
+        letters,
+        looped,
+        needed,
+        tiled,
+        tuple(_rule(package, tensor, letter, linked) for letter in tiled),
+        _follows(tensor),
+        linked,
+        _uncut(package, tiled, linked),
+    )
+
+
+def _check_channels(found: int, tensor: TensorSpec, package: ModelPackage, letters: str) -> None:
+    channels = _channels(tensor) or 1
+    if found != channels:
         raise AxesError(
-            f"{package.name} needs {channels} channels ({_names(tensor)}); the image has {size.get('c', 1)}.",
+            f"{package.name} needs {channels} channels ({_names(tensor)}); the image has {found}.",
             fix=f"Give an image with {channels} channels, or say with axes= which of its axes is c.",
             axes=letters,
         )
-    looped = "".join(a for a in letters if a not in needed or (a == "c" and per_channel))
-    tiled = needed.replace("c", "")
-    return Fit(letters, looped, needed, tiled, tuple(_rule(package, tensor, letter) for letter in tiled))
 
 
-def _only_input(package: ModelPackage) -> TensorSpec:
-    if len(package.inputs) != 1:
+def _check_others(others: Mapping[str, Image], package: ModelPackage, size: Mapping[str, int], linked: Links) -> None:
+    """Check that each further input has an image, of the size that belongs to the main one."""
+    main = main_input(package)
+    wanted = {tensor.id: tensor for tensor in package.inputs if tensor.id != main.id}
+    missing = [name for name, tensor in wanted.items() if name not in others and not tensor.optional]
+    unknown = [name for name in others if name not in wanted]
+    if missing or unknown:
         names = ", ".join(tensor.id for tensor in package.inputs)
-        raise PackageError(
-            f"{package.name} takes {len(package.inputs)} inputs ({names}); models with one image run here.",
-            fix="Choose a model with one input.",
-            field="inputs",
+        raise ParameterError(
+            f"{package.name} takes {len(package.inputs)} inputs ({names}); "
+            + (f"{', '.join(missing)} is missing." if missing else f"it has no {', '.join(unknown)}."),
+            fix="Give one image for each of them.",
+            field="image",
+            expected=names,
+            got=[main.id, *others],
         )
-    return package.inputs[0]
+    for name, image in others.items():
+        tensor = wanted[name]
+        for axis, link in zip(tensor.axes, linked[name], strict=True):
+            _check_axis(axis, image.axes, image, package)
+            if link is not None and image.size(axis.letter) != link.size(size[link.letter]):
+                raise AxesError(
+                    f"The image for {name!r} has {image.size(axis.letter)} pixels along {axis.letter!r}; "
+                    f"beside an image of {size[link.letter]} it needs {link.size(size[link.letter])}.",
+                    fix="Give images of the same field of view.",
+                    axis=axis.letter,
+                )
+        if (channels := _channels(tensor)) is not None and image.size("c") != channels:
+            _check_channels(image.size("c"), tensor, package, image.axes)
+        for letter in image.axes:
+            if letter not in tensor.letters and image.size(letter) not in (1, size.get(letter, 1)):
+                raise AxesError(
+                    f"The image for {name!r} has {image.size(letter)} along {letter!r}; "
+                    f"the main image has {size.get(letter, 1)}.",
+                    fix="Give images of the same length.",
+                    axis=letter,
+                )
+
+
+def _uncut(package: ModelPackage, tiled: str, linked: Links) -> str:
+    """Tell why tiles would be wrong: something does not follow the image."""
+    for tensor in package.outputs:
+        followed = {link.letter for link in linked[tensor.id] if link is not None}
+        lacking = [letter for letter in tiled if letter not in followed]
+        if lacking:
+            return f"its output {tensor.id!r} does not follow the image along {', '.join(lacking)}"
+    return ""
 
 
 def _check_axis(axis: TensorAxis, letters: str, image: Image, package: ModelPackage) -> None:
@@ -117,15 +187,22 @@ def _names(tensor: TensorSpec) -> str:
     return "" if axis is None else ", ".join(axis.channel_names)
 
 
-def _rule(package: ModelPackage, tensor: TensorSpec, letter: str) -> AxisRule:
+def _rule(package: ModelPackage, tensor: TensorSpec, letter: str, linked: Links) -> AxisRule:
     axis = tensor.axis(letter)
     if axis is None:
         raise PackageError(f"{package.name} has no axis {letter!r}.", fix="Correct the description.", field="inputs")
-    size = _resolved(axis.size, tensor)
-    halo = max(_halo(package, output, axis, tensor) for output in package.outputs)
+    minimum, step = _resolved(axis.size, tensor)
+    halo, whole = 0, 1
+    for output in package.outputs:
+        for each, link in zip(output.axes, linked[output.id], strict=True):
+            if link is not None and link.letter == letter:
+                # What a network without padding loses at a border of the tile is lost there only.
+                halo = max(halo, math.ceil((each.halo + max(0, -link.offset)) / link.ratio))
+                whole = math.lcm(whole, link.ratio.denominator)
     own = _own_sizes(package, axis.id)
     try:
-        return AxisRule(**own) if own else AxisRule(size.minimum, size.step, halo)
+        rule = AxisRule(**own) if own else AxisRule(minimum, step, halo)
+        return _on_whole_pixels(rule, whole)
     except ValueError as error:
         raise PackageError(
             f"{package.name} has sizes along {axis.id!r} that cannot be tiled: {error}.",
@@ -134,38 +211,45 @@ def _rule(package: ModelPackage, tensor: TensorSpec, letter: str) -> AxisRule:
         ) from error
 
 
-def _resolved(size: Size | SizeReference | None, tensor: TensorSpec) -> Size:
-    """Give the size of an input's axis; one that follows another axis is known only where that one is fixed."""
-    if isinstance(size, Size):
-        return size
-    if isinstance(size, SizeReference) and size.tensor == tensor.id:
-        other = next((axis.size for axis in tensor.axes if axis.id == size.axis), None)
-        if isinstance(other, Size) and other.step == 0:
-            return Size(other.minimum + size.offset)
-    raise PackageError(
-        f"The input {tensor.id!r} has an axis whose size follows another's, which does not run here.",
-        fix="Choose a model with sizes of its own per axis.",
-        field="inputs",
-    )
+def _on_whole_pixels(rule: AxisRule, whole: int) -> AxisRule:
+    """Take of the sizes those that make outputs of whole pixels: a multiple of `whole`."""
+    if whole == 1:
+        return rule
+    if rule.step == 0:
+        if rule.grid % whole:
+            raise ValueError(f"tiles cannot begin at multiples of {whole} pixels: {rule}")
+        return rule
+    sizes = (rule.minimum + n * rule.step for n in range(whole))
+    minimum = next((size for size in sizes if size % whole == 0), rule.minimum)
+    return AxisRule(minimum, math.lcm(rule.step, whole), rule.halo)
 
 
-def _halo(package: ModelPackage, output: TensorSpec, axis: TensorAxis, tensor: TensorSpec) -> int:
-    """Give the halo of an output along an axis; the output must have the input's size there."""
-    found = output.axis(axis.letter)
-    same = False
-    if found is not None and isinstance(found.size, SizeReference):
-        other = found.size
-        same = (other.tensor, other.axis, other.offset) == (tensor.id, axis.id, 0) and found.scale == axis.scale
-    elif found is not None and isinstance(found.size, Size) and isinstance(axis.size, Size):
-        same = found.size == axis.size and found.size.step == 0
-    if found is None or not same:
+def _resolved(size: Size | SizeReference | None, tensor: TensorSpec) -> tuple[int, int]:
+    """Give minimum and step of an input's axis; one that follows another has that one's."""
+    seen: list[str] = []
+    more = 0
+    while isinstance(size, SizeReference) and size.tensor == tensor.id and size.axis not in seen:
+        seen.append(size.axis)
+        more += size.offset
+        reference = size.axis
+        size = next((axis.size for axis in tensor.axes if axis.id == reference), None)
+    if not isinstance(size, Size) or size.minimum + more < 1:
         raise PackageError(
-            f"The output {output.id!r} of {package.name} has another size than its input along {axis.id!r}; "
-            "such models do not run here.",
-            fix="Choose a model whose output has the size of its input.",
-            field="outputs",
+            f"The input {tensor.id!r} has an axis whose size depends on another tensor's, which does not run here.",
+            fix="Choose a model whose first input has sizes of its own.",
+            field="inputs",
         )
-    return found.halo
+    return size.minimum + more, size.step
+
+
+def _follows(tensor: TensorSpec) -> Mapping[str, tuple[str, int]]:
+    """Give the axes that are as long as another of the same input, plus a number."""
+    letters = {axis.id: axis.letter for axis in tensor.axes}
+    return {
+        axis.letter: (letters[axis.size.axis], axis.size.offset)
+        for axis in tensor.axes
+        if isinstance(axis.size, SizeReference) and axis.letter not in "bc"
+    }
 
 
 def _own_sizes(package: ModelPackage, axis: str) -> Mapping[str, Any]:

@@ -140,7 +140,7 @@ def _verify(package: ModelPackage, model: Adapter) -> None:
     tiled = "".join(letter for letter in letters if letter not in "bc")
     shape = [sample.shape[letters.index(letter)] for letter in tiled]
     plan = plan_tiles(shape, [AxisRule(n) for n in shape])
-    outputs = SampleRunner(package, tiled, plan).run(sample, model, lambda _: None)
+    outputs = SampleRunner(package, tiled, plan).run({package.inputs[0].id: sample}, model, lambda _: None)
     for tensor, file, array in zip(package.outputs, expected, outputs, strict=True):
         reference = file.read_array() if file is not None else array
         # NB: written so that NaN fails too.

@@ -13,9 +13,10 @@ import numpy as np
 from bioimg_fiji.errors import WeightsError
 from bioimg_fiji.ops import Pipeline, make_pipeline
 from bioimg_fiji.ops.base import Tensor
-from bioimg_fiji.package import ModelPackage, TensorSpec
+from bioimg_fiji.package import ModelPackage, Size, TensorSpec
+from bioimg_fiji.package.links import links
 from bioimg_fiji.runtime.adapter import Adapter, Array
-from bioimg_fiji.tiling import TilePlan, mirrored
+from bioimg_fiji.tiling import Span, TilePlan, mirrored
 
 
 class SampleRunner:
@@ -24,9 +25,9 @@ class SampleRunner:
     Parameters
     ----------
     package
-        Model with one input.
+        The model.
     tiled
-        Letters of the axes that `plan` cuts, in its order.
+        Letters of the main input's axes that `plan` cuts, in its order.
     plan
         Tiles of a sample.
 
@@ -38,18 +39,19 @@ class SampleRunner:
 
     def __init__(self, package: ModelPackage, tiled: str, plan: TilePlan) -> None:
         self.plan = plan
-        self._tiled = tiled
-        self.input, self._outputs = package.inputs[0], package.outputs
-        self._before = _pipeline(self.input)
-        self._after = [_pipeline(tensor) for tensor in package.outputs]
+        self._lengths = dict(zip(tiled, plan.shape, strict=True))
+        self._inputs, self._outputs = package.inputs, package.outputs
+        self._links = links(package)
+        self._before = {tensor.id: _pipeline(tensor) for tensor in package.inputs}
+        self._after = {tensor.id: _pipeline(tensor) for tensor in package.outputs}
 
-    def run(self, sample: Array, model: Adapter, report: Callable[[int], None]) -> list[Array]:
+    def run(self, samples: Mapping[str, Array], model: Adapter, report: Callable[[int], None]) -> list[Array]:
         """Run the model on one sample.
 
         Parameters
         ----------
-        sample
-            Stored values; axes as the package's input has them.
+        samples
+            Stored values by input, with the axes that the package says; an optional input may be left out.
         model
             The loaded model.
         report
@@ -57,72 +59,103 @@ class SampleRunner:
 
         Returns
         -------
-        One array per output, with the output's axes, as large as the sample.
+        One array per output, with the output's axes, as large as belongs to the sample.
         """
-        figures = self._before.statistics(sample, {})
-        stitched: list[Array] = []
+        given = [tensor for tensor in self._inputs if tensor.id in samples]
+        references = {tensor.id: Tensor(samples[tensor.id], tensor.axis_ids) for tensor in given}
+        figures = {t.id: self._before[t.id].statistics(samples[t.id], references) for t in given}
+        stitched: dict[str, Array] = {}
         for done, tile in enumerate(self.plan.tiles):
             report(done)
-            places = self._places(dict(zip(self._tiled, tile.outer, strict=True)), sample)
-            seen = self._before.apply(_take(sample, places), figures, places)
-            results = model.run({self.input.id: seen})
-            local, inner = (dict(zip(self._tiled, cut, strict=True)) for cut in (tile.local, tile.inner))
-            parts = [self._cut(output, pipeline, results, seen, local) for output, pipeline in self._pairs()]
-            if not stitched:
-                stitched = [self._whole(output, part) for output, part in zip(self._outputs, parts, strict=True)]
-            for output, whole, part in zip(self._outputs, stitched, parts, strict=True):
-                whole[_window(output, inner)] = part
-        references = {self.input.id: Tensor(sample, self.input.axis_ids)}
-        return [
-            pipeline.apply(array, pipeline.statistics(array, references)) if pipeline.needs_whole else array
-            for pipeline, array in zip(self._after, stitched, strict=True)
-        ]
+            spans = dict(zip(self._lengths, tile.spans, strict=True))
+            seen = {}
+            for tensor in given:
+                places = self._places(tensor, spans, samples[tensor.id])
+                part = _take(samples[tensor.id], places)
+                seen[tensor.id] = self._before[tensor.id].apply(part, figures[tensor.id], places)
+            results = model.run(seen)
+            for output in self._outputs:
+                self._check(output, results[output.id], spans)
+                self._stitch(output, results[output.id], spans, stitched)
+        return [self._finished(output, stitched[output.id], references) for output in self._outputs]
 
-    def _pairs(self) -> list[tuple[TensorSpec, Pipeline]]:
-        return list(zip(self._outputs, self._after, strict=True))
-
-    def _places(self, outer: Mapping[str, slice], sample: Array) -> list[Sequence[int]]:
-        """Give, per axis of the input, which pixels of the sample the tile takes."""
+    def _places(self, tensor: TensorSpec, spans: Mapping[str, Span], sample: Array) -> list[Sequence[int]]:
+        """Give, per axis of an input, which pixels of the sample the tile takes."""
         places: list[Sequence[int]] = []
-        for letter, length in zip(self.input.letters, sample.shape, strict=True):
-            span = outer.get(letter, slice(0, length))
-            places.append(mirrored(span.start, span.stop, length))
+        for link, length in zip(self._links[tensor.id], sample.shape, strict=True):
+            if link is None:
+                places.append(range(length))
+            else:
+                span = spans[link.letter]
+                first = link.place(span.outer_start)
+                places.append(mirrored(first, first + link.size(span.size), length))
         return places
 
-    def _cut(
-        self,
-        output: TensorSpec,
-        pipeline: Pipeline,
-        results: Mapping[str, Array],
-        seen: Array,
-        local: Mapping[str, slice],
-    ) -> Array:
-        """Give the inner part of a tile's output, processed already where no figures of the whole are needed."""
-        array = results[output.id]
-        sizes = dict(zip(self.input.letters, seen.shape, strict=True))
-        expected = tuple(
-            len(axis.channel_names) if axis.letter == "c" else sizes.get(axis.letter, 1) for axis in output.axes
-        )
-        if array.shape != expected:
+    def _check(self, output: TensorSpec, array: Array, spans: Mapping[str, Span]) -> None:
+        """Check that a tile's output has the shape that the description says."""
+        expected: list[str] = []
+        right = array.ndim == len(output.axes)
+        for place, (axis, link) in enumerate(zip(output.axes, self._links[output.id], strict=True)):
+            size = array.shape[place] if right else 0
+            if link is not None:
+                length = spans[link.letter].size
+                expected.append(str(link.size(length)))
+                right = right and link.fits(size, length)
+            elif axis.type == "batch" or (isinstance(axis.size, Size) and axis.size.step == 0):
+                fixed = 1 if axis.type == "batch" else axis.size.minimum  # type: ignore[union-attr]
+                expected.append(str(fixed))
+                right = right and size == fixed
+            else:
+                expected.append("any")
+        if not right:
             raise WeightsError(
-                f"The model gave an output of shape {array.shape} for {output.id!r}; its description says {expected}.",
+                f"The model gave an output of shape {array.shape} for {output.id!r}; "
+                f"its description says ({', '.join(expected)}).",
                 fix="Correct the description, or get another package.",
             )
-        array = array[_window(output, local)]
-        return array if pipeline.needs_whole else pipeline.apply(array, pipeline.statistics(array, {}))
 
-    def _whole(self, output: TensorSpec, part: Array) -> Array:
-        sizes = dict(zip(self._tiled, self.plan.shape, strict=True))
-        shape = [sizes.get(letter, n) for letter, n in zip(output.letters, part.shape, strict=True)]
-        return np.empty(shape, part.dtype)
+    def _stitch(self, output: TensorSpec, array: Array, spans: Mapping[str, Span], stitched: dict[str, Array]) -> None:
+        """Put the inner part of a tile's output in its place, processed already where the tile is enough."""
+        target, taken = self._windows(output, spans)
+        part = array[taken]
+        pipeline = self._after[output.id]
+        if not pipeline.needs_whole:
+            part = pipeline.apply(part, pipeline.statistics(part, {}))
+        if output.id not in stitched:
+            stitched[output.id] = np.empty(self._shape(output, part), part.dtype)
+        stitched[output.id][target] = part
+
+    def _windows(self, output: TensorSpec, spans: Mapping[str, Span]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+        """Give which part of an output a tile is for, and where in the tile's output that part lies."""
+        target, taken = [], []
+        for link in self._links[output.id]:
+            if link is None:
+                target.append(slice(None))
+                taken.append(slice(None))
+                continue
+            span, length = spans[link.letter], self._lengths[link.letter]
+            whole, begin = link.size(length), link.place(span.outer_start)
+            # The last tile has what an output has beyond the image.
+            last = whole if span.stop == length else min(link.place(span.stop), whole)
+            first = min(link.place(span.start), last)
+            target.append(slice(first, last))
+            taken.append(slice(first - begin, last - begin))
+        return tuple(target), tuple(taken)
+
+    def _shape(self, output: TensorSpec, part: Array) -> tuple[int, ...]:
+        """Give the shape of the whole output."""
+        return tuple(
+            size if link is None else link.size(self._lengths[link.letter])
+            for link, size in zip(self._links[output.id], part.shape, strict=True)
+        )
+
+    def _finished(self, output: TensorSpec, array: Array, references: Mapping[str, Tensor]) -> Array:
+        pipeline = self._after[output.id]
+        return pipeline.apply(array, pipeline.statistics(array, references)) if pipeline.needs_whole else array
 
 
 def _pipeline(tensor: TensorSpec) -> Pipeline:
     return make_pipeline(((op.id, op.kwargs) for op in tensor.ops), tensor.axis_ids)
-
-
-def _window(tensor: TensorSpec, spans: Mapping[str, slice]) -> tuple[slice, ...]:
-    return tuple(spans.get(letter, slice(None)) for letter in tensor.letters)
 
 
 def _take(sample: Array, places: Sequence[Sequence[int]]) -> Array:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from bioimg_fiji.errors import AxesError, PackageError
+from bioimg_fiji.errors import AxesError, PackageError, ParameterError
 from bioimg_fiji.image import Image
 from bioimg_fiji.package.fit import fit
+from bioimg_fiji.package.links import Link
 from bioimg_fiji.package.model import ModelPackage, Size, SizeReference, TensorAxis, TensorSpec
 from bioimg_fiji.tiling import AxisRule
 
@@ -90,11 +93,13 @@ def test_letters_that_do_not_describe_the_image() -> None:
         fit(_image("yx"), _package("cyx"), "zyx")
 
 
-def test_several_inputs_are_refused_by_name() -> None:
+def test_several_inputs_are_asked_for_by_name() -> None:
     package = _package("cyx")
     two = dataclasses.replace(package, inputs=(*package.inputs, TensorSpec("mask", ())))
-    with pytest.raises(PackageError, match="raw, mask"):
+    with pytest.raises(ParameterError, match=r"raw, mask.*mask is missing"):
         fit(_image("yx"), two)
+    with pytest.raises(ParameterError, match="it has no other"):
+        fit(_image("yx"), package, others={"other": _image("yx")})
 
 
 def test_axis_that_no_image_has_is_refused() -> None:
@@ -105,14 +110,46 @@ def test_axis_that_no_image_has_is_refused() -> None:
         fit(_image("yx"), dataclasses.replace(package, inputs=(more,)))
 
 
-@pytest.mark.parametrize("change", [{"scale": 0.5}, {"size": SizeReference("raw", "x", 2)}, {"size": Size(8)}])
-def test_output_of_another_size_is_refused(change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("change", "link", "rule"),
+    [
+        ({"scale": 0.5}, Link("x", Fraction(2)), AxisRule(8, 4, 2)),
+        ({"scale": 2.0}, Link("x", Fraction(1, 2)), AxisRule(8, 4, 6)),
+        ({"scale": 8.0}, Link("x", Fraction(1, 8)), AxisRule(8, 8, 24)),
+        ({"size": SizeReference("raw", "x", -6)}, Link("x", offset=-6), AxisRule(8, 4, 9)),
+        ({"size": SizeReference("raw", "x", 2)}, Link("x", offset=2), AxisRule(8, 4, 3)),
+    ],
+)
+def test_output_of_another_size(change: dict[str, Any], link: Link, rule: AxisRule) -> None:
     package = _package("cyx")
     tensor = package.outputs[0]
-    last = dataclasses.replace(tensor.axes[-1], **change)  # type: ignore[arg-type]
+    last = dataclasses.replace(tensor.axes[-1], **change)
     other = dataclasses.replace(tensor, axes=(*tensor.axes[:-1], last))
-    with pytest.raises(PackageError, match="another size"):
-        fit(_image("yx"), dataclasses.replace(package, outputs=(other,)))
+    way = fit(_image("yx"), dataclasses.replace(package, outputs=(other,)))
+    assert way.links["out"][-1] == link
+    assert way.rules == (AxisRule(8, 4, 3), rule)
+    assert not way.uncut
+
+
+@pytest.mark.parametrize("size", [Size(8), None])
+def test_output_that_does_not_follow_the_image_is_not_cut(size: Size | None) -> None:
+    package = _package("cyx")
+    tensor = package.outputs[0]
+    last = dataclasses.replace(tensor.axes[-1], size=size)
+    other = dataclasses.replace(tensor, axes=(*tensor.axes[:-1], last))
+    assert "along x" in fit(_image("yx"), dataclasses.replace(package, outputs=(other,))).uncut
+
+
+def test_input_whose_size_follows_itself() -> None:
+    package = _package("cyx")
+    tensor = package.inputs[0]
+    last = dataclasses.replace(tensor.axes[-1], size=SizeReference("raw", "y", 4))
+    way = fit(
+        _image("yx"),
+        dataclasses.replace(package, inputs=(dataclasses.replace(tensor, axes=(*tensor.axes[:-1], last)),)),
+    )
+    assert way.follows == {"x": ("y", 4)}
+    assert way.rules[1] == AxisRule(12, 4, 3)
 
 
 def test_own_sizes_win_and_are_checked() -> None:

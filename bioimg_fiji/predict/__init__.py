@@ -1,0 +1,14 @@
+"""Running a model on an image.
+
+The way of the data: whole-image statistics -> preprocessing -> tile plan -> model, tile by tile -> stitch ->
+postprocessing -> an image that is built from the input image, so that its calibration cannot be forgotten.
+
+Lives here: what happens to the axes, and to everything that an image has besides pixels. Lives not here: what an
+operation, a tile, a runtime or a package is.
+"""
+
+from bioimg_fiji.predict.outputs import PROPERTY, Values
+from bioimg_fiji.predict.run import Prediction, PredictOptions, predict
+from bioimg_fiji.predict.samples import TILE_PIXELS
+
+__all__ = ["PROPERTY", "TILE_PIXELS", "PredictOptions", "Prediction", "Values", "predict"]

@@ -1,0 +1,132 @@
+"""From a model's output arrays to images and tables.
+
+An image is built from the input image, so that its calibration cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bioimg_fiji.errors import AxesError
+from bioimg_fiji.image import Channel, Image, Scale
+from bioimg_fiji.package import ModelPackage, TensorSpec
+from bioimg_fiji.package.fit import Fit
+
+Array = npt.NDArray[Any]
+
+PROPERTY = "BioImg"
+"""Image property that tells how an image was made, as JSON without times: equal runs give equal texts."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """An output that is no image: the names of its columns, and rows of numbers."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[float, ...], ...]
+
+
+def output_image(
+    image: Image, way: Fit, package: ModelPackage, tensor: TensorSpec, array: Array, made: Mapping[str, str]
+) -> Image:
+    """Build an output image from the input image."""
+    array, axes = _arranged(array, way, tensor)
+    own = dict(zip(way.axes, image.axes, strict=True))
+    letters = "".join(own.get(letter, letter) for letter in axes)
+    base = image
+    if len(set(letters)) < len(letters):  # a new channel axis where the image's own "c" was said to be another axis
+        base, letters = image.with_axes(way.axes), axes
+    result = base.with_pixels(array, letters)
+    if package.own.get("values") != "input":
+        # Probabilities or labels: neither the display range nor the calibration of the input's values holds for them.
+        plain = tuple(dataclasses.replace(channel, display=None) for channel in result.channels)
+        result = dataclasses.replace(result, intensity=None, channels=plain)
+    elif array.dtype.kind == "f":
+        result = result.physical()
+    if not result.channels and result.size("c") == len(names := _channel_names(tensor)) > 1:
+        result = dataclasses.replace(result, channels=tuple(Channel(name) for name in names))
+    result = _recalibrated(result, way, tensor, own)
+    text = json.dumps(made, sort_keys=True)
+    return dataclasses.replace(
+        result, title=f"{image.name}-{tensor.id}", properties={**image.properties, PROPERTY: text}
+    )
+
+
+def _recalibrated(result: Image, way: Fit, tensor: TensorSpec, own: Mapping[str, str]) -> Image:
+    """Scale the calibration of an output of other resolution, and move its origin where borders were lost."""
+    changed = {
+        own.get(link.letter, link.letter): link
+        for link in way.links[tensor.id]
+        if link is not None and (link.ratio != 1 or link.offset != 0)
+    }
+    if not changed:
+        return result
+    scales = dict(result.scales)
+    for letter, link in changed.items():
+        before, ratio = result.scale(letter), float(link.ratio)
+        scales[letter] = Scale(before.step / ratio, before.unit, before.origin * ratio + link.offset / 2)
+    if set(changed) & {"y", "x"}:  # selection and overlay are in pixels of the input
+        return dataclasses.replace(result, scales=scales, roi=b"", overlay=())
+    return dataclasses.replace(result, scales=scales)
+
+
+def output_table(way: Fit, tensor: TensorSpec, array: Array) -> Values:
+    """Give an output without y and x as a table: a row per element, a column per channel."""
+    letters = [*way.looped, *(axis.id for axis in tensor.axes)]
+    names = _channel_names(tensor) or (tensor.id,)
+    if "channel" in letters:
+        array = np.moveaxis(array, letters.index("channel"), -1)
+        letters.remove("channel")
+    else:
+        array = array[..., np.newaxis]
+    kept = [place for place, size in enumerate(array.shape[:-1]) if size > 1]
+    rows = [
+        (*(float(index[place]) for place in kept), *(float(value) for value in array[index]))
+        for index in np.ndindex(array.shape[:-1])
+    ]
+    return Values((*(letters[place] for place in kept), *names), tuple(rows))
+
+
+def _channel_names(tensor: TensorSpec) -> tuple[str, ...]:
+    axis = tensor.axis("c")
+    return () if axis is None else axis.channel_names
+
+
+def _arranged(array: Array, way: Fit, tensor: TensorSpec) -> tuple[Array, str]:
+    """Drop b, merge the model's channels with those looped over, and put the axes in the image's order."""
+    letters = tuple(way.looped) + tuple("batch" if letter == "b" else letter for letter in tensor.letters)
+    if "batch" in letters:
+        array = array.squeeze(letters.index("batch"))
+        letters = tuple(letter for letter in letters if letter != "batch")
+    if letters.count("c") == 2:
+        # Channels that were looped over run slowest: those of the image's first channel come first.
+        last = len(way.looped) + letters[len(way.looped) :].index("c")
+        array = np.moveaxis(array, last, way.looped.index("c") + 1)
+        place = way.looped.index("c")
+        array = array.reshape((*array.shape[:place], -1, *array.shape[place + 2 :]))
+        letters = letters[:last] + letters[last + 1 :]
+    elif "c" in letters and "c" not in way.axes and array.shape[letters.index("c")] == 1:
+        array = array.squeeze(letters.index("c"))
+        letters = tuple(letter for letter in letters if letter != "c")
+    order = way.axes
+    if "?" in letters:  # instances, which no axis of an image is for
+        free = next((letter for letter in "zt" if letter not in order and letter not in letters), None)
+        if free is None:
+            raise AxesError(
+                f"The output {tensor.id!r} has a further axis, and the image has z and t already.",
+                fix="Run the model on one plane at a time.",
+            )
+        letters = tuple(free if letter == "?" else letter for letter in letters)
+    for letter in letters:
+        if letter not in order:
+            plane = min(order.index("y"), order.index("x"))
+            order = order[:plane] + letter + order[plane:]
+    order = "".join(letter for letter in order if letter in letters)
+    return np.ascontiguousarray(array.transpose([letters.index(letter) for letter in order])), order

@@ -1,0 +1,209 @@
+"""The run itself: from images and a package to a prediction."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bioimg_fiji.errors import ImageError, ParameterError
+from bioimg_fiji.image import Image
+from bioimg_fiji.jobs import Job
+from bioimg_fiji.package import ModelPackage
+from bioimg_fiji.package.fit import fit
+from bioimg_fiji.package.links import main_input
+from bioimg_fiji.predict.outputs import Values, output_image, output_table
+from bioimg_fiji.predict.samples import loop_shape, plan_for, samples_of
+from bioimg_fiji.runtime import Adapter, choose
+from bioimg_fiji.runtime.sample import SampleRunner
+from bioimg_fiji.tiling import TilePlan
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How to run a model.
+
+    Parameters
+    ----------
+    weights
+        "auto" or a weights format of the package.
+    device
+        "auto", "cpu", "cuda" or "mps".
+    tile
+        Side of a tile with its halo, pixels; 0 chooses by the image's shape.
+    threads
+        CPU threads; 0: the setting, else one per core.
+    axes
+        Other letters for the image's axes, where it has them wrong; None or empty: its own.
+    """
+
+    weights: str = "auto"
+    device: str = "auto"
+    tile: int = 0
+    threads: int = 0
+    axes: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("tile", "threads"):
+            if getattr(self, name) < 0:
+                raise ParameterError.of(name, "0 or more", getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model gave: images and tables by name ("output" is its first output), and figures of the run."""
+
+    images: Mapping[str, Image]
+    report: Mapping[str, float | int | str]
+    tables: Mapping[str, Values] = field(default_factory=dict)
+
+
+def predict(
+    image: Image | Mapping[str, Image],
+    package: ModelPackage,
+    options: PredictOptions | None = None,
+    job: Job | None = None,
+    adapter: Adapter | None = None,
+) -> Prediction:
+    """Run a model on an image of any size.
+
+    Axes that the model has not are looped over and put back in place; so are the channels of an image where the model
+    takes one. The model sees the stored values. Images smaller than the model's minimum, or off its grid, are mirrored
+    at the far end and the result is cut back.
+
+    Parameters
+    ----------
+    image
+        Image with any axes and any real dtype; for a model with several inputs, one for each by the input's id.
+    package
+        Model package.
+    options
+        How to run it.
+    job
+        For progress (a report per tile) and cancelling.
+    adapter
+        The loaded model, when the caller has it; it is not closed then.
+
+    Returns
+    -------
+    Prediction
+        Images in the model's dtypes (floats as float32), titled `<image>-<output id>`; one of another resolution or
+        size than the input has its calibration changed with it. Outputs without the axes y and x are tables.
+
+    Raises
+    ------
+    AxesError
+        When the image lacks an axis that the model needs; the message names the choices.
+    ImageError
+        When the image has NaN or infinite values, or no pixels.
+    PackageError, WeightsError, UntrustedModelError
+        When the model cannot run here.
+    JobCancelledError
+        When the user asked to stop.
+    """
+    options, job = options or PredictOptions(), job or Job()
+    image, others = _by_input(image, package)
+    for each in (image, *others.values()):
+        _check_pixels(each)
+    way = fit(image, package, options.axes, others)
+    plan = plan_for(image, way, package, options.tile)
+    runner = SampleRunner(package, way.tiled, plan)
+    job.progress("Loading the model")
+    model = adapter or choose(package, options.weights, options.device, options.threads)
+    watch = _Watch(job, len(plan), math.prod(loop_shape(image, way)))
+    try:
+        outputs = _run(samples_of(image, others, way, package), loop_shape(image, way), runner, model, watch)
+    finally:
+        if adapter is None:
+            model.close()
+    made = _provenance(package, model, plan)
+    images, tables = {}, {}
+    for place, (tensor, array) in enumerate(zip(package.outputs, outputs, strict=True)):
+        name = "output" if place == 0 else tensor.id
+        if {"y", "x"} <= set(tensor.letters):
+            images[name] = output_image(image, way, package, tensor, array, made)
+        else:
+            tables[name] = output_table(way, tensor, array)
+    return Prediction(images, {**made, "tiles": watch.total, "seconds": watch.seconds}, tables)
+
+
+class _Watch:
+    """Reports tiles over all samples, with the time left."""
+
+    def __init__(self, job: Job, tiles: int, samples: int) -> None:
+        self.job, self.tiles, self.total = job, tiles, tiles * samples
+        self.start = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return round(time.perf_counter() - self.start, 3)
+
+    def report(self, done: int) -> None:
+        left = {"seconds_left": round(self.seconds / done * (self.total - done), 1)} if done else {}
+        self.job.progress("Tiles", done, self.total, **left)
+
+
+def _check_pixels(image: Image) -> None:
+    if image.pixels.size == 0:
+        raise ImageError(f"The image has no pixels: its shape is {image.shape}.", fix="Give an image with pixels.")
+    # NB: minimum and maximum tell NaN and infinity without an array of flags as large as the image.
+    if image.dtype.kind == "f" and not np.isfinite([image.pixels.min(), image.pixels.max()]).all():
+        raise ImageError(
+            f"{image.title} has values that are not numbers (NaN) or infinite.", fix="Replace them, by 0 for example."
+        )
+
+
+def _by_input(image: Image | Mapping[str, Image], package: ModelPackage) -> tuple[Image, dict[str, Image]]:
+    """Tell the image for the main input from those for the others."""
+    if isinstance(image, Image):
+        return image, {}
+    main = main_input(package).id
+    if main not in image:
+        raise ParameterError.of("image", f"an image for {main!r}", sorted(image))
+    return image[main], {name: each for name, each in image.items() if name != main}
+
+
+def _run(
+    samples: Iterator[dict[str, Array]], loop: tuple[int, ...], runner: SampleRunner, model: Adapter, watch: _Watch
+) -> list[Array]:
+    """Give each output: the looped axes first, then the output's own."""
+    outputs: list[Array] = []
+    for number, sample in enumerate(samples):
+        first = number * watch.tiles
+        arrays = runner.run(sample, model, lambda done, first=first: watch.report(first + done))  # type: ignore[misc]
+        if not outputs:
+            outputs = [np.empty((math.prod(loop), *a.shape), _kept_dtype(a)) for a in arrays]
+        for output, array in zip(outputs, arrays, strict=True):
+            if array.shape != output.shape[1:]:
+                raise ImageError(
+                    f"The model gave outputs of different shapes ({output.shape[1:]}, {array.shape}) for the image's "
+                    "planes.",
+                    fix="Run it on one of them at a time.",
+                )
+            output[number] = array
+    watch.report(watch.total)
+    return [output.reshape(loop + output.shape[1:]) for output in outputs]
+
+
+def _kept_dtype(array: Array) -> np.dtype[Any]:
+    return np.dtype(np.float32) if array.dtype.kind == "f" else array.dtype
+
+
+def _provenance(package: ModelPackage, model: Adapter, plan: TilePlan) -> dict[str, str]:
+    from bioimg_fiji import __version__
+
+    return {
+        "model": package.name,
+        "package": package.sha256,
+        "weights": model.weights,
+        "device": model.device,
+        "tile": " x ".join(str(size) for size in plan.outer),
+        "version": __version__,
+    }

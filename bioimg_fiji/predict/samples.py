@@ -1,0 +1,86 @@
+"""What a model sees of its images: the elements that are looped over, arranged as its inputs; and the tiles of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from bioimg_fiji.errors import ParameterError
+from bioimg_fiji.image import Image
+from bioimg_fiji.package import ModelPackage, TensorSpec
+from bioimg_fiji.package.fit import Fit
+from bioimg_fiji.package.links import main_input
+from bioimg_fiji.tiling import AxisRule, TilePlan, choose_tile, plan_tiles
+
+Array = npt.NDArray[Any]
+
+TILE_PIXELS = 2**19
+"""Pixels of an automatic tile. Not taken from the free memory: the same image gives the same bits everywhere."""
+
+
+def plan_for(image: Image, way: Fit, package: ModelPackage, side: int) -> TilePlan:
+    """Plan the tiles of a sample from the image's shape, the model and the asked size alone."""
+    shape = [image.shape[way.axes.index(letter)] for letter in way.tiled]
+    rules = _square(shape, way, side)
+    if way.uncut:
+        tiles = plan_tiles(shape, rules)
+        if len(tiles) > 1 or (side and side < max(tiles.padded)):
+            raise ParameterError(
+                f"{package.name} cannot run by tiles: {way.uncut}.",
+                fix=f"Leave tile at 0, and give an image of at most {' x '.join(str(r.minimum) for r in rules)} pixels."
+                if len(tiles) > 1
+                else "Leave tile at 0.",
+                field="tile",
+                expected="0",
+                got=side,
+            )
+        return tiles
+    return plan_tiles(shape, rules, (side,) * len(shape) if side else choose_tile(shape, rules, TILE_PIXELS))
+
+
+def _square(shape: list[int], way: Fit, side: int) -> tuple[AxisRule, ...]:
+    """Fix the sizes of axes that must be as long as each other: every tile has the size of the longest."""
+    rules = dict(zip(way.tiled, way.rules, strict=True))
+    lengths = dict(zip(way.tiled, shape, strict=True))
+    for letter, (other, more) in way.follows.items():
+        both, rule = (letter, other), rules[other]
+        largest = round(TILE_PIXELS ** (1 / len(shape)))
+        wanted = min(max(lengths[each] for each in both), side or largest)
+        size = max(rule.padded(wanted), rule.smallest_tile) if rule.step else rule.minimum
+        halo = max(rules[each].halo for each in both)
+        rules[other], rules[letter] = AxisRule(size, 0, halo), AxisRule(size + more, 0, halo)
+    return tuple(rules[letter] for letter in way.tiled)
+
+
+def loop_shape(image: Image, way: Fit) -> tuple[int, ...]:
+    """Give the sizes of the axes that are looped over."""
+    return tuple(image.shape[way.axes.index(letter)] for letter in way.looped)
+
+
+def samples_of(
+    image: Image, others: Mapping[str, Image], way: Fit, package: ModelPackage
+) -> Iterator[dict[str, Array]]:
+    """Give what the model sees without tiles, by input, once per element of the looped axes."""
+    main = main_input(package)
+    tensors = {tensor.id: tensor for tensor in package.inputs}
+    sources = {main.id: (image.pixels, way.axes)}
+    sources |= {name: (each.pixels, each.axes) for name, each in others.items()}
+    for place in itertools.product(*(range(n) for n in loop_shape(image, way))):
+        chosen = dict(zip(way.looped, place, strict=True))
+        yield {name: _sample(array, axes, chosen, tensors[name]) for name, (array, axes) in sources.items()}
+
+
+def _sample(array: Array, axes: str, chosen: Mapping[str, int], tensor: TensorSpec) -> Array:
+    """Take one element of each axis that the tensor has not, and arrange the rest as the tensor's axes."""
+    looped = [letter for letter in axes if letter in chosen and (letter not in tensor.letters or letter == "c")]
+    if "c" in looped and "c" in tensor.letters and len(tensor.axes[tensor.letters.index("c")].channel_names) > 1:
+        looped.remove("c")
+    index = tuple(min(chosen[a], n - 1) if a in looped else slice(None) for a, n in zip(axes, array.shape, strict=True))
+    sample = array[index]
+    rest = "".join(letter for letter in axes if letter not in looped)
+    missing = "".join(letter for letter in tensor.letters if letter not in rest)
+    order = [(missing + rest).index(letter) for letter in tensor.letters]
+    return sample.reshape((1,) * len(missing) + sample.shape).transpose(order)

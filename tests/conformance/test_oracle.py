@@ -1,0 +1,123 @@
+"""A matrix of packages, run by tiles here and whole by bioimageio.core: the same numbers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from bioimg_fiji.image import Image
+from bioimg_fiji.package import open_package
+from bioimg_fiji.predict import PredictOptions, predict
+from tests.support.zoo import Kind, write
+
+CHANNEL_NAMES = {"b": "batch", "c": "channel", "t": "time"}
+SPACE = {"axes": ["y", "x"]}
+ALL = {"axes": ["channel", "y", "x"]}
+
+PRE: dict[str, Mapping[str, Any]] = {
+    "binarize": {"id": "binarize", "kwargs": {"threshold": 101.5}},
+    "clip": {"id": "clip", "kwargs": {"min": 80.0, "max": 130.0}},
+    "scale_linear": {"id": "scale_linear", "kwargs": {"gain": 0.01, "offset": -1.0}},
+    "sigmoid": {"id": "sigmoid"},
+    "zero_mean": {"id": "zero_mean_unit_variance", "kwargs": SPACE},
+    "zero_mean_all": {"id": "zero_mean_unit_variance", "kwargs": ALL},
+    "range": {"id": "scale_range", "kwargs": {**SPACE, "min_percentile": 1.0, "max_percentile": 99.8}},
+    "range_all": {"id": "scale_range", "kwargs": ALL},
+}
+PRE_5: dict[str, Mapping[str, Any]] = {
+    "ensure_dtype": {"id": "ensure_dtype", "kwargs": {"dtype": "float64"}},
+    "fixed": {"id": "fixed_zero_mean_unit_variance", "kwargs": {"mean": 100.0, "std": 20.0}},
+    "fixed_list": {
+        "id": "fixed_zero_mean_unit_variance",
+        "kwargs": {"mean": [100.0, 90.0], "std": [20.0, 10.0], "axis": "channel"},
+    },
+    "linear_list": {"id": "scale_linear", "kwargs": {"gain": [0.1, 0.2], "offset": [1.0, 0.0], "axis": "channel"}},
+    "softmax": {"id": "softmax", "kwargs": {"axis": "channel"}},
+    "clip_percentile": {"id": "clip", "kwargs": {**SPACE, "min_percentile": 5.0, "max_percentile": 95.0}},
+}
+POST: dict[str, Mapping[str, Any]] = {
+    "binarize": {"id": "binarize", "kwargs": {"threshold": 0.5}},
+    "sigmoid": {"id": "sigmoid"},
+    "zero_mean": {"id": "zero_mean_unit_variance", "kwargs": SPACE},
+    "range_reference": {
+        "id": "scale_range",
+        "kwargs": {**SPACE, "min_percentile": 2.0, "max_percentile": 98.0},
+    },
+    "mean_variance": {"id": "scale_mean_variance", "kwargs": {"reference_tensor": "raw", **SPACE}},
+}
+NETWORKS = ("conv", "up", "down", "valid", "two_inputs", "two_outputs")
+
+MATRIX: dict[str, Kind] = {
+    **{f"{network}-{version}": Kind(network, version=version) for network in NETWORKS for version in ("0.5", "0.4")},
+    **{
+        f"{network}-3d-{version}": Kind(network, "bczyx", version=version)
+        for network in NETWORKS
+        for version in ("0.5", "0.4")
+    },
+    **{f"{network}-channels": Kind(network, channels=2) for network in NETWORKS},
+    **{f"order-{axes}": Kind("conv", axes) for axes in ("byxc", "cyx", "bcxy", "yxc", "bzyxc", "bctyx")},
+    **{f"fixed-{network}": Kind(network, sizes=32) for network in ("conv", "two_inputs", "two_outputs")},
+    **{
+        f"pre-{name}-{version}": Kind(pre=(op,), channels=2, version=version)
+        for name, op in PRE.items()
+        for version in ("0.5", "0.4")
+    },
+    **{f"pre-{name}": Kind(pre=(op,), channels=2) for name, op in PRE_5.items()},
+    **{
+        f"post-{name}-{version}": Kind(post=(op,), channels=2, version=version)
+        for name, op in POST.items()
+        for version in ("0.5", "0.4")
+    },
+    "post-softmax": Kind(post=({"id": "softmax", "kwargs": {"axis": "channel"}},)),
+}
+
+
+def test_the_matrix_is_large_enough() -> None:
+    assert len(MATRIX) >= 60
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_same_numbers_as_the_reference(name: str, tmp_path: Path) -> None:
+    kind = MATRIX[name]
+    path = write(kind, tmp_path / "package")
+    size = 32 if len(kind.space) == 3 or isinstance(kind.sizes, int) else 64
+    rng = np.random.default_rng(2)
+    names = ["raw", "other"] if kind.network == "two_inputs" else ["raw"]
+    arrays = {each: rng.normal(100, 20, kind.shape(size)).astype(np.float32) for each in names}
+    expected = _reference(path, kind, arrays)
+    images = {each: _image(array, kind.axes) for each, array in arrays.items()}
+    found = predict(images, open_package(path), PredictOptions(tile=24))
+    assert found.report["tiles"] > 1 or isinstance(kind.sizes, int)
+    assert len(found.images) == len(expected)
+    for ours, (tensor, reference) in zip(found.images.values(), expected.items(), strict=True):
+        array = ours.ordered(kind.axes.replace("b", ""))
+        theirs = reference.squeeze(kind.axes.index("b")) if "b" in kind.axes else reference
+        assert array.shape == theirs.shape, tensor
+        assert np.ptp(theirs) > 0, tensor
+        largest = np.abs(array.astype(np.float64) - theirs).max()
+        assert largest <= 1e-5 * np.ptp(theirs), (tensor, largest)
+
+
+def _image(array: npt.NDArray[Any], axes: str) -> Image:
+    return Image(array.squeeze(axes.index("b")) if "b" in axes else array, axes.replace("b", ""))
+
+
+def _reference(path: Path, kind: Kind, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from bioimageio.core import Tensor, create_prediction_pipeline
+        from bioimageio.core.digest_spec import create_sample_for_model
+        from bioimageio.spec import load_model_description
+
+        model = load_model_description(path, perform_io_checks=False)
+        dims = [CHANNEL_NAMES.get(letter, letter) for letter in kind.axes]
+        inputs = {name: Tensor.from_numpy(array, dims=dims) for name, array in arrays.items()}
+        with create_prediction_pipeline(model, weight_format="onnx") as pipeline:
+            sample = pipeline.predict_sample_without_blocking(create_sample_for_model(model, inputs=inputs))
+    return {str(name): np.asarray(tensor.data) for name, tensor in sample.members.items()}
