@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from bioimg_fiji.errors import WeightsError
+from bioimg_fiji.errors import ImageError, WeightsError
 from bioimg_fiji.ops import Pipeline, make_pipeline
 from bioimg_fiji.ops.base import Tensor
 from bioimg_fiji.package import ModelPackage, Size, TensorSpec
@@ -35,6 +35,8 @@ class SampleRunner:
     ------
     PackageError, UntrustedModelError
         When the package asks for an operation that is not known, or is code of its own.
+    ImageError
+        When nothing would be left of the image: a network without padding takes some pixels off at each border.
     """
 
     def __init__(self, package: ModelPackage, tiled: str, plan: TilePlan) -> None:
@@ -44,6 +46,7 @@ class SampleRunner:
         self._links = links(package)
         self._before = {tensor.id: _pipeline(tensor) for tensor in package.inputs}
         self._after = {tensor.id: _pipeline(tensor) for tensor in package.outputs}
+        self._check_size()
 
     def run(self, samples: Mapping[str, Array], model: Adapter, report: Callable[[int], None]) -> list[Array]:
         """Run the model on one sample.
@@ -78,6 +81,16 @@ class SampleRunner:
                 self._check(output, results[output.id], spans)
                 self._stitch(output, results[output.id], spans, stitched)
         return [self._finished(output, stitched[output.id], references) for output in self._outputs]
+
+    def _check_size(self) -> None:
+        for output in self._outputs:
+            for link in self._links[output.id]:
+                if link is not None and link.size(self._lengths[link.letter]) < 1:
+                    raise ImageError(
+                        f"The image is too small: {self._lengths[link.letter]} pixels along {link.letter!r} leave "
+                        f"none of the model's output {output.id!r}.",
+                        fix=f"Give an image with more than {-link.offset / link.ratio} pixels along {link.letter!r}.",
+                    )
 
     def _places(self, tensor: TensorSpec, spans: Mapping[str, Span], sample: Array) -> list[Sequence[int]]:
         """Give, per axis of an input, which pixels of the sample the tile takes."""

@@ -201,7 +201,7 @@ def _op_4(op: Op) -> dict[str, Any]:
         axes = [axis for axis in kwargs["axes"] if axis != "batch"]
         kwargs["mode"] = "per_dataset" if "batch" in kwargs["axes"] else "per_sample"
         kwargs["axes"] = "".join({"channel": "c", "time": "t"}.get(axis, axis) for axis in axes)
-    return {"name": op["id"], "kwargs": kwargs}
+    return {"name": op["id"], "kwargs": kwargs} if kwargs else {"name": op["id"]}
 
 
 class _Graph:
