@@ -23,6 +23,7 @@ PREFIX = "BIOIMG_FIJI_"
 DEFAULTS: dict[str, tuple[type, Any, str]] = {
     "endpoint": (str, "", 'Fiji folder, Maven coordinates or "embedded"; empty: look for one, else embedded'),
     "connection": (str, "", "connection file of the server; empty: in the home folder"),
+    "trusted": (str, "", "list of the models that may run code of their own; empty: in the home folder"),
     "threads": (int, 0, "threads for computing; 0: one per core"),
     "device": (str, "auto", "cpu, cuda, mps or auto"),
     "buffers": (str, "", "folder for pixels that go between processes; empty: the memory-backed one"),
@@ -62,6 +63,12 @@ def connection_file() -> Path:
     """Where a running server tells its address and token (docs/protocol.md)."""
     given = get("connection")
     return Path(given) if given else home_folder() / "connection.json"
+
+
+def trusted_file() -> Path:
+    """Where the user's list of trusted models is."""
+    given = get("trusted")
+    return Path(given) if given else home_folder() / "trusted.json"
 
 
 def get(name: str, flag: Any = None) -> Any:

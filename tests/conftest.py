@@ -31,6 +31,7 @@ def private_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     folder = tmp_path_factory.mktemp("places")
     monkeypatch.setenv("BIOIMG_FIJI_SETTINGS", str(folder / "settings.toml"))
     monkeypatch.setenv("BIOIMG_FIJI_CONNECTION", str(folder / "connection.json"))
+    monkeypatch.setenv("BIOIMG_FIJI_TRUSTED", str(folder / "trusted.json"))
     return folder
 
 

@@ -11,6 +11,7 @@ import click
 
 import bioimg_fiji
 from bioimg_fiji import settings
+from bioimg_fiji.cli.models import models
 from bioimg_fiji.cli.options import given, options_for
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.commands import Command, describe_all, find
@@ -61,6 +62,9 @@ class Lazy(click.Group):
 def group() -> None:
     """Python deep-learning models as ordinary Fiji commands."""
     logging.basicConfig(level=settings.get("log_level"), format="%(levelname)s %(name)s: %(message)s")
+
+
+group.add_command(models)
 
 
 @group.command("commands")

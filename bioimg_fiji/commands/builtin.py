@@ -33,7 +33,7 @@ class RunModel(Parameters):
         title="Axes",
         help="The image's axes where ImageJ has them wrong: letters of tzcyx, for example tyx for a movie.",
     )
-    weights: Literal["auto", "onnx", "pytorch_state_dict"] = key(
+    weights: Literal["auto", "onnx", "pytorch_state_dict", "torchscript"] = key(
         "auto", title="Weights", expert=True, help="Which of the package's weights to use; auto takes the fastest."
     )
     device: Device = key(
@@ -41,6 +41,12 @@ class RunModel(Parameters):
     )
     tile: int = key(
         0, ge=0, le=65536, title="Tile size", unit="pixels", expert=True, help="Side of a tile; 0 chooses by the image."
+    )
+    trust: str | None = key(
+        None,
+        title="Trust",
+        expert=True,
+        help="For a package that brings code: 16 digits of its SHA-256, if you trust it. The refusal names them.",
     )
 
 
@@ -103,7 +109,11 @@ def run_model(parameters: RunModel, job: Job) -> Result:
 
     package = open_package(parameters.model)
     options = PredictOptions(
-        weights=parameters.weights, device=parameters.device, tile=parameters.tile, axes=parameters.axes
+        weights=parameters.weights,
+        device=parameters.device,
+        tile=parameters.tile,
+        axes=parameters.axes,
+        trust=parameters.trust or "",
     )
     prediction = predict(parameters.image, package, options, job)
     tables = {name: Table(values.columns, values.rows) for name, values in prediction.tables.items()}

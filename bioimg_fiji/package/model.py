@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,14 +31,20 @@ class PackageFile:
         Raises
         ------
         PackageError
-            When the file has gone since the package was opened.
+            When the file has gone, or changed, since the package was opened.
         """
         try:
-            return self.path.read_bytes()
+            content = self.path.read_bytes()
         except OSError as error:
             raise PackageError(
                 f"The package's file {self.name} cannot be read: {error.strerror}.", fix="Open the package again."
             ) from error
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise PackageError(
+                f"The package's file {self.name} has changed since the package was opened.",
+                fix="Open the package again.",
+            )
+        return content
 
     def read_array(self) -> npt.NDArray[Any]:
         """Give the content of a .npy file.

@@ -42,6 +42,8 @@ class PredictOptions:
         CPU threads; 0: the setting, else one per core.
     axes
         Other letters for the image's axes, where it has them wrong; None or empty: its own.
+    trust
+        First 16 or more digits of the SHA-256 of a package that may run code of its own.
     """
 
     weights: str = "auto"
@@ -49,6 +51,7 @@ class PredictOptions:
     tile: int = 0
     threads: int = 0
     axes: str | None = None
+    trust: str = ""
 
     def __post_init__(self) -> None:
         for name in ("tile", "threads"):
@@ -116,7 +119,7 @@ def predict(
     plan = plan_for(image, way, package, options.tile)
     runner = SampleRunner(package, way.tiled, plan)
     job.progress("Loading the model")
-    model = adapter or choose(package, options.weights, options.device, options.threads)
+    model = adapter or choose(package, options.weights, options.device, options.threads, options.trust)
     watch = _Watch(job, len(plan), math.prod(loop_shape(image, way)))
     try:
         outputs = _run(samples_of(image, others, way, package), loop_shape(image, way), runner, model, watch)

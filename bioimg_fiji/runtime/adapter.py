@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy.typing as npt
 
 from bioimg_fiji import settings
 from bioimg_fiji.errors import WeightsError
+from bioimg_fiji.package import ModelPackage
 
 Array = npt.NDArray[Any]
 
@@ -52,26 +53,28 @@ def thread_count(threads: int) -> int:
     return threads or int(settings.get("threads")) or os.cpu_count() or 1
 
 
-def matched(given: Mapping[str, Array], ids: tuple[str, ...]) -> list[Array]:
-    """Give the arrays in the order of the package's inputs.
+def matched(given: Mapping[str, Array], package: ModelPackage) -> list[Array | None]:
+    """Give the arrays in the order of the package's inputs; None for an optional one that is left out.
 
     Raises
     ------
     WeightsError
-        When one is missing.
+        When one that is needed is missing.
     """
-    missing = [name for name in ids if name not in given]
+    missing = [tensor.id for tensor in package.inputs if tensor.id not in given and not tensor.optional]
     if missing:
         raise WeightsError(
-            f"The model needs the inputs {', '.join(ids)}; {', '.join(missing)} is missing.", fix="Give all of them."
+            f"The model needs the inputs {', '.join(tensor.id for tensor in package.inputs)}; "
+            f"{', '.join(missing)} is missing.",
+            fix="Give all of them.",
         )
-    return [given[name] for name in ids]
+    return [given.get(tensor.id) for tensor in package.inputs]
 
 
-def refused(weights: str, error: Exception, inputs: list[Array]) -> WeightsError:
+def refused(weights: str, error: Exception, inputs: Sequence[Array | None]) -> WeightsError:
     """Tell a failed run in the user's words."""
     text = " ".join(str(error).split())
-    shapes = ", ".join(str(array.shape) for array in inputs)
+    shapes = ", ".join(str(array.shape) for array in inputs if array is not None)
     if any(sign in text.lower() for sign in ("out of memory", "bad_alloc", "failed to allocate", "can't allocate")):
         return WeightsError(
             f"Memory does not suffice to run the model on a tile of shape {shapes}.",

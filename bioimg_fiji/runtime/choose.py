@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 
 from bioimg_fiji import settings
-from bioimg_fiji.errors import ParameterError, UntrustedModelError, WeightsError
+from bioimg_fiji.errors import ParameterError, WeightsError
 from bioimg_fiji.package import ModelPackage
+from bioimg_fiji.package.trust import check_trust
 from bioimg_fiji.runtime.adapter import Adapter
 
-RUNNABLE = ("onnx", "pytorch_state_dict")
+RUNNABLE = ("onnx", "pytorch_state_dict", "torchscript")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _ELSEWHERE = {
-    "torchscript": "TorchScript is code that came with the package",
     "keras_hdf5": "it needs Keras and TensorFlow",
     "keras_v3": "it needs Keras",
     "tensorflow_js": "it needs TensorFlow.js",
@@ -23,11 +23,14 @@ _ELSEWHERE = {
 }
 
 
-def choose(package: ModelPackage, weights: str = "auto", device: str = "auto", threads: int = 0) -> Adapter:
+def choose(
+    package: ModelPackage, weights: str = "auto", device: str = "auto", threads: int = 0, trust: str = ""
+) -> Adapter:
     """Load the fastest safe weights of a package.
 
     On the CPU that is ONNX by ONNX Runtime, without torch. A state dict of one of our own networks runs by torch where
-    CUDA is there, where another device is asked for, or where there is no ONNX.
+    CUDA is there, where another device is asked for, or where there is no ONNX; networks of others, which are code of
+    the package, only where there is nothing else or they are asked for, and only for a trusted package.
 
     Parameters
     ----------
@@ -39,6 +42,8 @@ def choose(package: ModelPackage, weights: str = "auto", device: str = "auto", t
         "auto" (the setting, else CUDA or the CPU), "cpu", "cuda" or "mps".
     threads
         On the CPU; 0: the setting, else one per core.
+    trust
+        First digits of the SHA-256 by which the package may run code of its own; empty: only if the user's list has it.
 
     Raises
     ------
@@ -47,24 +52,49 @@ def choose(package: ModelPackage, weights: str = "auto", device: str = "auto", t
     WeightsError
         When the package has no weights that can run as asked; it lists those that it has.
     UntrustedModelError
-        When they are code of others.
+        When they are code of others, and the package is not trusted.
     """
     device = str(settings.get("device")) if device == "auto" else device
     if device not in DEVICES:
         raise ParameterError.of("device", "one of " + ", ".join(DEVICES), device)
     weights = _format(package, weights, device)
+    if _is_code(package, weights):
+        check_trust(package, _code(package, weights), trust)
     if weights == "onnx":
         if device in ("cuda", "mps"):
             raise WeightsError(
                 f"ONNX weights run on the CPU here, not on {device}.",
-                fix=f"Choose device=cpu{', or weights=pytorch_state_dict' * _own(package)}.",
+                fix=f"Choose device=cpu{_or_torch(package)}.",
             )
         from bioimg_fiji.runtime.onnx_adapter import OnnxAdapter
 
         return OnnxAdapter(package, threads)
     from bioimg_fiji.runtime.torch_adapter import TorchAdapter, torch_device
 
-    return TorchAdapter(package, torch_device(device), threads)
+    return TorchAdapter(package, torch_device(device), threads, weights)
+
+
+def code_of(package: ModelPackage) -> list[str]:
+    """Tell what of a package is code of its own, a line for each of its weights that is."""
+    return [_code(package, weights) for weights in package.weights if _is_code(package, weights)]
+
+
+def _is_code(package: ModelPackage, weights: str) -> bool:
+    return weights == "torchscript" or (weights == "pytorch_state_dict" and not _own(package))
+
+
+def _code(package: ModelPackage, weights: str) -> str:
+    """Tell what of the package would run."""
+    architecture = package.weights[weights].architecture
+    if architecture is None:
+        return f"TorchScript ({package.weights[weights].file.name})"
+    place = architecture.library if architecture.file is None else architecture.file.name
+    return f"Python code ({architecture.callable} of {place})"
+
+
+def _or_torch(package: ModelPackage) -> str:
+    found = [name for name in RUNNABLE[1:] if name in package.weights]
+    return f", or weights={found[0]}" if found else ""
 
 
 def _format(package: ModelPackage, weights: str, device: str) -> str:
@@ -73,20 +103,13 @@ def _format(package: ModelPackage, weights: str, device: str) -> str:
         if not there:
             raise _nothing_runs(package)
         torch_asked = device in ("cuda", "mps") or (device == "auto" and _cuda_seems_there())
-        if "onnx" not in there or (torch_asked and _own(package) and _cuda_works(device)):
-            return "pytorch_state_dict"
-        return "onnx"
+        torch_asked = torch_asked and _own(package) and _cuda_works(device)
+        return there[0] if there[0] != "onnx" or not torch_asked else "pytorch_state_dict"
     if weights not in package.weights:
         raise WeightsError(
             f"{package.name} has no weights {weights!r}; it has {', '.join(package.weights)}.",
             fix=f"Choose weights={there[0]}." if there else "Choose another model.",
             weights=sorted(package.weights),
-        )
-    if weights == "torchscript":
-        raise UntrustedModelError(
-            f"TorchScript of {package.name} is code that came with the package; it would run here.",
-            fix=f"Choose weights={there[0]}." if there else "Choose a model with ONNX weights.",
-            weights=weights,
         )
     if weights not in RUNNABLE:
         raise _nothing_runs(package)

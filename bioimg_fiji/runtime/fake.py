@@ -38,12 +38,12 @@ class FakeAdapter:
     def __init__(self, package: ModelPackage, function: Function = identity) -> None:
         self.shapes: list[tuple[int, ...]] = []
         self._function: Function | None = function
-        self._inputs = tuple(tensor.id for tensor in package.inputs)
+        self._package = package
         self._outputs = tuple(tensor.id for tensor in package.outputs)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Apply the function."""
-        arrays = matched(inputs, self._inputs)
+        arrays = [array for array in matched(inputs, self._package) if array is not None]
         if self._function is None:
             raise WeightsError("The model has been closed.", fix="Load it again.")
         self.shapes.append(arrays[0].shape)

@@ -34,7 +34,7 @@ class OnnxAdapter:
 
         if FORMAT not in package.weights:
             raise WeightsError(f"{package.name} has no ONNX weights.", fix="Choose other weights.")
-        self._inputs = tuple(tensor.id for tensor in package.inputs)
+        self._package = package
         self._outputs = tuple(tensor.id for tensor in package.outputs)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_count(threads)
@@ -56,10 +56,11 @@ class OnnxAdapter:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run the session; tensors are matched by their order, as the description says."""
-        arrays = [np.ascontiguousarray(array) for array in matched(inputs, self._inputs)]
+        arrays = [None if a is None else np.ascontiguousarray(a) for a in matched(inputs, self._package)]
         if self._session is None:
             raise WeightsError("The model has been closed.", fix="Load it again.")
-        feed = {node.name: array for node, array in zip(self._session.get_inputs(), arrays, strict=True)}
+        nodes = self._session.get_inputs()
+        feed = {node.name: array for node, array in zip(nodes, arrays, strict=True) if array is not None}
         try:
             results = self._session.run(None, feed)
         except Exception as error:
@@ -72,7 +73,7 @@ class OnnxAdapter:
 
     def _check_arity(self, package: ModelPackage) -> None:
         got = len(self._session.get_inputs()), len(self._session.get_outputs())
-        said = len(self._inputs), len(self._outputs)
+        said = len(package.inputs), len(self._outputs)
         if got != said:
             raise WeightsError(
                 f"The ONNX model of {package.name} has {got[0]} inputs and {got[1]} outputs; "

@@ -1,19 +1,27 @@
-"""State dicts of our own networks, by torch."""
+"""State dicts and TorchScript, by torch.
+
+Networks of others are code that came with the package: whoever makes this adapter has asked whether it may run.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
+import types
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from bioimg_fiji.errors import UntrustedModelError, WeightsError
+from bioimg_fiji.errors import PackageError, WeightsError
 from bioimg_fiji.nets import Architecture, build, known_architecture
+from bioimg_fiji.package import Architecture as ForeignArchitecture
 from bioimg_fiji.package import ModelPackage
 from bioimg_fiji.runtime.adapter import Array, matched, refused, thread_count
 
 FORMAT = "pytorch_state_dict"
+SCRIPT = "torchscript"
 
 
 def known_network(package: ModelPackage) -> Architecture | None:
@@ -29,26 +37,22 @@ def known_network(package: ModelPackage) -> Architecture | None:
 
 
 class TorchAdapter:
-    """A network of our own with a package's weights.
+    """A network with a package's weights.
 
     Raises
     ------
-    UntrustedModelError
-        When the network is code from the package.
     WeightsError
-        When the package has no state dict, the weights do not fit, or torch cannot use the device.
+        When the package has no such weights, they do not fit, or torch cannot use the device.
     """
 
-    weights = FORMAT
-
-    def __init__(self, package: ModelPackage, device: str = "cpu", threads: int = 0) -> None:
+    def __init__(self, package: ModelPackage, device: str = "cpu", threads: int = 0, weights: str = FORMAT) -> None:
         import torch
 
-        self.device = device
-        self._inputs = tuple(tensor.id for tensor in package.inputs)
+        self.weights, self.device = weights, device
+        self._package = package
         self._outputs = tuple(tensor.id for tensor in package.outputs)
         self._threads = thread_count(threads)
-        network = _network(package)
+        network = _script(package) if weights == SCRIPT else _network(package)
         try:
             self._network: Any = network.to(torch.device(device)).eval()
         except (RuntimeError, AssertionError) as error:
@@ -58,17 +62,24 @@ class TorchAdapter:
         """Run the network without gradients; tensors are matched by their order, as the description says."""
         import torch
 
-        arrays = matched(inputs, self._inputs)
+        arrays = matched(inputs, self._package)
         if self._network is None:
             raise WeightsError("The model has been closed.", fix="Load it again.")
         try:
             with torch.inference_mode(), _repeatable(self._threads):
-                tensors = [torch.from_numpy(np.array(array, order="C")).to(self.device) for array in arrays]
+                tensors = [
+                    None if a is None else torch.from_numpy(np.array(a, order="C")).to(self.device) for a in arrays
+                ]
                 found = self._network(*tensors)
                 results = [found] if isinstance(found, torch.Tensor) else list(found)
                 return {name: r.cpu().numpy() for name, r in zip(self._outputs, results, strict=True)}
         except (RuntimeError, ValueError, TypeError) as error:
-            raise refused(FORMAT, error, arrays) from error
+            raise refused(self.weights, error, arrays) from error
+
+    def _tensor(self, array: Array) -> Any:
+        import torch
+
+        return torch.from_numpy(np.array(array, order="C")).to(self.device)
 
     def close(self) -> None:
         """Free the network, and what torch keeps for it on the GPU."""
@@ -109,13 +120,10 @@ def _network(package: ModelPackage) -> Any:
     if weights is None or weights.architecture is None:
         raise WeightsError(f"{package.name} has no state dict.", fix="Choose other weights.")
     known = known_network(package)
-    if known is None:
-        raise UntrustedModelError(
-            f"The network of {package.name} is Python code ({weights.architecture.callable}) that would run here.",
-            fix="Choose weights=onnx if the package has them; code of others is not run.",
-            weights=FORMAT,
-        )
-    network = build(known.name, weights.architecture.kwargs)
+    if known is not None:
+        network = build(known.name, weights.architecture.kwargs)
+    else:
+        network = _foreign(package, weights.architecture)
     try:
         state = torch.load(weights.file.path, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
@@ -125,6 +133,47 @@ def _network(package: ModelPackage) -> Any:
             fix="Get the package again.",
         ) from error
     return network
+
+
+def _foreign(package: ModelPackage, architecture: ForeignArchitecture) -> Any:
+    """Make a network by the package's own code, or by an installed library."""
+    try:
+        if architecture.file is None:
+            made = getattr(importlib.import_module(architecture.library), architecture.callable)
+        else:
+            module = types.ModuleType(f"bioimg_fiji_model_{package.sha256[:16]}")
+            source = architecture.file.read()
+            exec(compile(source, str(architecture.file.path), "exec"), module.__dict__)  # noqa: S102 - it is trusted
+            made = getattr(module, architecture.callable)
+        return made(**architecture.kwargs)
+    except PackageError:
+        raise
+    except Exception as error:
+        place = architecture.library if architecture.file is None else architecture.file.name
+        raise WeightsError(
+            f"The network {architecture.callable} of {place} cannot be made: "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
+            fix="Install what it needs into this Python, or choose other weights.",
+        ) from error
+
+
+def _script(package: ModelPackage) -> Any:
+    import torch
+
+    weights = package.weights.get(SCRIPT)
+    if weights is None:
+        raise WeightsError(f"{package.name} has no TorchScript.", fix="Choose other weights.")
+    try:
+        with warnings.catch_warnings():
+            # NB: torch advises against TorchScript; the packages that have it stay.
+            warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
+            warnings.filterwarnings("ignore", message=".*torch.jit.*deprecated")
+            return torch.jit.load(str(weights.file.path), map_location="cpu")  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError, OSError) as error:
+        raise WeightsError(
+            f"torch cannot load {weights.file.name}: {' '.join(str(error).split())[:300]}",
+            fix="Choose other weights, or get the package again.",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -14,8 +14,9 @@ import pytest
 
 from bioimg_fiji.image import Image
 from bioimg_fiji.package import open_package
+from bioimg_fiji.package.trust import content_hash
 from bioimg_fiji.predict import PredictOptions, predict
-from tests.support.zoo import Kind, write
+from support.zoo import Kind, write
 
 CHANNEL_NAMES = {"b": "batch", "c": "channel", "t": "time"}
 FLOAT = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
@@ -97,6 +98,12 @@ MATRIX: dict[str, Kind] = {
         for name, op in POST.items()
         for version in ("0.5", "0.4")
     },
+    **{
+        f"{weights}-{axes}-{version}": Kind(axes=axes, weights=weights, version=version)
+        for weights in ("torchscript", "pytorch_state_dict")
+        for axes in ("bcyx", "bczyx")
+        for version in ("0.5", "0.4")
+    },
     "post-softmax": Kind(post=({"id": "softmax", "kwargs": {"axis": "channel"}},)),
 }
 
@@ -121,7 +128,9 @@ def test_same_numbers_as_the_reference(name: str, tmp_path: Path) -> None:
         expected = _reference(write(bare, tmp_path / "bare"), bare, arrays)
         expected = {each: by_hand(array.astype(np.float64), arrays["raw"]) for each, array in expected.items()}
     images = {each: _image(array, kind.axes) for each, array in arrays.items()}
-    found = predict(images, open_package(path), PredictOptions(tile=24))
+    package = open_package(path)
+    found = predict(images, package, PredictOptions(tile=24, trust=content_hash(package)))
+    assert found.report["weights"] == kind.weights
     assert found.report["tiles"] > 1 or isinstance(kind.sizes, int)
     assert len(found.images) == len(expected)
     for ours, (tensor, reference) in zip(found.images.values(), expected.items(), strict=True):
@@ -147,7 +156,7 @@ def _reference(path: Path, kind: Kind, arrays: Mapping[str, npt.NDArray[Any]]) -
         model = load_model_description(path, perform_io_checks=False)
         dims = [CHANNEL_NAMES.get(letter, letter) for letter in kind.axes]
         inputs = {name: Tensor.from_numpy(array, dims=dims) for name, array in arrays.items()}
-        with create_prediction_pipeline(model, weight_format="onnx") as pipeline:
+        with create_prediction_pipeline(model, weight_format=kind.weights) as pipeline:
             # Padding by the halo would change the borders; the whole image is what tiles must agree with.
             sample = pipeline.predict_sample_without_blocking(
                 create_sample_for_model(model, inputs=inputs), skip_input_padding=True, skip_output_cropping=True

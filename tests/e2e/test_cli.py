@@ -11,6 +11,7 @@ import pytest
 from bioimg_fiji import files
 from bioimg_fiji.image import Image, Scale, from_array
 from support.processes import run_cli
+from support.zoo import Kind, write
 
 
 @pytest.fixture
@@ -137,3 +138,30 @@ def test_a_failing_macro_ends_with_its_message_and_line(tmp_path: Path) -> None:
     path.write_text('return "" + (6 * 7);\n')
     done = run_cli("macro", path)
     assert (done.returncode, done.stdout.strip()) == (0, "42"), done.stderr
+
+
+def test_models_are_tested_shown_and_trusted(tmp_path: Path) -> None:
+    model = write(Kind(weights="torchscript"), tmp_path / "package")
+    shown = run_cli("models", "info", model)
+    assert shown.returncode == 0, shown.stderr
+    assert "TorchScript (weights.pt)" in shown.stdout
+    refused = run_cli("models", "test", model)
+    assert refused.returncode == 1
+    assert "models trust" in refused.stdout
+    assert run_cli("models", "trust", model).returncode != 0  # nobody has said yes
+    given = run_cli("models", "trust", "--yes", model)
+    assert given.returncode == 0, given.stderr
+    assert "TorchScript" in given.stdout
+    tested = run_cli("models", "test", model)  # its test output is zeros
+    assert tested.returncode == 1
+    assert "first" in tested.stdout
+    digits = given.stdout.rsplit(None, 1)[-1]
+    assert "Test conv" in run_cli("models", "distrust").stdout
+    assert run_cli("models", "distrust", digits).returncode == 0
+    assert run_cli("models", "distrust", digits).returncode == 1
+
+
+def test_a_package_of_ours_passes_its_own_test(small_model: Path) -> None:
+    tested = run_cli("models", "test", small_model)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "!!" not in tested.stdout

@@ -5,6 +5,9 @@ Each network is one or two ONNX nodes with weights of a fixed seed; every kind i
 
 from __future__ import annotations
 
+import collections
+import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +37,8 @@ class Kind:
         Operations as version 0.5 has them.
     version
         "0.5" or "0.4".
+    weights
+        "onnx"; for the network "conv" also "torchscript" or "pytorch_state_dict", whose code comes with the package.
     """
 
     network: str = "conv"
@@ -42,6 +47,7 @@ class Kind:
     pre: Sequence[Op] = ()
     post: Sequence[Op] = ()
     version: str = "0.5"
+    weights: str = "onnx"
     halo: int = 2
     sizes: Mapping[str, int] | int = field(default_factory=lambda: {"min": 16, "step": 4})
 
@@ -70,7 +76,10 @@ class Kind:
 def write(kind: Kind, folder: Path) -> Path:
     """Write the package and give its description's path."""
     folder.mkdir(parents=True)
-    (folder / "weights.onnx").write_bytes(_network(kind).SerializeToString())
+    if kind.weights == "onnx":
+        (folder / "weights.onnx").write_bytes(_network(kind).SerializeToString())
+    else:
+        _write_torch(kind, folder)
     (folder / "README.md").write_text("# Test\n\n## Validation\nNone.\n")
     size = kind.sizes if isinstance(kind.sizes, int) else kind.sizes["min"]
     rng = np.random.default_rng(1)
@@ -102,8 +111,55 @@ def _about(kind: Kind) -> dict[str, Any]:
         "cite": [{"text": "None", "doi": "10.1000/182"}],
         "license": "MIT",
         "documentation": "README.md",
-        "weights": {"onnx": {"source": "weights.onnx", "opset_version": 17}},
+        "weights": {kind.weights: _weights(kind)},
     }
+
+
+def _weights(kind: Kind) -> dict[str, Any]:
+    if kind.weights == "onnx":
+        return {"source": "weights.onnx", "opset_version": 17}
+    entry: dict[str, Any] = {"source": "weights.pt"} | ({"pytorch_version": "2.0"} if kind.version == "0.5" else {})
+    if kind.weights == "torchscript":
+        return entry
+    kwargs = {"channels": kind.channels, "ndim": len(kind.space)}
+    if kind.version == "0.4":
+        return entry | {"architecture": "network.py:Net", "kwargs": kwargs, "architecture_sha256": _sha256(NETWORK)}
+    return entry | {"architecture": {"source": "network.py", "callable": "Net", "kwargs": kwargs}}
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+NETWORK = """
+import torch
+
+
+class Net(torch.nn.Module):
+    def __init__(self, channels: int, ndim: int) -> None:
+        super().__init__()
+        self.conv = (torch.nn.Conv2d if ndim == 2 else torch.nn.Conv3d)(channels, 2, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(x)
+"""
+
+
+def _write_torch(kind: Kind, folder: Path) -> None:
+    import torch
+
+    ndim = len(kind.space)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        conv = (torch.nn.Conv2d if ndim == 2 else torch.nn.Conv3d)(kind.channels, 2, 3, padding=1)
+    network = torch.nn.Sequential(collections.OrderedDict(conv=conv))
+    if kind.weights == "pytorch_state_dict":
+        (folder / "network.py").write_text(NETWORK)
+        torch.save(network.state_dict(), folder / "weights.pt")
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch advises against TorchScript
+        torch.jit.save(torch.jit.trace(network, torch.zeros(kind.shape(16))), folder / "weights.pt")  # type: ignore[no-untyped-call]
 
 
 def _description_5(kind: Kind) -> dict[str, Any]:

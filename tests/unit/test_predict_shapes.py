@@ -14,7 +14,7 @@ from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.package import ModelPackage, Size, SizeReference, TensorAxis, TensorSpec, open_package
 from bioimg_fiji.predict import PredictOptions, predict
 from bioimg_fiji.runtime.fake import FakeAdapter
-from tests.support.zoo import Kind, write
+from support.zoo import Kind, write
 
 MICRON = "micron"
 SCALES = {"y": Scale(0.5, MICRON, 4.0), "x": Scale(0.25, MICRON), "t": Scale(2.0, "sec")}
