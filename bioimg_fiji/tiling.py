@@ -18,7 +18,7 @@ Along one axis, with the image from 0 to `length` and the mirrored part from the
 * Every outer begins at a multiple of `step` and has a size that the model takes, so that the pooling grid of each tile
   lies on that of the whole image. With a halo that covers the receptive field, tiles then give what the whole gives.
 * Sizes are evened out over the tiles; pixels are seen twice only where the halo, or a fixed size, asks for it.
-* The plan follows from the image's shape, the model and the wanted tile alone, never from the memory of the moment.
+* The plan follows from the image's shape, the model and the wanted tile alone.
 """
 
 from __future__ import annotations

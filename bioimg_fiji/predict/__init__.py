@@ -9,6 +9,5 @@ operation, a tile, a runtime or a package is.
 
 from bioimg_fiji.predict.outputs import PROPERTY, Values
 from bioimg_fiji.predict.run import Prediction, PredictOptions, predict
-from bioimg_fiji.predict.samples import TILE_PIXELS
 
-__all__ = ["PROPERTY", "TILE_PIXELS", "PredictOptions", "Prediction", "Values", "predict"]
+__all__ = ["PROPERTY", "PredictOptions", "Prediction", "Values", "predict"]

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import ImageError, ParameterError
+from bioimg_fiji.errors import ImageError, ParameterError, WeightsError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.package import ModelPackage
-from bioimg_fiji.package.fit import fit
+from bioimg_fiji.package.fit import Fit, fit
 from bioimg_fiji.package.links import main_input
 from bioimg_fiji.predict.outputs import Values, output_image, output_table
 from bioimg_fiji.predict.samples import loop_shape, plan_for, samples_of
 from bioimg_fiji.runtime import Adapter, choose
+from bioimg_fiji.runtime.memory import LARGEST, SMALLEST, learn, tile_budget
 from bioimg_fiji.runtime.sample import SampleRunner
 from bioimg_fiji.tiling import TilePlan
 
@@ -115,14 +116,12 @@ def predict(
     image, others = _by_input(image, package)
     for each in (image, *others.values()):
         _check_pixels(each)
-    way = fit(image, package, options.axes, others)
-    plan = plan_for(image, way, package, options.tile)
-    runner = SampleRunner(package, way.tiled, plan)
+    work = _Work(image, others, package, options, fit(image, package, options.axes, others))
+    work.plan(LARGEST)  # what is wrong with the size is told before the model is loaded
     job.progress("Loading the model")
     model = adapter or choose(package, options.weights, options.device, options.threads, options.trust)
-    watch = _Watch(job, len(plan), math.prod(loop_shape(image, way)))
     try:
-        outputs = _run(samples_of(image, others, way, package), loop_shape(image, way), runner, model, watch)
+        plan, outputs, watch = _run_in_memory(work, model, job)
     finally:
         if adapter is None:
             model.close()
@@ -131,10 +130,61 @@ def predict(
     for place, (tensor, array) in enumerate(zip(package.outputs, outputs, strict=True)):
         name = "output" if place == 0 else tensor.id
         if {"y", "x"} <= set(tensor.letters):
-            images[name] = output_image(image, way, package, tensor, array, made)
+            images[name] = output_image(image, work.way, package, tensor, array, made)
         else:
-            tables[name] = output_table(way, tensor, array)
+            tables[name] = output_table(work.way, tensor, array)
     return Prediction(images, {**made, "tiles": watch.total, "seconds": watch.seconds}, tables)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is to be done, whatever the tiles."""
+
+    image: Image
+    others: Mapping[str, Image]
+    package: ModelPackage
+    options: PredictOptions
+    way: Fit
+
+    @property
+    def loop(self) -> tuple[int, ...]:
+        return loop_shape(self.image, self.way)
+
+    def plan(self, budget: int) -> TilePlan:
+        return plan_for(self.image, self.way, self.package, self.options.tile, budget)
+
+    def samples(self) -> Iterator[dict[str, Array]]:
+        return samples_of(self.image, self.others, self.way, self.package)
+
+
+def _run_in_memory(work: _Work, model: Adapter, job: Job) -> tuple[TilePlan, list[Array], _Watch]:
+    """Run with tiles of the size that the memory allows; halve them, and remember it, where that was too much."""
+    plan = work.plan(tile_budget(work.package, model.device))
+    while True:
+        runner = SampleRunner(work.package, work.way.tiled, plan)
+        watch = _Watch(job, len(plan), math.prod(work.loop))
+        try:
+            return plan, _run(work.samples(), work.loop, runner, model, watch), watch
+        except WeightsError as error:
+            smaller = _halved(plan, work)
+            if error.details.get("reason") != "memory" or smaller is None:
+                raise
+        learn(work.package, model.device, math.prod(smaller.outer))
+        job.note(
+            f"Memory does not suffice for tiles of {_sizes(plan)}: going on with {_sizes(smaller)}, now and next time."
+        )
+        plan = smaller
+
+
+def _halved(plan: TilePlan, work: _Work) -> TilePlan | None:
+    """Plan tiles of at most half the pixels; None where there are none, or the user has said their size."""
+    budget = math.prod(plan.outer) // 2
+    smaller = work.plan(budget)
+    return smaller if budget >= SMALLEST and math.prod(smaller.outer) <= budget else None
+
+
+def _sizes(plan: TilePlan) -> str:
+    return " x ".join(str(size) for size in plan.outer)
 
 
 class _Watch:
@@ -207,6 +257,6 @@ def _provenance(package: ModelPackage, model: Adapter, plan: TilePlan) -> dict[s
         "package": package.sha256,
         "weights": model.weights,
         "device": model.device,
-        "tile": " x ".join(str(size) for size in plan.outer),
+        "tile": _sizes(plan),
         "version": __version__,
     }

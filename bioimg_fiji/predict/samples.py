@@ -17,14 +17,11 @@ from bioimg_fiji.tiling import AxisRule, TilePlan, choose_tile, plan_tiles
 
 Array = npt.NDArray[Any]
 
-TILE_PIXELS = 2**19
-"""Pixels of an automatic tile. Not taken from the free memory: the same image gives the same bits everywhere."""
 
-
-def plan_for(image: Image, way: Fit, package: ModelPackage, side: int) -> TilePlan:
-    """Plan the tiles of a sample from the image's shape, the model and the asked size alone."""
+def plan_for(image: Image, way: Fit, package: ModelPackage, side: int, budget: int) -> TilePlan:
+    """Plan the tiles of a sample: of the asked side, or of at most `budget` pixels."""
     shape = [image.shape[way.axes.index(letter)] for letter in way.tiled]
-    rules = _square(shape, way, side)
+    rules = _square(shape, way, side, budget)
     if way.uncut:
         tiles = plan_tiles(shape, rules)
         if len(tiles) > 1 or (side and side < max(tiles.padded)):
@@ -38,16 +35,16 @@ def plan_for(image: Image, way: Fit, package: ModelPackage, side: int) -> TilePl
                 got=side,
             )
         return tiles
-    return plan_tiles(shape, rules, (side,) * len(shape) if side else choose_tile(shape, rules, TILE_PIXELS))
+    return plan_tiles(shape, rules, (side,) * len(shape) if side else choose_tile(shape, rules, budget))
 
 
-def _square(shape: list[int], way: Fit, side: int) -> tuple[AxisRule, ...]:
+def _square(shape: list[int], way: Fit, side: int, budget: int) -> tuple[AxisRule, ...]:
     """Fix the sizes of axes that must be as long as each other: every tile has the size of the longest."""
     rules = dict(zip(way.tiled, way.rules, strict=True))
     lengths = dict(zip(way.tiled, shape, strict=True))
     for letter, (other, more) in way.follows.items():
         both, rule = (letter, other), rules[other]
-        largest = round(TILE_PIXELS ** (1 / len(shape)))
+        largest = round(budget ** (1 / len(shape)))
         wanted = min(max(lengths[each] for each in both), side or largest)
         size = max(rule.padded(wanted), rule.smallest_tile) if rule.step else rule.minimum
         halo = max(rules[each].halo for each in both)

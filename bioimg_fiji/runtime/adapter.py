@@ -75,7 +75,9 @@ def refused(weights: str, error: Exception, inputs: Sequence[Array | None]) -> W
     """Tell a failed run in the user's words."""
     text = " ".join(str(error).split())
     shapes = ", ".join(str(array.shape) for array in inputs if array is not None)
-    if any(sign in text.lower() for sign in ("out of memory", "bad_alloc", "failed to allocate", "can't allocate")):
+    if isinstance(error, MemoryError) or any(
+        sign in text.lower() for sign in ("out of memory", "bad_alloc", "failed to allocate", "can't allocate")
+    ):
         return WeightsError(
             f"Memory does not suffice to run the model on a tile of shape {shapes}.",
             fix="Choose a smaller tile.",
