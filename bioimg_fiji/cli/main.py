@@ -15,7 +15,7 @@ from bioimg_fiji.cli.models import models
 from bioimg_fiji.cli.options import given, options_for
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.commands import Command, describe_all, find
-from bioimg_fiji.errors import BioimgError, JobCancelledError
+from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
 
 EXIT_FAILED = 1
@@ -152,9 +152,14 @@ def doctor() -> int:
 
 
 def _run_line(command: Command) -> click.Command:
-    def work(image: Path, result: Path, **values: Any) -> None:
-        check_target(result)
+    def work(image: Path, result: Path, **values: Any) -> int:
         options = given(values)
+        if image.is_dir():
+            return _run_folder(image, result, options)
+        wrong = [name for name in ("pattern", "subfolders", "resume") if name in options]
+        if wrong:
+            raise ParameterError.of("IMAGE", f"a folder, as --{wrong[0]} says", str(image))
+        check_target(result)
         source = read_image(image, options.get("axes"))
         terminal = Terminal()
         with terminal.job() as job:
@@ -163,6 +168,7 @@ def _run_line(command: Command) -> click.Command:
             target = result if name == "output" else result.with_name(f"{result.name.split('.')[0]}-{name}.tif")
             terminal.out.print(str(write_image(each, target)), markup=False)
         terminal.result(done)
+        return 0
 
     arguments: list[click.Parameter] = [
         click.Argument(["model"], type=click.Path(path_type=Path)),
@@ -170,7 +176,19 @@ def _run_line(command: Command) -> click.Command:
         click.Argument(["result"], type=click.Path(path_type=Path)),
     ]
     options = options_for(command, leave_out=("model",))
+    known = {option.name for option in options}
+    more = options_for(find("run_batch"), leave_out=("model", "folder", "output"))
+    options += [option for option in more if option.name not in known]
     return click.Command("run", params=[*arguments, *options], callback=work, help=command.help)
+
+
+def _run_folder(folder: Path, output: Path, options: dict[str, Any]) -> int:
+    """Run on every image of a folder; ends with 1 when one of them failed."""
+    terminal = Terminal()
+    with terminal.job() as job:
+        done = find("run_batch").run({"folder": folder, "output": output} | options, job)
+    terminal.result(done)
+    return EXIT_FAILED if done.figures["failed"] else 0
 
 
 def _train_line(command: Command) -> click.Command:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from bioimg_fiji import settings
 from bioimg_fiji.commands.documentation import describe
+from bioimg_fiji.commands.keys import Device, Weights, axes_key, device_key, tile_key, trust_key, weights_key
 from bioimg_fiji.commands.parameters import ImageInput, Parameters, key
-from bioimg_fiji.commands.registry import command
+from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result, Table
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.files import check_folder
@@ -16,9 +17,6 @@ from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
     from bioimg_fiji.train import TrainConfig
-
-MENU = "Plugins>BioImg"
-Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 class RunModel(Parameters):
@@ -28,26 +26,11 @@ class RunModel(Parameters):
     model: Path = key(
         title="Model", widget="model", help="A bioimage.io model package: a .zip, its folder or its rdf.yaml."
     )
-    axes: str | None = key(
-        None,
-        title="Axes",
-        help="The image's axes where ImageJ has them wrong: letters of tzcyx, for example tyx for a movie.",
-    )
-    weights: Literal["auto", "onnx", "pytorch_state_dict", "torchscript"] = key(
-        "auto", title="Weights", expert=True, help="Which of the package's weights to use; auto takes the fastest."
-    )
-    device: Device = key(
-        "auto", title="Device", expert=True, help="Where to compute; auto takes a GPU if there is one."
-    )
-    tile: int = key(
-        0, ge=0, le=65536, title="Tile size", unit="pixels", expert=True, help="Side of a tile; 0 chooses by the image."
-    )
-    trust: str | None = key(
-        None,
-        title="Trust",
-        expert=True,
-        help="For a package that brings code: 16 digits of its SHA-256, if you trust it. The refusal names them.",
-    )
+    axes: str | None = axes_key()
+    weights: Weights = weights_key()
+    device: Device = device_key()
+    tile: int = tile_key()
+    trust: str | None = trust_key()
 
 
 class TrainDenoiser(Parameters):
@@ -66,11 +49,7 @@ class TrainDenoiser(Parameters):
         "quick", title="Quality", help="quick shows in about a minute what to expect; normal and thorough take longer."
     )
     apply: bool = key(True, title="Denoise the image", help="Run the trained model on the image and show the result.")
-    axes: str | None = key(
-        None,
-        title="Axes",
-        help="The image's axes where ImageJ has them wrong: letters of tzcyx, for example tyx for a movie.",
-    )
+    axes: str | None = axes_key()
     steps: int | None = key(
         None, ge=1, le=10_000_000, title="Steps", expert=True, help="Optimiser steps; empty leaves it to the quality."
     )
@@ -84,9 +63,7 @@ class TrainDenoiser(Parameters):
         "2", title="Dimensions", expert=True, help="2 learns from single planes, 3 from volumes (needs a z axis)."
     )
     seed: int = key(0, ge=0, le=2**31 - 1, title="Seed", expert=True, help="The same seed gives the same model.")
-    device: Device = key(
-        "auto", title="Device", expert=True, help="Where to compute; auto takes a GPU if there is one."
-    )
+    device: Device = device_key()
     resume: bool = key(
         False,
         title="Resume",

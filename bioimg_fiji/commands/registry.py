@@ -17,7 +17,10 @@ from bioimg_fiji.errors import InputError, UnknownCommandError
 from bioimg_fiji.jobs import Job
 
 ENTRY_POINTS = "bioimg_fiji.commands"
-BUILTIN = "bioimg_fiji.commands.builtin"
+MENU = "Plugins>BioImg"
+"""Menu of the built-in commands."""
+
+BUILTIN = ("bioimg_fiji.commands.builtin", "bioimg_fiji.commands.batch")
 _log = logging.getLogger(__name__)
 _commands: dict[str, Command] = {}
 _loaded = False
@@ -109,9 +112,10 @@ def load_commands() -> dict[str, Command]:
     """
     global _loaded  # noqa: PLW0603 - the registry is one per process
     if not _loaded:
-        importlib.import_module(BUILTIN)
+        for module in BUILTIN:
+            importlib.import_module(module)
         for point in entry_points(group=ENTRY_POINTS):
-            if point.value != BUILTIN:
+            if point.value not in BUILTIN:
                 try:
                     point.load()
                 except Exception:  # noqa: BLE001 - whatever a foreign package raises

@@ -1,0 +1,244 @@
+"""Running a model on a folder of images: one bad image does not stop the rest, and a report tells of each."""
+
+from __future__ import annotations
+
+import collections
+import csv
+import dataclasses
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bioimg_fiji.commands.keys import Device, Weights, axes_key, device_key, tile_key, trust_key, weights_key
+from bioimg_fiji.commands.parameters import Parameters, key
+from bioimg_fiji.commands.registry import MENU, command
+from bioimg_fiji.commands.result import Result, Table
+from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError, StorageError, storage_error
+from bioimg_fiji.files import read_image, whole, write_image
+from bioimg_fiji.jobs import Job
+
+if TYPE_CHECKING:
+    from bioimg_fiji.package import ModelPackage
+    from bioimg_fiji.predict import Prediction
+    from bioimg_fiji.runtime import Adapter
+
+REPORT = "bioimg-report.csv"
+"""The report's name in the folder of the results."""
+
+SEPARATOR = "/"
+"""Between the names of several results: no file's name has it."""
+
+DONE, FAILED, KEPT = "done", "failed", "kept"
+_log = logging.getLogger(__name__)
+
+
+class RunBatch(Parameters):
+    """Parameters of `run_batch`."""
+
+    folder: Path = key(title="Folder", widget="folder", help="The folder with the images.")
+    model: Path = key(
+        title="Model", widget="model", help="A bioimage.io model package: a .zip, its folder or its rdf.yaml."
+    )
+    output: Path = key(
+        title="Results to", widget="folder", help="The folder for the results; sub-folders are made as they are."
+    )
+    pattern: str = key(
+        "*.tif *.tiff", title="Files", help="Names of the files, * for anything; several with spaces between."
+    )
+    subfolders: bool = key(True, title="With sub-folders", help="Take the images in sub-folders too.")
+    resume: bool = key(
+        False, title="Resume", help="Leave out images whose result by this model is there, as the report says."
+    )
+    axes: str | None = axes_key()
+    weights: Weights = weights_key()
+    device: Device = device_key()
+    tile: int = tile_key()
+    trust: str | None = trust_key()
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one image."""
+
+    file: str
+    outcome: str
+    seconds: str
+    results: str
+    reason: str
+    model: str
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One image: its name below the folder, its path, and its results' path without an extension."""
+
+    name: str
+    path: Path
+    target: Path
+
+
+@command(id="run_batch", title="BioImg Batch...", menu=MENU)
+def run_batch(parameters: RunBatch, job: Job) -> Result:
+    """Run a bioimage.io model on every image of a folder; a report in the results' folder tells of each."""
+    from bioimg_fiji.package import open_package
+    from bioimg_fiji.runtime import choose
+
+    package = open_package(parameters.model)
+    images = _images(parameters)
+    targets = _targets(images, parameters.output)
+    _make(parameters.output)
+    before = _read_report(parameters.output)
+    rows = {name: row for name, row in before.items() if name not in images}
+    job.progress("Loading the model")
+    model = choose(package, parameters.weights, parameters.device, trust=parameters.trust or "")
+    start, fresh = time.perf_counter(), 0
+    try:
+        for number, (name, path) in enumerate(images.items()):
+            spent = time.perf_counter() - start
+            left = {"seconds_left": round(spent / fresh * (len(images) - number), 1)} if fresh else {}
+            job.progress(f"Images: {name}", number, len(images), **left)
+            if parameters.resume and _is_done(before.get(name), package.sha256, parameters.output):
+                rows[name] = dataclasses.replace(before[name], outcome=KEPT)
+                continue
+            rows[name] = _one(_Work(name, path, targets[name]), parameters, package, model, _OfBatch(job))
+            _write_report(parameters.output, rows)
+            fresh += 1
+    finally:
+        model.close()
+    _write_report(parameters.output, rows)
+    job.progress("Images", len(images), len(images))
+    return _result([rows[name] for name in images], parameters.output)
+
+
+class _OfBatch(Job):
+    """The job of one image: it is cancelled with the batch; its tiles are not shown."""
+
+    def __init__(self, batch: Job) -> None:
+        super().__init__(on_note=batch.note)
+        self._batch = batch
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the batch was cancelled."""
+        return self._batch.cancelled
+
+
+def _targets(images: Mapping[str, Path], output: Path) -> Mapping[str, Path]:
+    """Give the results' paths without an extension; images that differ by their extension alone keep it in the name."""
+    stems = {name: output / Path(name).parent / Path(name).stem.removesuffix(".ome") for name in images}
+    counts = collections.Counter(str(stem).casefold() for stem in stems.values())
+    return {
+        name: stem if counts[str(stem).casefold()] == 1 else stem.with_name(Path(name).name.replace(".", "_"))
+        for name, stem in stems.items()
+    }
+
+
+def _one(work: _Work, parameters: RunBatch, package: ModelPackage, model: Adapter, job: Job) -> Row:
+    """Run the model on one image; only what would stop every image is an error."""
+    from bioimg_fiji.predict import PredictOptions, predict
+
+    begin = time.perf_counter()
+    row = Row(work.name, FAILED, "", "", "", package.sha256)
+    try:
+        options = PredictOptions(tile=parameters.tile, axes=parameters.axes)
+        found = predict(read_image(work.path, parameters.axes), package, options, job, model)
+        written = _write(found, work.target)
+        row = dataclasses.replace(row, outcome=DONE, results=SEPARATOR.join(written))
+    except (JobCancelledError, StorageError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is bad about one image must not stop the rest
+        _log.info("%s failed", work.path, exc_info=True)
+        row = dataclasses.replace(row, reason=_reason(error))
+    return dataclasses.replace(row, seconds=f"{time.perf_counter() - begin:.3f}")
+
+
+def _images(parameters: RunBatch) -> Mapping[str, Path]:
+    """Give the images by their names below the folder, in order; results that lie below it are none."""
+    folder, output = parameters.folder, parameters.output.resolve()
+    if not folder.is_dir():
+        raise ParameterError.of("folder", "a folder", str(folder), fix="Give the folder with the images.")
+    patterns = parameters.pattern.split()
+    if not patterns or any(pattern.startswith("/") or ".." in pattern for pattern in patterns):
+        raise ParameterError.of("pattern", "names such as *.tif", parameters.pattern)
+    if output == folder.resolve():
+        raise ParameterError.of("output", "another folder than that of the images", str(parameters.output))
+    found = {
+        path.relative_to(folder).as_posix(): path
+        for pattern in patterns
+        for path in (folder.rglob(pattern) if parameters.subfolders else folder.glob(pattern))
+        if path.is_file() and not path.name.startswith(".") and not path.resolve().is_relative_to(output)
+    }
+    if not found:
+        raise ParameterError.of("pattern", f"at least one file in {folder}", parameters.pattern)
+    return dict(sorted(found.items()))
+
+
+def _write(found: Prediction, target: Path) -> list[str]:
+    """Write what was found for one image, and give the names; nothing is left of a result that was not whole."""
+    _make(target.parent)
+    names = []
+    for name, image in found.images.items():
+        path = target.with_name(target.name + ("" if name == "output" else f"-{name}") + ".tif")
+        names.append(write_image(image, path).name)
+    for name, values in found.tables.items():
+        path = target.with_name(f"{target.name}-{name}.csv")
+        whole(path, lambda part, values=values: _write_csv(part, [values.columns, *values.rows]))  # type: ignore[misc]
+        names.append(path.name)
+    return names
+
+
+def _is_done(row: Row | None, model: str, output: Path) -> bool:
+    if row is None or row.outcome == FAILED or row.model != model:
+        return False
+    folder = (output / row.file).parent
+    return all((folder / name).is_file() for name in row.results.split(SEPARATOR))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, BioimgError):
+        return " ".join(str(error).split())
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error("Making the folder", folder, error) from error
+
+
+def _read_report(output: Path) -> dict[str, Row]:
+    try:
+        with (output / REPORT).open(newline="", encoding="utf-8") as file:
+            rows = [Row(**row) for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return {}
+    except (OSError, TypeError, ValueError, csv.Error) as error:
+        raise ParameterError(
+            f"{output / REPORT} is no report of ours: {error}.", fix="Move it away, or choose another folder."
+        ) from error
+    return {row.file: row for row in rows}
+
+
+def _write_report(output: Path, rows: Mapping[str, Row]) -> None:
+    names = [field.name for field in dataclasses.fields(Row)]
+    lines = [names, *([getattr(row, name) for name in names] for _, row in sorted(rows.items()))]
+    whole(output / REPORT, lambda part: _write_csv(part, lines))
+
+
+def _write_csv(path: Path, lines: Iterable[Sequence[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(lines)
+
+
+def _result(rows: list[Row], output: Path) -> Result:
+    counts = {outcome: sum(row.outcome == outcome for row in rows) for outcome in (DONE, FAILED, KEPT)}
+    bad = [row for row in rows if row.outcome == FAILED]
+    notes = (f"{len(bad)} of {len(rows)} images failed, the first ({bad[0].file}): {bad[0].reason}",) if bad else ()
+    table = Table(("file", "outcome", "reason"), tuple((row.file, row.outcome, row.reason) for row in bad))
+    return Result(
+        figures=counts, tables={"failed": table} if bad else {}, files={"report": output / REPORT}, notes=notes
+    )
