@@ -12,17 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioimg_fiji.commands.keys import Device, Weights, axes_key, device_key, tile_key, trust_key, weights_key
-from bioimg_fiji.commands.parameters import Parameters, key
+from bioimg_fiji.commands.keys import (
+    Device,
+    ObjectKeys,
+    Weights,
+    axes_key,
+    device_key,
+    tile_key,
+    trust_key,
+    weights_key,
+)
+from bioimg_fiji.commands.parameters import key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result, Table
+from bioimg_fiji.commands.segment import with_objects
 from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError, StorageError, storage_error
 from bioimg_fiji.files import read_image, whole, write_image
+from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
     from bioimg_fiji.package import ModelPackage
-    from bioimg_fiji.predict import Prediction
     from bioimg_fiji.runtime import Adapter
 
 REPORT = "bioimg-report.csv"
@@ -35,7 +45,7 @@ DONE, FAILED, KEPT = "done", "failed", "kept"
 _log = logging.getLogger(__name__)
 
 
-class RunBatch(Parameters):
+class RunBatch(ObjectKeys):
     """Parameters of `run_batch`."""
 
     folder: Path = key(title="Folder", widget="folder", help="The folder with the images.")
@@ -144,8 +154,10 @@ def _one(work: _Work, parameters: RunBatch, package: ModelPackage, model: Adapte
     row = Row(work.name, FAILED, "", "", "", package.sha256)
     try:
         options = PredictOptions(tile=parameters.tile, axes=parameters.axes)
-        found = predict(read_image(work.path, parameters.axes), package, options, job, model)
-        written = _write(found, work.target)
+        image = read_image(work.path, parameters.axes)
+        written = _write(
+            *with_objects(predict(image, package, options, job, model), image, package, parameters), work.target
+        )
         row = dataclasses.replace(row, outcome=DONE, results=SEPARATOR.join(written))
     except (JobCancelledError, StorageError):
         raise
@@ -176,14 +188,14 @@ def _images(parameters: RunBatch) -> Mapping[str, Path]:
     return dict(sorted(found.items()))
 
 
-def _write(found: Prediction, target: Path) -> list[str]:
+def _write(images: Mapping[str, Image], tables: Mapping[str, Table], target: Path) -> list[str]:
     """Write what was found for one image, and give the names; nothing is left of a result that was not whole."""
     _make(target.parent)
     names = []
-    for name, image in found.images.items():
+    for name, image in images.items():
         path = target.with_name(target.name + ("" if name == "output" else f"-{name}") + ".tif")
         names.append(write_image(image, path).name)
-    for name, values in found.tables.items():
+    for name, values in tables.items():
         path = target.with_name(f"{target.name}-{name}.csv")
         whole(path, lambda part, values=values: _write_csv(part, [values.columns, *values.rows]))  # type: ignore[misc]
         names.append(path.name)

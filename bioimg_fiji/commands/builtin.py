@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Literal
 
 from bioimg_fiji import settings
 from bioimg_fiji.commands.documentation import describe
-from bioimg_fiji.commands.keys import Device, Weights, axes_key, device_key, tile_key, trust_key, weights_key
+from bioimg_fiji.commands.keys import (
+    Device,
+    ObjectKeys,
+    Weights,
+    axes_key,
+    device_key,
+    tile_key,
+    trust_key,
+    weights_key,
+)
 from bioimg_fiji.commands.parameters import ImageInput, Parameters, key
 from bioimg_fiji.commands.registry import MENU, command
-from bioimg_fiji.commands.result import Result, Table
+from bioimg_fiji.commands.result import Result
+from bioimg_fiji.commands.segment import with_objects
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.files import check_folder
 from bioimg_fiji.jobs import Job
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
     from bioimg_fiji.train import TrainConfig
 
 
-class RunModel(Parameters):
+class RunModel(ObjectKeys):
     """Parameters of `run_model`."""
 
     image: ImageInput = key(title="Image", help="The image to process.")
@@ -93,8 +103,8 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         trust=parameters.trust or "",
     )
     prediction = predict(parameters.image, package, options, job)
-    tables = {name: Table(values.columns, values.rows) for name, values in prediction.tables.items()}
-    return Result(images=prediction.images, tables=tables, figures=prediction.report)
+    images, tables = with_objects(prediction, parameters.image, package, parameters)
+    return Result(images=images, tables=tables, figures=prediction.report)
 
 
 @command(id="train_denoiser", title="BioImg Train Denoiser...", menu=MENU)

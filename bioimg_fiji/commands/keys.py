@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from bioimg_fiji.commands.parameters import key
+from bioimg_fiji.commands.parameters import Parameters, key
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Weights = Literal["auto", "onnx", "pytorch_state_dict", "torchscript"]
@@ -51,4 +51,30 @@ def trust_key() -> Any:
         title="Trust",
         expert=True,
         help="For a package that brings code: 16 digits of its SHA-256, if you trust it. The refusal names them.",
+    )
+
+
+class ObjectKeys(Parameters):
+    """Keys of commands whose model may segment."""
+
+    labels: bool = key(False, title="Label image", help="Give the objects of a segmentation as a label image.")
+    rois: bool = key(False, title="Outlines", help="Give the image with the objects' outlines as its overlay.")
+    table: bool = key(False, title="Table", help="Measure the objects: area, centroid and mean in calibrated units.")
+    foreground: str | None = key(
+        None,
+        title="Foreground channel",
+        expert=True,
+        help="Name, or number from 1, of the model's channel with the objects, where its names do not tell.",
+    )
+    boundary: str | None = key(
+        None,
+        title="Boundary channel",
+        expert=True,
+        help="Name, or number from 1, of the model's channel with their boundaries, which divide touching objects.",
+    )
+    threshold: float = key(
+        0.5, title="Threshold", expert=True, help="Probability above which a pixel belongs to an object."
+    )
+    minimum_size: int = key(
+        0, ge=0, title="Smallest object", unit="pixels", expert=True, help="Objects of fewer pixels are left out."
     )

@@ -112,7 +112,9 @@ def schema(parameters: type[Parameters]) -> dict[str, Any]:
     """Give the flat JSON Schema of docs/protocol.md ("Commands")."""
     raw = parameters.model_json_schema()
     properties = {}
-    for order, (name, entry) in enumerate(raw.get("properties", {}).items()):
+    # Keys that several commands share come after the command's own.
+    entries = sorted(raw.get("properties", {}).items(), key=lambda each: each[0] not in parameters.__annotations__)
+    for order, (name, entry) in enumerate(entries):
         flat = {"x-order": order} | _flatten(entry, raw.get("$defs", {}))
         if flat.get("default", ...) is None:
             del flat["default"]
