@@ -22,6 +22,7 @@ from bioimg_fiji.settings import cache_folder
 MAX_FILES = 4096
 MAX_BYTES = 16 * 2**30
 _CHUNK = 1 << 20
+_LONGEST_NAME = 240
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _WINDOWS_NAMES = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(1, 10))}
 
@@ -87,8 +88,8 @@ def _extract(archive: Path, folder: Path, max_bytes: int) -> None:
             for entry, place in _entries(source):
                 destination = folder.joinpath(*place.parts)
                 destination.parent.mkdir(parents=True, exist_ok=True)
-                left -= _write(source, entry, destination, left)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, _zlib_error()) as error:
+                left -= _write(source, entry, destination, left, max_bytes)
+    except _damage() as error:
         raise PackageError(
             f"The archive {archive.name} is damaged: {error}.", fix="Get it again.", path=str(archive)
         ) from error
@@ -121,23 +122,26 @@ def _safe(entry: zipfile.ZipInfo) -> PurePosixPath:
         or place.is_absolute()
         or ".." in place.parts
         or any(c in name for c in '\\:\0*?"<>|')
+        or len(name) > _LONGEST_NAME
         or any(part.endswith((".", " ")) or part.split(".")[0].casefold() in _WINDOWS_NAMES for part in place.parts)
     )
     if bad:
-        raise _refusal(f"the name {name!r}", "plain names below one folder")
+        raise _refusal(f"the name {name[:_LONGEST_NAME]!r}", "plain names below one folder")
     if kind not in (0, stat.S_IFREG):
         raise _refusal(f"{name!r}, a link or device", "regular files")
     return place
 
 
-def _write(source: zipfile.ZipFile, entry: zipfile.ZipInfo, destination: Path, left: int) -> int:
+def _write(source: zipfile.ZipFile, entry: zipfile.ZipInfo, destination: Path, left: int, allowed: int) -> int:
     written = 0
     with source.open(entry) as packed, destination.open("xb") as file:
         while chunk := packed.read(_CHUNK):
             written += len(chunk)
             if written > left:
-                raise _refusal("more data than allowed", f"at most {MAX_BYTES // 2**30} GiB unpacked")
+                raise _refusal("more data than allowed", f"at most {allowed} bytes unpacked")
             file.write(chunk)
+    if written != entry.file_size:
+        raise _refusal(f"{written} bytes of {entry.filename}", f"the {entry.file_size} that it speaks of")
     return written
 
 
@@ -154,7 +158,10 @@ def _refusal(found: str, allowed: str) -> PackageError:
     return PackageError(f"The archive has {found}; a model package has {allowed}.", fix="Do not use this archive.")
 
 
-def _zlib_error() -> type[Exception]:
+def _damage() -> tuple[type[Exception], ...]:
+    """Give what zipfile raises for archives that are none, as it was found out by trying."""
+    import struct
     import zlib
 
-    return zlib.error
+    reading = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
+    return (*reading, ValueError, IndexError, OverflowError, struct.error)

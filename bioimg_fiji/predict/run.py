@@ -20,7 +20,7 @@ from bioimg_fiji.package.links import main_input
 from bioimg_fiji.predict.outputs import Values, output_image, output_table
 from bioimg_fiji.predict.samples import loop_shape, plan_for, samples_of
 from bioimg_fiji.runtime import Adapter, choose
-from bioimg_fiji.runtime.memory import LARGEST, SMALLEST, learn, tile_budget
+from bioimg_fiji.runtime.memory import LARGEST, SMALLEST, check_size, learn, tile_budget
 from bioimg_fiji.runtime.sample import SampleRunner
 from bioimg_fiji.tiling import TilePlan
 
@@ -117,7 +117,7 @@ def predict(
     for each in (image, *others.values()):
         _check_pixels(each)
     work = _Work(image, others, package, options, fit(image, package, options.axes, others))
-    work.plan(LARGEST)  # what is wrong with the size is told before the model is loaded
+    check_size(package, work.plan(LARGEST).padded)  # what is wrong with the size is told before the model is loaded
     job.progress("Loading the model")
     model = adapter or choose(package, options.weights, options.device, options.threads, options.trust)
     try:

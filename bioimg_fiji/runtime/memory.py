@@ -12,8 +12,10 @@ import logging
 import math
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from bioimg_fiji.errors import WeightsError
 from bioimg_fiji.package import ModelPackage
 from bioimg_fiji.settings import cache_folder
 
@@ -45,6 +47,33 @@ def tile_budget(package: ModelPackage, device: str) -> int:
     allowed = SHARE * free_memory(device) / BYTES_PER_PIXEL
     budget = 1 << int(math.log2(max(allowed, SMALLEST)))
     return min(budget, LARGEST, _learnt().get(_key(package, device), LARGEST))
+
+
+def check_size(package: ModelPackage, sizes: Sequence[int]) -> None:
+    """Refuse a sample that this computer's memory cannot hold, before anything of it is made.
+
+    Parameters
+    ----------
+    package
+        The model.
+    sizes
+        What the tiles cover together, pixels: the image, mirrored to a size that the model takes.
+
+    Raises
+    ------
+    WeightsError
+        When the tiles' place in memory alone, 4 bytes for a pixel, exceeds what is free.
+    """
+    needed, free = 4 * math.prod(sizes), free_memory("cpu")
+    if needed > free:
+        shape = " x ".join(str(size) for size in sizes)
+        raise WeightsError(
+            f"{package.name} takes {shape} pixels at once for this image: {needed / 2**30:.3g} GiB of memory at "
+            f"least, and {free / 2**30:.3g} GiB are free.",
+            fix="Give a smaller image, close other programs, or use a model for smaller sizes.",
+            needed=needed,
+            free=free,
+        )
 
 
 def learn(package: ModelPackage, device: str, budget: int) -> None:

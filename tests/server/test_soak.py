@@ -21,3 +21,15 @@ def test_kills_of_servers_workers_and_clients(contract: Path, small_model: Path)
     assert figures["wrong"] == []
     assert sum(figures["kills"].values()) >= 3
     assert figures["calls"]["right"] >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_mutated_packages(contract: Path) -> None:
+    program = contract.parents[1] / "scripts" / "soaks" / "run.py"
+    line = [sys.executable, str(program), "hostile-packages", "--short"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["packages"] >= 20
+    assert figures["outcomes"]["package"] >= 1
