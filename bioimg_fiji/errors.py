@@ -191,6 +191,12 @@ class MissingPartError(BioimgError):
     code = "missing_part"
 
 
+class DownloadError(BioimgError):
+    """A file from elsewhere cannot be had, or is another than expected."""
+
+    code = "download"
+
+
 class JobCancelledError(BioimgError):
     """The job was cancelled by its user."""
 

@@ -24,6 +24,12 @@ DEFAULTS: dict[str, tuple[type, Any, str]] = {
     "endpoint": (str, "", 'Fiji folder, Maven coordinates or "embedded"; empty: look for one, else embedded'),
     "connection": (str, "", "connection file of the server; empty: in the home folder"),
     "trusted": (str, "", "list of the models that may run code of their own; empty: in the home folder"),
+    "models": (str, "", "folder of the model store; empty: among the user's data"),
+    "zoo": (
+        str,
+        "https://uk1s3.embassy.ebi.ac.uk/public-datasets/bioimage.io/id_map.json",
+        "list of the zoo's models: their ids, addresses and hashes",
+    ),
     "threads": (int, 0, "threads for computing; 0: one per core"),
     "device": (str, "auto", "cpu, cuda, mps or auto"),
     "buffers": (str, "", "folder for pixels that go between processes; empty: the memory-backed one"),
@@ -69,6 +75,12 @@ def trusted_file() -> Path:
     """Where the user's list of trusted models is."""
     given = get("trusted")
     return Path(given) if given else home_folder() / "trusted.json"
+
+
+def models_folder() -> Path:
+    """Where the user's model store is."""
+    given = get("models")
+    return Path(given) if given else Path(platformdirs.user_data_dir(APP, appauthor=False)) / "models"
 
 
 def get(name: str, flag: Any = None) -> Any:

@@ -1,7 +1,8 @@
-"""`bioimg-fiji models`: what a package is, whether it gives its own test outputs, and who may run code."""
+"""`bioimg-fiji models`: the model store, what a package is, whether it gives its own test outputs, who may run code."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -16,7 +17,72 @@ TOLERANCE = 1e-3
 
 @click.group()
 def models() -> None:
-    """Look at model packages, test them, and say which may run code of their own."""
+    """Keep models in a store, look at packages, test them, and say which may run code of their own."""
+
+
+@models.command()
+@click.argument("source")
+@click.option("--nickname", help="Its name in the store. Default: what the model calls itself.")
+def add(source: str, nickname: str | None) -> None:
+    """Add a model to the store: SOURCE is a path, an https address or the id of a model of the zoo."""
+    from bioimg_fiji.zoo import get_model
+
+    terminal = Terminal()
+    with terminal.job() as job:
+        entry = get_model(source, nickname, job)
+    terminal.out.print(f"Added. Name it model={entry.name}", markup=False)
+
+
+@models.command("list")
+@click.argument("text", required=False)
+@click.option("--zoo", is_flag=True, help="The zoo's models, of which TEXT may be a part of the name.")
+def list_models(text: str | None, zoo: bool) -> None:
+    """List the models of the store, or of the zoo; without a network, as it was when last seen."""
+    from bioimg_fiji.package import open_package, store
+
+    terminal = Terminal()
+    if zoo:
+        from bioimg_fiji.zoo import collection
+
+        listing = collection()
+        if listing.offline:
+            day = time.strftime("%Y-%m-%d", time.localtime(listing.fetched))
+            terminal.err.print(f"{listing.offline} This is the list of {day}.", markup=False)
+        rows = [(name, model.source) for name, model in listing.models.items() if (text or "") in name]
+        terminal.table("", ("id", "description"), rows)
+        return
+    found = [entry for entry in store.entries() if (text or "") in entry.name]
+    described = []
+    for entry in found:
+        try:
+            package = open_package(entry.path)
+            described.append((entry.name, package.name, ", ".join(package.weights)))
+        except BioimgError as error:
+            described.append((entry.name, f"damaged: {error.message}", ""))
+    terminal.table("", ("model", "what it is", "weights"), described)
+
+
+@models.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Take the model NAME out of the store."""
+    from bioimg_fiji.package import store
+
+    Terminal().out.print(f"Removed {store.remove(name).name}", markup=False)
+
+
+@models.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, required=True, help="Only look; nothing is sent.")
+def publish(model: Path, check: bool) -> int:
+    """Say what the zoo would want of a MODEL before it takes it in; ends with 1 when something is missing."""
+    from bioimg_fiji.package import open_package
+    from bioimg_fiji.package import publish as wishes
+
+    findings = wishes.check(open_package(model)) if check else []
+    rows = [("ok" if each.ok else "!!", each.field, each.found, each.fix) for each in findings]
+    Terminal().table("", ("", "field", "found", "fix"), rows)
+    return 0 if all(each.ok for each in findings) else EXIT_FAILED
 
 
 @models.command()

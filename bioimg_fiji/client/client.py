@@ -216,5 +216,6 @@ class Client:
         """Give a value as JSON has it; a path on this computer as the server, in a folder of its own, finds it."""
         path = isinstance(value, Path) or (isinstance(value, str) and value and "x-widget" in entry)
         if path and self._by_file and entry.get("x-widget") != "password":
-            return str(Path(value).absolute())
+            place = Path(value)
+            return str(value) if entry.get("x-widget") == "model" and not place.exists() else str(place.absolute())
         return str(value) if isinstance(value, Path) else plain(value)

@@ -20,7 +20,7 @@ ENTRY_POINTS = "bioimg_fiji.commands"
 MENU = "Plugins>BioImg"
 """Menu of the built-in commands."""
 
-BUILTIN = ("bioimg_fiji.commands.builtin", "bioimg_fiji.commands.batch")
+BUILTIN = ("bioimg_fiji.commands.builtin", "bioimg_fiji.commands.batch", "bioimg_fiji.commands.models")
 _log = logging.getLogger(__name__)
 _commands: dict[str, Command] = {}
 _loaded = False

@@ -174,6 +174,7 @@ class ModelPackage:
 
     `sha256` is over the description and every file that it takes to run, test and explain the model: the same for a
     folder and for the archive of it.
+    `id` is the zoo's name of the model, empty where it has none.
     `config` is the description's free part; ours is `config["bioimg_fiji"]`.
     """
 
@@ -188,6 +189,7 @@ class ModelPackage:
     config: Mapping[str, Any] = field(default_factory=dict)
     format_version: str = "0.5"
     documentation: PackageFile | None = None
+    id: str = ""
 
     @property
     def own(self) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bioimg_fiji.errors import ModelNotFoundError, PackageError
-from bioimg_fiji.package import archive
+from bioimg_fiji.package import archive, store
 from bioimg_fiji.package.describe import Description, parse_inputs, parse_outputs, parse_weights
 from bioimg_fiji.package.model import ModelPackage, PackageFile
 from bioimg_fiji.package.upgrade import upgrade
@@ -26,7 +26,8 @@ def open_package(source: str | Path) -> ModelPackage:
     Parameters
     ----------
     source
-        A folder, a .zip archive (taken out into the cache) or the description file itself.
+        A folder, a .zip archive (taken out into the cache), the description file itself, or the name of a model of
+        the store: `nickname` or `nickname@digits`.
 
     Returns
     -------
@@ -70,8 +71,14 @@ def open_package(source: str | Path) -> ModelPackage:
         config=described.mapping("config"),
         format_version=version,
         documentation=documentation,
+        id=described.optional_text("id", ""),
     )
     return _hashed(package, text_hash)
+
+
+def read_description(package: ModelPackage) -> dict[str, Any]:
+    """Give the description as it stands in the package's file, whatever its version."""
+    return _load(_in_folder(package.root, package.root))
 
 
 def _hashed(package: ModelPackage, text_hash: str) -> ModelPackage:
@@ -82,10 +89,12 @@ def _hashed(package: ModelPackage, text_hash: str) -> ModelPackage:
 def _description_file(source: Path) -> Path:
     if source.is_dir():
         return _in_folder(source, source)
+    if not source.exists() and store.looks_like_a_name(str(source)):
+        return _description_file(store.find(str(source)).path)
     if not source.is_file():
         raise ModelNotFoundError(
             f"There is no model at {source}.",
-            fix="Give the path of a model package: a .zip, its folder or its rdf.yaml.",
+            fix="Give a model of the store, or the path of a package: a .zip, its folder or its rdf.yaml.",
             path=str(source),
         )
     if source.suffix.lower() in (".yaml", ".yml"):
@@ -157,10 +166,16 @@ class _Files:
                 field=field,
             )
         root = self.root.resolve()
-        place = (root / name).resolve()
-        if not place.is_relative_to(root):
+        try:
+            place = (root / name).resolve()
+            inside, there = place.is_relative_to(root), place.is_file()
+        except (OSError, ValueError) as error:  # too long for a name, or with a zero byte
+            raise PackageError(
+                f"{field} is no name of a file: {name[:80]!r}.", fix="Do not use it.", field=field
+            ) from error
+        if not inside:
             raise PackageError(f"{field} lies outside the package: {name}.", fix="Do not use it.", field=field)
-        if not place.is_file():
+        if not there:
             raise PackageError(f"The package lacks its file {name} ({field}).", fix="Get it again.", field=field)
         return place
 

@@ -32,7 +32,7 @@ def content_hash(package: ModelPackage) -> str:
         When the folder has more files than a package may have, a link, or a file that cannot be read.
     """
     whole = hashlib.sha256()
-    for name, path in sorted(_files(package.root)):
+    for name, path in sorted(package_files(package.root)):
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -120,7 +120,14 @@ def distrust(prefix: str) -> list[str]:
     return gone
 
 
-def _files(root: Path) -> list[tuple[str, Path]]:
+def package_files(root: Path) -> list[tuple[str, Path]]:
+    """Give all files below a package's folder, by their names in it.
+
+    Raises
+    ------
+    PackageError
+        When there is a link among them, or more files than a package may have.
+    """
     found: list[tuple[str, Path]] = []
     for folder, folders, names in os.walk(root):
         for name in [*names, *folders]:

@@ -18,7 +18,9 @@ class RecordingTest {
     byte[] golden = Files.readAllBytes(Paths.get("../tests/contract/commands.json"));
     CommandSpec command = CommandSpec.find(new String(golden, StandardCharsets.UTF_8), "run_model");
     Values values = Values.check(command, MacroLine.parse("model=[C:\\my data\\a \"b\".zip]"));
-    String options = "model=[C:\\\\my data\\\\a \\\"b\\\".zip] weights=auto device=auto tile=0 ";
+    String options =
+        "model=[C:\\\\my data\\\\a \\\"b\\\".zip] weights=auto device=auto tile=0 "
+            + "labels=false rois=false table=false threshold=0.5 minimum_size=0 ";
     assertEquals(
         "run(\"BioImg Run Model...\", \"" + options + "\");\n",
         Recording.line(command, values, false));

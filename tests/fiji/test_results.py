@@ -1,4 +1,4 @@
-"""Objects in ImageJ: its own measurements of our outlines are those of our table."""
+"""Objects and stored models in ImageJ: its own measurements of our outlines are those of our table."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bioimg_fiji.errors import BioimgError
 from bioimg_fiji.fiji import Fiji
 from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.runtime.fake import write_fake_package
@@ -49,3 +50,18 @@ def test_a_macro_gets_labels_outlines_and_a_table(fiji: Fiji, tmp_path: Path) ->
         name, frame, *figures = entry.split(",")
         assert [float(name), float(frame)] == list(row[:2])
         assert [float(figure) for figure in figures] == pytest.approx(list(row[2:]), abs=1e-4)
+
+
+def test_a_macro_keeps_models_by_name(fiji: Fiji, tmp_path: Path) -> None:
+    write_fake_package(tmp_path / "model.zip")
+    fiji.run_macro(f'run("BioImg Models...", "action=add source=[{tmp_path / "model.zip"}] nickname=fox");')
+    listed = fiji.run("BioImg Models...", action="list").tables["models"]
+    (name,) = (row[0] for row in listed.rows)
+    image = Image(np.random.default_rng(0).normal(9, 1, (40, 40)).astype(np.float32), "yx")
+    assert fiji.run("BioImg Run Model...", image, model=name).images["output"].shape == (40, 40)
+    with pytest.raises(BioimgError, match="no model 'fix'"):
+        fiji.run_macro('run("BioImg Models...", "action=remove source=fix");')
+    with pytest.raises(BioimgError, match="the model to remove"):
+        fiji.run_macro('run("BioImg Models...", "action=remove");')
+    fiji.run_macro('run("BioImg Models...", "action=remove source=fox");')
+    assert not fiji.run("BioImg Models...", action="list").tables["models"].rows

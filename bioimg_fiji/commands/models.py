@@ -1,0 +1,62 @@
+"""The model store from Fiji's menu and macros."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bioimg_fiji.commands.parameters import Parameters, key
+from bioimg_fiji.commands.registry import MENU, command
+from bioimg_fiji.commands.result import Result, Table
+from bioimg_fiji.errors import BioimgError, ParameterError
+from bioimg_fiji.jobs import Job
+
+
+class Models(Parameters):
+    """Parameters of `models`."""
+
+    action: Literal["list", "add", "remove"] = key(
+        "list", title="Do", help="List the models of the store, add one to it, or remove one."
+    )
+    source: str | None = key(
+        None,
+        title="Model",
+        help="To add: a path, an https address of a .zip, or the id of a model of the zoo. To remove: its name.",
+    )
+    nickname: str | None = key(
+        None, title="Nickname", expert=True, help="Its name in the store; empty: what it calls itself."
+    )
+
+
+@command(id="models", title="BioImg Models...", menu=MENU)
+def models(parameters: Models, job: Job) -> Result:
+    """List, add and remove the models of the store, which commands take by name."""
+    from bioimg_fiji.package import store
+
+    notes: tuple[str, ...] = ()
+    figures: dict[str, str] = {}
+    if parameters.action != "list":
+        if not parameters.source:
+            raise ParameterError.of("source", f"the model to {parameters.action}", "")
+        if parameters.action == "add":
+            from bioimg_fiji.zoo import get_model
+
+            name = get_model(parameters.source, parameters.nickname, job).name
+            notes = (f"Added. Name it model={name}",)
+        else:
+            name = store.remove(parameters.source).name
+            notes = (f"Removed {name}.",)
+        figures = {"model": name}
+    return Result(tables={"models": _table()}, figures=figures, notes=notes)
+
+
+def _table() -> Table:
+    from bioimg_fiji.package import open_package, store
+
+    rows = []
+    for entry in store.entries():
+        try:
+            package = open_package(entry.path)
+            rows.append((entry.name, package.name, ", ".join(package.weights)))
+        except BioimgError as error:
+            rows.append((entry.name, f"damaged: {error.message}", ""))
+    return Table(("model", "what it is", "weights"), tuple(rows))
