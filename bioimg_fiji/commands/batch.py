@@ -113,7 +113,7 @@ def run_batch(parameters: RunBatch, job: Job) -> Result:
             if parameters.resume and _is_done(before.get(name), package.sha256, parameters.output):
                 rows[name] = dataclasses.replace(before[name], outcome=KEPT)
                 continue
-            rows[name] = _one(_Work(name, path, targets[name]), parameters, package, model, _OfBatch(job))
+            rows[name] = _one(_Work(name, path, targets[name]), parameters, package, model, _OfBatch(job, name))
             _write_report(parameters.output, rows)
             fresh += 1
     finally:
@@ -126,8 +126,8 @@ def run_batch(parameters: RunBatch, job: Job) -> Result:
 class _OfBatch(Job):
     """The job of one image: it is cancelled with the batch; its tiles are not shown."""
 
-    def __init__(self, batch: Job) -> None:
-        super().__init__(on_note=batch.note)
+    def __init__(self, batch: Job, image: str) -> None:
+        super().__init__(on_note=lambda sentence: batch.note(f"{image}: {sentence}"))
         self._batch = batch
 
     @property

@@ -17,6 +17,7 @@ from bioimg_fiji.jobs import Job
 from bioimg_fiji.package import ModelPackage
 from bioimg_fiji.package.fit import Fit, fit
 from bioimg_fiji.package.links import main_input
+from bioimg_fiji.predict.look import misfits
 from bioimg_fiji.predict.outputs import Values, output_image, output_table
 from bioimg_fiji.predict.samples import loop_shape, plan_for, samples_of
 from bioimg_fiji.runtime import Adapter, choose
@@ -118,6 +119,8 @@ def predict(
         _check_pixels(each)
     work = _Work(image, others, package, options, fit(image, package, options.axes, others))
     check_size(package, work.plan(LARGEST).padded)  # what is wrong with the size is told before the model is loaded
+    for sentence in misfits(image, work.way.axes, package):
+        job.note(sentence)
     job.progress("Loading the model")
     model = adapter or choose(package, options.weights, options.device, options.threads, options.trust)
     try:

@@ -30,6 +30,7 @@ from bioimg_fiji.errors import (
 from bioimg_fiji.image import Channel, Image, Scale
 from bioimg_fiji.intensity import Intensity
 from bioimg_fiji.jobs import Job, Progress
+from bioimg_fiji.runtime.fake import write_fake_package
 from support.servers import ENDED, Server, noise, training, until
 
 pytestmark = pytest.mark.timeout(120)
@@ -272,3 +273,22 @@ def test_a_lease_that_runs_out_cancels_the_job(server: Server, tmp_path: Path) -
     assert "nobody has asked after it" in status["error"]["message"]
     assert status["state"] in ENDED
     server.http.delete(f"/v1/jobs/{job}")
+
+
+def test_a_run_with_onnx_weights_loads_no_torch(tmp_path: Path) -> None:
+    """A cold server's first run: a torch that tells of its import stands before the real one, in every process."""
+    write_fake_package(tmp_path / "model.zip")
+    fake = tmp_path / "first" / "torch.py"
+    fake.parent.mkdir()
+    fake.write_text(f"open({str(tmp_path / 'imported')!r}, 'w').close()\nraise ImportError('not the real one')\n")
+    server = Server.start(tmp_path, environment={"PYTHONPATH": str(fake.parent)})
+    try:
+        job = server.job("run_model", {"model": str(tmp_path / "model.zip")}, noise(40, 50, dtype="float32"))
+        status = server.wait(job)
+        assert status["state"] == "done", status
+        assert not (tmp_path / "imported").exists()
+        bad = server.job("train_denoiser", {"model": str(tmp_path / "m.zip"), "steps": 1}, noise(80, 90))
+        assert server.wait(bad)["state"] == "failed"
+        assert (tmp_path / "imported").exists(), "the torch that tells was not found"
+    finally:
+        server.stop()
