@@ -20,6 +20,7 @@ so that it reads the same in a terminal, in a macro and in Fiji's window. The tr
     |-- TrainingError              training
     |   `-- UnsuitableMethodError  unsuitable_method     the method does not suit the data
     |-- StorageError               storage               disk full, no permission
+    |-- DownloadError              download              a file from elsewhere, missing or another than expected
     |-- MissingPartError           missing_part          a program, jar or package is not installed
     |-- JobCancelledError          cancelled
     |-- ServerError                server

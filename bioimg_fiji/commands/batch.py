@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bioimg_fiji.commands import registry
 from bioimg_fiji.commands.keys import (
     Device,
     ObjectKeys,
@@ -22,6 +23,7 @@ from bioimg_fiji.commands.keys import (
     trust_key,
     weights_key,
 )
+from bioimg_fiji.commands.macro import told
 from bioimg_fiji.commands.parameters import key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result, Table
@@ -155,9 +157,10 @@ def _one(work: _Work, parameters: RunBatch, package: ModelPackage, model: Adapte
     try:
         options = PredictOptions(tile=parameters.tile, axes=parameters.axes)
         image = read_image(work.path, parameters.axes)
-        written = _write(
-            *with_objects(predict(image, package, options, job, model), image, package, parameters), work.target
-        )
+        found = predict(image, package, options, job, model)
+        images, tables = with_objects(found, image, package, parameters)
+        images = dict(told(registry.find("run_batch"), parameters, Result(images=images)).images)
+        written = _write(images, tables, work.target)
         row = dataclasses.replace(row, outcome=DONE, results=SEPARATOR.join(written))
     except (JobCancelledError, StorageError):
         raise

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from bioimg_fiji.commands.parameters import schema
-from bioimg_fiji.commands.registry import Command
-from bioimg_fiji.errors import ParameterError
+from bioimg_fiji.commands.parameters import Parameters, schema
+from bioimg_fiji.commands.result import Result
+from bioimg_fiji.errors import BioimgError, ParameterError
+
+if TYPE_CHECKING:
+    from bioimg_fiji.commands.registry import Command
+
+PROPERTY = "BioImg Macro"
+"""Image property with the macro line that has made the image."""
 
 _ESCAPES = {"\\": "\\", '"': '"', "n": "\n"}
 
@@ -29,6 +38,37 @@ def record(command: Command, values: Mapping[str, Any]) -> str:
         if not entry.get("x-image") and value is not None:
             full[name] = value
     return format_line(full)
+
+
+def told(command: Command, parameters: Parameters, result: Result) -> Result:
+    """Write the macro line that gives a result again into its images, as the property `PROPERTY`.
+
+    Paths are complete ones, a model of the store is named with its hash, and passwords are left out.
+    """
+    if not result.images:
+        return result
+    entries = schema(command.parameters)["properties"]
+    values = {
+        name: _path(value, entries[name]) if isinstance(value, Path) else value
+        for name, value in parameters
+        if value is not None and entries[name].get("x-widget") != "password"
+    }
+    line = f"run({json.dumps(command.title)}, {json.dumps(record(command, values), ensure_ascii=False)});"
+    images = {
+        name: dataclasses.replace(image, properties={**image.properties, PROPERTY: line})
+        for name, image in result.images.items()
+    }
+    return dataclasses.replace(result, images=images)
+
+
+def _path(path: Path, entry: Mapping[str, Any]) -> str:
+    if entry.get("x-widget") == "model" and not path.exists():
+        from bioimg_fiji.package import store
+
+        with contextlib.suppress(BioimgError):
+            return store.find(str(path)).name
+        return str(path)
+    return str(path.absolute())
 
 
 def parse_line(line: str) -> dict[str, str]:

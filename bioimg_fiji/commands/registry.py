@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
+from bioimg_fiji.commands.macro import told
 from bioimg_fiji.commands.parameters import Parameters, schema
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.errors import InputError, UnknownCommandError
@@ -64,14 +65,15 @@ class Command:
         }
 
     def run(self, values: Mapping[str, Any], job: Job | None = None) -> Result:
-        """Check the values and run.
+        """Check the values and run; the images tell the macro line that gives them again.
 
         Raises
         ------
         BioimgError
             For wrong values, and whatever the work itself raises.
         """
-        return self.function(self.parameters.parse(values), job or Job())
+        parameters = self.parameters.parse(values)
+        return told(self, parameters, self.function(parameters, job or Job()))
 
 
 def command(

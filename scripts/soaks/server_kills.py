@@ -127,11 +127,22 @@ class _Crowd:
             victims = self._victims(kind)
             if victims:
                 self._kill(rng.choice(victims), kind)
+        self._recover()
         for client in self._clients:
             if client is not None:
                 client.kill()
                 client.wait()
         return self._wrong
+
+    def _recover(self) -> None:
+        """Wait, with no more kills, for one right call: what was killed must not stay broken."""
+        before = self._said["right"]
+        end = time.monotonic() + SILENCE_SECONDS
+        while self._said["right"] == before and time.monotonic() < end:
+            self._keep_going()
+            time.sleep(0.1)
+        if self._said["right"] == before:
+            self._wrong.append(f"no right call in the {SILENCE_SECONDS:g} s after the last kill")
 
     def _victims(self, kind: str) -> list[int]:
         if kind == "client":

@@ -12,8 +12,11 @@ import pytest
 from bioimg_fiji import commands
 from bioimg_fiji.commands import ImageInput, Parameters, Result, Table, key, macro, registry
 from bioimg_fiji.errors import InputError, ParameterError, UnknownCommandError, UnknownKeyError
+from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image, from_array
 from bioimg_fiji.jobs import Job
+from bioimg_fiji.package import open_package, store
+from bioimg_fiji.runtime.fake import write_fake_package
 
 
 class Blur(Parameters):
@@ -160,3 +163,20 @@ def test_results_survive_json() -> None:
         notes=("one",),
     )
     assert Result.from_json(json.loads(json.dumps(result.to_json())), {}) == result
+
+
+def test_results_tell_the_macro_line_that_gives_them_again(tmp_path: Path) -> None:
+    write_fake_package(tmp_path / "my model.zip")
+    entry = store.add(open_package(tmp_path / "my model.zip"), "fox")
+    image = Image(np.random.default_rng(0).normal(9, 1, (40, 40)).astype(np.float32), "yx")
+    first = registry.find("run_model").run({"image": image, "model": str(tmp_path / "my model.zip"), "tile": 16})
+    told = first.images["output"].properties["BioImg Macro"]
+    start, line = told.removesuffix('");').split('", "')
+    assert start == 'run("BioImg Run Model...'
+    assert f"model=[{tmp_path / 'my model.zip'}]" in line
+    again = registry.find("run_model").run({"image": image, **macro.parse_line(line)})
+    assert np.array_equal(again.images["output"].pixels, first.images["output"].pixels)
+    named = registry.find("run_model").run({"image": image, "model": "fox"}).images["output"]
+    assert f"model={entry.name} " in named.properties["BioImg Macro"]
+    read = read_image(write_image(named, tmp_path / "result.tif"))
+    assert read.properties["BioImg Macro"] == named.properties["BioImg Macro"]
