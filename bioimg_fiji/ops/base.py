@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji.errors import PackageError
+from bioimg_fiji.ops import stream
+from bioimg_fiji.ops.stream import Stream
 
 Array = npt.NDArray[Any]
 
@@ -30,8 +32,8 @@ class Tensor:
 class Sources:
     """What a statistic may be taken of: the tensor itself, and the unprocessed input that the operation names."""
 
-    tensor: Tensor
-    reference: Tensor
+    tensor: Tensor | Stream
+    reference: Tensor | Stream
 
 
 class Op(abc.ABC):
@@ -97,7 +99,7 @@ def along(values: float | tuple[float, ...], axis: str | None, tensor: Tensor) -
     return np.asarray(values, np.float64).reshape(shape)
 
 
-def axis_place(axis: str | None, tensor: Tensor) -> int:
+def axis_place(axis: str | None, tensor: Tensor | Stream) -> int:
     """Give the position of an axis.
 
     Raises
@@ -113,23 +115,27 @@ def axis_place(axis: str | None, tensor: Tensor) -> int:
     return tensor.axes.index(axis)
 
 
-def reduced(axes: tuple[str, ...] | None, tensor: Tensor) -> tuple[int, ...]:
+def reduced(axes: tuple[str, ...] | None, tensor: Tensor | Stream) -> tuple[int, ...]:
     """Give the positions of the axes over which a statistic is taken; None means all of them."""
     if axes is None:
         return tuple(range(len(tensor.axes)))
     return tuple(axis_place(axis, tensor) for axis in axes)
 
 
-def mean_and_std(tensor: Tensor, axes: tuple[str, ...] | None) -> tuple[Array, Array]:
+def mean_and_std(tensor: Tensor | Stream, axes: tuple[str, ...] | None) -> tuple[Array, Array]:
     """Measure mean and standard deviation over some axes, accumulated in float64."""
     places = reduced(axes, tensor)
+    if isinstance(tensor, Stream):
+        return stream.mean_and_std(tensor, places)
     # NB: numpy sums in an order that follows the memory; only one layout gives the same last bit every time.
     array = np.ascontiguousarray(tensor.array)
     mean = np.asarray(np.mean(array, axis=places, dtype=np.float64, keepdims=True))
     return mean, np.asarray(np.sqrt(np.mean(np.square(array - mean), axis=places, keepdims=True)))
 
 
-def quantiles(tensor: Tensor, axes: tuple[str, ...] | None, percents: tuple[float, ...], method: str) -> Array:
+def quantiles(tensor: Tensor | Stream, axes: tuple[str, ...] | None, percents: tuple[float, ...], method: str) -> Array:
     """Measure percentiles over some axes; the first axis of the result runs over `percents`."""
+    if isinstance(tensor, Stream):
+        return stream.quantiles(tensor, reduced(axes, tensor), percents, method)
     array = np.ascontiguousarray(tensor.array)
     return np.percentile(array, percents, axis=reduced(axes, tensor), method=method, keepdims=True).astype(np.float64)  # type: ignore[call-overload, no-any-return]

@@ -19,6 +19,7 @@ from bioimg_fiji.ops.pointwise import (
     Sigmoid,
     Softmax,
 )
+from bioimg_fiji.ops.stream import Block, Stream
 
 KNOWN_OPS: Mapping[str, type[Op]] = {
     "binarize": Binarize,
@@ -55,13 +56,13 @@ class Pipeline:
         """Whether any operation needs figures of the whole image."""
         return any(op.needs_whole for op in self.ops)
 
-    def statistics(self, whole: Array, references: Mapping[str, Tensor]) -> tuple[Statistics, ...]:
+    def statistics(self, whole: Array | Stream, references: Mapping[str, Tensor | Stream]) -> tuple[Statistics, ...]:
         """Measure the whole image, once before its tiles are processed.
 
         Parameters
         ----------
         whole
-            The tensor that will be processed, all of it.
+            The tensor that will be processed, all of it, at once or as a stream.
         references
             Unprocessed input tensors by id, for operations that name one.
 
@@ -70,14 +71,13 @@ class Pipeline:
         One set of figures per operation, empty for those that need none.
         """
         found: list[Statistics] = []
-        current = whole
+        current = whole if isinstance(whole, Stream) else Tensor(whole, self.axes)
         last = max((place for place, op in enumerate(self.ops) if op.needs_whole), default=-1)
         for place, op in enumerate(self.ops):
-            tensor = Tensor(current, self.axes)
-            figures = op.statistics(Sources(tensor, _reference(op, tensor, references))) if op.needs_whole else {}
+            figures = op.statistics(Sources(current, _reference(op, current, references))) if op.needs_whole else {}
             found.append(figures)
             if place < last:
-                current = op.apply(tensor, figures)
+                current = _processed(op, current, figures)
         return tuple(found)
 
     def apply(
@@ -137,7 +137,19 @@ def make_pipeline(ops: Iterable[tuple[str, Mapping[str, Any]]], axes: Sequence[s
     return Pipeline(tuple(make_op(name, kwargs) for name, kwargs in ops), tuple(axes))
 
 
-def _reference(op: Op, tensor: Tensor, references: Mapping[str, Tensor]) -> Tensor:
+def _processed(op: Op, tensor: Tensor | Stream, figures: Statistics) -> Tensor | Stream:
+    if isinstance(tensor, Tensor):
+        return Tensor(op.apply(tensor, figures), tensor.axes)
+    axes = tensor.axes
+
+    def process(block: Block) -> Array:
+        local = {name: _cut(figure, block.places) for name, figure in figures.items()}
+        return op.apply(Tensor(block.array, axes), local)
+
+    return tensor.then(process)
+
+
+def _reference(op: Op, tensor: Tensor | Stream, references: Mapping[str, Tensor | Stream]) -> Tensor | Stream:
     name = op.reference
     if name is None:
         return tensor
