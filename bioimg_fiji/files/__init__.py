@@ -1,21 +1,27 @@
-"""Image files: TIFF as ImageJ writes it, OME-TIFF and common pictures <-> Image.
+"""Image files: TIFF as ImageJ writes it, OME-TIFF, OME-Zarr and common pictures <-> Image, whole or by parts.
 
 Lives here: reading and writing of files, with all the metadata that a format can hold. Lives not here: what is done
-with an image, and model packages. A file is written whole or not at all: under a temporary name, then renamed.
+with an image, and model packages. A file is written whole or not at all: under a temporary name, then renamed. For
+parts of large images see `source` and `sink`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bioimg_fiji.errors import FileFormatError, storage_error
-from bioimg_fiji.files import imagej_tiff, ome_tiff
+from bioimg_fiji.files import imagej_tiff, ome_tiff, ome_zarr
+from bioimg_fiji.files.sink import open_sink, put_in_place
+from bioimg_fiji.files.source import open_source
 from bioimg_fiji.image import Image, from_array
 
 TIFF = (".tif", ".tiff")
@@ -28,7 +34,7 @@ def read_image(path: str | Path, axes: str | None = None) -> Image:
     Parameters
     ----------
     path
-        TIFF (ImageJ's, OME or plain) or a picture (PNG, JPEG, GIF, BMP).
+        TIFF (ImageJ's, OME or plain), OME-Zarr (its folder) or a picture (PNG, JPEG, GIF, BMP).
     axes
         Axes of the array in the file, for files that do not tell them; letters of `bioimg_fiji.image.AXES`.
 
@@ -45,6 +51,10 @@ def read_image(path: str | Path, axes: str | None = None) -> Image:
         When the file does not tell its axes and they were not given.
     """
     path = Path(path)
+    if ome_zarr.is_zarr(path):
+        with open_source(path) as source:
+            whole_image = source.read(tuple(slice(0, size) for size in source.image.shape))
+            return source.image.with_pixels(whole_image)
     if not path.is_file():
         raise FileFormatError(f"There is no image file {path}.", fix="Check the path.", path=str(path))
     suffix = path.suffix.lower()
@@ -63,10 +73,10 @@ def read_image(path: str | Path, axes: str | None = None) -> Image:
 
 
 def write_image(image: Image, path: str | Path) -> Path:
-    """Write an image as ImageJ's TIFF, or as OME-TIFF where the name ends with .ome.tif or .ome.tiff.
+    """Write an image as ImageJ's TIFF, as OME-TIFF where the name ends with .ome.tif, or as OME-Zarr (.zarr).
 
-    ImageJ's TIFF keeps everything that an `Image` has; OME-TIFF keeps pixels of any type, axes, scales, names and
-    colours.
+    ImageJ's TIFF keeps everything that an `Image` has; OME-TIFF and OME-Zarr keep pixels of any type, axes, scales,
+    names, colours and properties.
 
     Returns
     -------
@@ -82,6 +92,8 @@ def write_image(image: Image, path: str | Path) -> Path:
     """
     path = Path(path)
     check_target(path)
+    if path.suffix.lower() == ".zarr":
+        return _write_zarr(image, path)
     ome = path.name.lower().endswith((".ome.tif", ".ome.tiff"))
     whole(path, lambda part: (ome_tiff if ome else imagej_tiff).write(image, part))
     return path
@@ -115,19 +127,33 @@ def whole(path: Path, write: Callable[[Path], None]) -> None:
                 part.unlink(missing_ok=True)
 
 
+def _write_zarr(image: Image, path: Path) -> Path:
+    work = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", suffix=".part", dir=path.parent))
+    try:
+        sink = open_sink(work / "result.zarr", image)
+        sink.write(tuple(slice(0, size) for size in image.shape), image.pixels)
+        sink.finish()
+        put_in_place(sink.path, path, work / "before")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return path
+
+
 def _read_tiff(path: Path, axes: str | None) -> Image:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        if axes is not None:
-            image = from_array(file.series[0].asarray(), axes)
-        elif file.is_imagej:
-            image = imagej_tiff.read(file)
-        elif file.is_ome:
-            image = ome_tiff.read(file)
-        else:
-            image = imagej_tiff.read_plain(file)
+        image = tiff_image(file, file.series[0].asarray(), axes)
     return _titled(image, path)
+
+
+def tiff_image(file: Any, stored: npt.NDArray[Any], axes: str | None) -> Image:
+    """Build the image of an open `tifffile.TiffFile` from its first series' array."""
+    if axes is not None:
+        return from_array(stored, axes)
+    if file.is_imagej:
+        return imagej_tiff.read(file, stored)
+    return ome_tiff.read(file, stored) if file.is_ome else imagej_tiff.read_plain(file, stored)
 
 
 def _read_picture(path: Path, axes: str | None) -> Image:
@@ -158,8 +184,10 @@ def check_target(path: Path) -> None:
     StorageError
         When the folder is not there or cannot be written to.
     """
-    if path.suffix.lower() not in TIFF:
-        raise FileFormatError(f"Images are written as .tif or .ome.tif, not {path.name}.", fix="Name it .tif.")
+    if path.suffix.lower() not in (*TIFF, ".zarr"):
+        raise FileFormatError(
+            f"Images are written as .tif, .ome.tif or .ome.zarr, not {path.name}.", fix="Name it .tif."
+        )
     check_folder(path)
 
 

@@ -50,10 +50,10 @@ def write(image: Image, path: Path) -> None:
     )
 
 
-def read(file: Any) -> Image:
-    """Read an open `tifffile.TiffFile` that ImageJ wrote."""
+def read(file: Any, stored: npt.NDArray[Any]) -> Image:
+    """Build the image of an open `tifffile.TiffFile` that ImageJ wrote, from its first series' array."""
     series, meta = file.series[0], file.imagej_metadata or {}
-    pixels, axes = _letters(series.asarray(), series.axes)
+    pixels, axes = _letters(stored, series.axes)
     rgb = "s" in axes
     if rgb:
         pixels, axes = _rgb_first(pixels, axes)
@@ -76,8 +76,8 @@ def read(file: Any) -> Image:
     )
 
 
-def read_plain(file: Any) -> Image:
-    """Read an open `tifffile.TiffFile` without ImageJ's or OME's description.
+def read_plain(file: Any, stored: npt.NDArray[Any]) -> Image:
+    """Build the image of an open `tifffile.TiffFile` without ImageJ's or OME's description.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def read_plain(file: Any) -> Image:
         When it has more than two dimensions and does not say which.
     """
     series = file.series[0]
-    pixels, axes = _letters(series.asarray(), series.axes)
+    pixels, axes = _letters(stored, series.axes)
     if "s" in axes and pixels.dtype == np.uint8:
         pixels, axes = _rgb_first(pixels, axes)
         return Image(pixels, axes, rgb=True)

@@ -1,4 +1,4 @@
-"""OME-TIFF (OME data model 2016-06): pixels of any type, physical sizes, time increment, channel names and colours."""
+"""OME-TIFF (OME data model 2016-06): pixels of any type, physical sizes, time increment, names, colours, properties."""
 
 from __future__ import annotations
 
@@ -14,12 +14,36 @@ from bioimg_fiji.image import Channel, Image, Scale
 
 ORDER = "tzcyx"
 
+NAMESPACE = "bioimg-fiji/properties"
+"""Of the annotation with an image's properties."""
+
 
 def write(image: Image, path: Path) -> None:
     """Write `image` to `path`; more than 4 GB give a BigTIFF."""
     import tifffile
 
-    metadata: dict[str, Any] = {"axes": "TZCYX", "Name": image.name}
+    pixels = arranged(image.pixels, image)
+    tifffile.imwrite(path, np.ascontiguousarray(pixels), bigtiff=pixels.nbytes > 4e9, **described(image))
+
+
+def arranged(pixels: npt.NDArray[Any], image: Image) -> npt.NDArray[Any]:
+    """Give a part of an image's pixels, with the image's axes, as the file stores it."""
+    missing = [letter for letter in ORDER if letter not in image.axes]
+    if image.size("b") > 1:
+        image.ordered(ORDER)  # tells what is wrong
+    letters = "".join(missing) + image.axes
+    pixels = pixels.reshape((1,) * len(missing) + pixels.shape)
+    if "b" in letters:
+        pixels, letters = pixels.squeeze(letters.index("b")), letters.replace("b", "")
+    pixels = pixels.transpose([letters.index(letter) for letter in ORDER])
+    if image.rgb:
+        pixels = np.moveaxis(pixels, 2, -1)
+    return pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels
+
+
+def described(image: Image) -> dict[str, Any]:
+    """Give tifffile's arguments for a file with this image's metadata."""
+    metadata: dict[str, Any] = {"axes": "TZYXS" if image.rgb else "TZCYX", "Name": image.name}
     for axis in "xyz":
         if axis in image.scales:
             metadata[f"PhysicalSize{axis.upper()}"] = image.scale(axis).step
@@ -32,26 +56,18 @@ def write(image: Image, path: Path) -> None:
         if any(channel.lut for channel in image.channels):
             channels["Color"] = [_color(channel.lut) for channel in image.channels]
         metadata["Channel"] = channels
-    pixels = image.ordered(ORDER)
-    if image.rgb:
-        pixels, metadata["axes"] = np.moveaxis(pixels, 2, -1), "TZYXS"
-    if pixels.dtype == np.bool_:
-        pixels = pixels.astype(np.uint8) * np.uint8(255)
-    tifffile.imwrite(
-        path,
-        np.ascontiguousarray(pixels),
-        ome=True,
-        bigtiff=pixels.nbytes > 4e9,
-        photometric="rgb" if image.rgb else "minisblack",
-        metadata=metadata,
-    )
+    if image.properties:
+        # NB: "Value", since a property may be called Namespace or Description.
+        metadata["MapAnnotation"] = {"Namespace": NAMESPACE, "Value": dict(image.properties)}
+    return {"ome": True, "photometric": "rgb" if image.rgb else "minisblack", "metadata": metadata}
 
 
-def read(file: Any) -> Image:
-    """Read the first image of an open `tifffile.TiffFile` with an OME description."""
-    pixels, axes = _ours(file.series[0].asarray(), file.series[0].axes.lower())
+def read(file: Any, stored: npt.NDArray[Any]) -> Image:
+    """Build the first image of an open `tifffile.TiffFile` with an OME description, from its array."""
+    pixels, axes = _ours(stored, file.series[0].axes.lower())
     # The text comes from the image file; Python's expat refuses entity expansion attacks since 2.4.1.
-    described = ET.fromstring(file.ome_metadata).find("{*}Image/{*}Pixels")  # noqa: S314
+    root = ET.fromstring(file.ome_metadata)  # noqa: S314
+    described = root.find("{*}Image/{*}Pixels")
     attributes: Mapping[str, str] = {} if described is None else described.attrib
     names = [] if described is None else described.findall("{*}Channel")
     rgb = axes.endswith("s")
@@ -61,7 +77,14 @@ def read(file: Any) -> Image:
     count = pixels.shape[axes.index("c")] if "c" in axes else 1
     channels = tuple(Channel(each.get("Name", ""), _lut(each.get("Color"))) for each in names)
     known = len(channels) == count and not rgb and any(channel != Channel() for channel in channels)
-    return Image(pixels, axes, rgb=rgb, scales=_scales(attributes), channels=channels if known else ())
+    return Image(
+        pixels,
+        axes,
+        rgb=rgb,
+        scales=_scales(attributes),
+        channels=channels if known else (),
+        properties=_properties(root),
+    )
 
 
 def _ours(pixels: npt.NDArray[Any], axes: str) -> tuple[npt.NDArray[Any], str]:
@@ -69,6 +92,12 @@ def _ours(pixels: npt.NDArray[Any], axes: str) -> tuple[npt.NDArray[Any], str]:
     pixels, axes = pixels.reshape([pixels.shape[place] for place in keep]), "".join(axes[place] for place in keep)
     order = [letter for letter in f"b{ORDER}s" if letter in axes]
     return pixels.transpose([axes.index(letter) for letter in order]), "".join(order)
+
+
+def _properties(root: ET.Element) -> dict[str, str]:
+    annotations = root.iterfind("{*}StructuredAnnotations/{*}MapAnnotation")
+    ours = (each for each in annotations if each.get("Namespace") == NAMESPACE)
+    return {m.get("K", ""): m.text or "" for each in ours for m in each.iterfind("{*}Value/{*}M")}
 
 
 def _scales(attributes: Mapping[str, str]) -> dict[str, Scale]:
