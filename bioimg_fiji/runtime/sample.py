@@ -7,20 +7,30 @@ measured on the sample before its tiles; those of an output that need it wait un
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from bioimg_fiji.errors import ImageError, WeightsError
 from bioimg_fiji.ops import Pipeline, make_pipeline
-from bioimg_fiji.ops.base import Tensor
+from bioimg_fiji.ops.base import Statistics, Tensor
+from bioimg_fiji.ops.stream import Block, Stream
 from bioimg_fiji.package import ModelPackage, Size, TensorSpec
 from bioimg_fiji.package.links import links
 from bioimg_fiji.runtime.adapter import Adapter, Array
-from bioimg_fiji.tiling import Span, TilePlan, mirrored
+from bioimg_fiji.tiling import Span, Tile, TilePlan, mirrored
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of a whole sample: its inputs before any processing, and the figures of their operations."""
+
+    references: Mapping[str, Tensor | Stream]
+    figures: Mapping[str, tuple[Statistics, ...]]
 
 
 class SampleRunner:
-    """Runs samples of one shape.
+    """Runs samples of one shape: `run` those in memory; `places` to `finished` are its steps, for larger ones.
 
     Parameters
     ----------
@@ -42,7 +52,7 @@ class SampleRunner:
     def __init__(self, package: ModelPackage, tiled: str, plan: TilePlan) -> None:
         self.plan = plan
         self._lengths = dict(zip(tiled, plan.shape, strict=True))
-        self._inputs, self._outputs = package.inputs, package.outputs
+        self._inputs, self.outputs = package.inputs, package.outputs
         self._links = links(package)
         self._before = {tensor.id: _pipeline(tensor) for tensor in package.inputs}
         self._after = {tensor.id: _pipeline(tensor) for tensor in package.outputs}
@@ -64,38 +74,37 @@ class SampleRunner:
         -------
         One array per output, with the output's axes, as large as belongs to the sample.
         """
-        given = [tensor for tensor in self._inputs if tensor.id in samples]
-        references = {tensor.id: Tensor(samples[tensor.id], tensor.axis_ids) for tensor in given}
-        figures = {t.id: self._before[t.id].statistics(samples[t.id], references) for t in given}
+        measured = self.measure(samples)
         stitched: dict[str, Array] = {}
         for done, tile in enumerate(self.plan.tiles):
             report(done)
-            spans = dict(zip(self._lengths, tile.spans, strict=True))
             seen = {}
-            for tensor in given:
-                places = self._places(tensor, spans, samples[tensor.id])
-                part = _take(samples[tensor.id], places)
-                seen[tensor.id] = self._before[tensor.id].apply(part, figures[tensor.id], places)
+            for name, sample in samples.items():
+                places = self.places(name, tile, sample.shape)
+                seen[name] = self.prepared(name, _take(sample, places), measured, places)
             results = model.run(seen)
-            for output in self._outputs:
-                self._check(output, results[output.id], spans)
-                self._stitch(output, results[output.id], spans, stitched)
-        return [self._finished(output, stitched[output.id], references) for output in self._outputs]
+            for output in self.outputs:
+                target, part = self.inner(output, results[output.id], tile)
+                if output.id not in stitched:
+                    stitched[output.id] = np.empty(self.shape(output, part), part.dtype)
+                stitched[output.id][target] = part
+        return [self.finished(output, stitched[output.id], measured) for output in self.outputs]
 
-    def _check_size(self) -> None:
-        for output in self._outputs:
-            for link in self._links[output.id]:
-                if link is not None and link.size(self._lengths[link.letter]) < 1:
-                    raise ImageError(
-                        f"The image is too small: {self._lengths[link.letter]} pixels along {link.letter!r} leave "
-                        f"none of the model's output {output.id!r}.",
-                        fix=f"Give an image with more than {-link.offset / link.ratio} pixels along {link.letter!r}.",
-                    )
+    def measure(self, samples: Mapping[str, Array | Stream]) -> Measured:
+        """Measure what the operations of the inputs need to know of the whole sample, given at once or as streams."""
+        references = {
+            tensor.id: sample if isinstance(sample, Stream) else Tensor(sample, tensor.axis_ids)
+            for tensor in self._inputs
+            if (sample := samples.get(tensor.id)) is not None
+        }
+        figures = {name: self._before[name].statistics(samples[name], references) for name in references}
+        return Measured(references, figures)
 
-    def _places(self, tensor: TensorSpec, spans: Mapping[str, Span], sample: Array) -> list[Sequence[int]]:
-        """Give, per axis of an input, which pixels of the sample the tile takes."""
+    def places(self, name: str, tile: Tile, shape: Sequence[int]) -> list[Sequence[int]]:
+        """Give, per axis of an input, which pixels of the sample a tile takes."""
+        spans = self._spans(tile)
         places: list[Sequence[int]] = []
-        for link, length in zip(self._links[tensor.id], sample.shape, strict=True):
+        for link, length in zip(self._links[name], shape, strict=True):
             if link is None:
                 places.append(range(length))
             else:
@@ -103,6 +112,59 @@ class SampleRunner:
                 first = link.place(span.outer_start)
                 places.append(mirrored(first, first + link.size(span.size), length))
         return places
+
+    def prepared(self, name: str, part: Array, measured: Measured, places: Sequence[Sequence[int]]) -> Array:
+        """Preprocess what a tile takes of an input."""
+        return self._before[name].apply(part, measured.figures[name], places)
+
+    def inner(self, output: TensorSpec, array: Array, tile: Tile) -> tuple[tuple[slice, ...], Array]:
+        """Give the inner part of a tile's output and its place, processed already where the tile is enough.
+
+        Raises
+        ------
+        WeightsError
+            When the output has not the shape that the description says.
+        """
+        spans = self._spans(tile)
+        self._check(output, array, spans)
+        target, taken = self._windows(output, spans)
+        part, pipeline = array[taken], self._after[output.id]
+        return target, part if pipeline.needs_whole else pipeline.apply(part, pipeline.statistics(part, {}))
+
+    def shape(self, output: TensorSpec, part: Array) -> tuple[int, ...]:
+        """Give the shape of a whole output, from an inner part of it."""
+        return tuple(
+            size if link is None else link.size(self._lengths[link.letter])
+            for link, size in zip(self._links[output.id], part.shape, strict=True)
+        )
+
+    def needs_whole(self, output: TensorSpec) -> bool:
+        """Whether an output is to be processed when it is whole."""
+        return self._after[output.id].needs_whole
+
+    def finished(self, output: TensorSpec, array: Array, measured: Measured) -> Array:
+        """Process an output that is whole."""
+        pipeline = self._after[output.id]
+        return pipeline.apply(array, pipeline.statistics(array, measured.references)) if pipeline.needs_whole else array
+
+    def finishing(self, output: TensorSpec, stream: Stream, measured: Measured) -> Callable[[Block], Array]:
+        """Measure an output that is whole, as a stream; give what processes its blocks."""
+        pipeline = self._after[output.id]
+        figures = pipeline.statistics(stream, measured.references)
+        return lambda block: pipeline.apply(block.array, figures, block.places)
+
+    def _spans(self, tile: Tile) -> dict[str, Span]:
+        return dict(zip(self._lengths, tile.spans, strict=True))
+
+    def _check_size(self) -> None:
+        for output in self.outputs:
+            for link in self._links[output.id]:
+                if link is not None and link.size(self._lengths[link.letter]) < 1:
+                    raise ImageError(
+                        f"The image is too small: {self._lengths[link.letter]} pixels along {link.letter!r} leave "
+                        f"none of the model's output {output.id!r}.",
+                        fix=f"Give an image with more than {-link.offset / link.ratio} pixels along {link.letter!r}.",
+                    )
 
     def _check(self, output: TensorSpec, array: Array, spans: Mapping[str, Span]) -> None:
         """Check that a tile's output has the shape that the description says."""
@@ -127,17 +189,6 @@ class SampleRunner:
                 fix="Correct the description, or get another package.",
             )
 
-    def _stitch(self, output: TensorSpec, array: Array, spans: Mapping[str, Span], stitched: dict[str, Array]) -> None:
-        """Put the inner part of a tile's output in its place, processed already where the tile is enough."""
-        target, taken = self._windows(output, spans)
-        part = array[taken]
-        pipeline = self._after[output.id]
-        if not pipeline.needs_whole:
-            part = pipeline.apply(part, pipeline.statistics(part, {}))
-        if output.id not in stitched:
-            stitched[output.id] = np.empty(self._shape(output, part), part.dtype)
-        stitched[output.id][target] = part
-
     def _windows(self, output: TensorSpec, spans: Mapping[str, Span]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
         """Give which part of an output a tile is for, and where in the tile's output that part lies."""
         target, taken = [], []
@@ -155,28 +206,23 @@ class SampleRunner:
             taken.append(slice(first - begin, last - begin))
         return tuple(target), tuple(taken)
 
-    def _shape(self, output: TensorSpec, part: Array) -> tuple[int, ...]:
-        """Give the shape of the whole output."""
-        return tuple(
-            size if link is None else link.size(self._lengths[link.letter])
-            for link, size in zip(self._links[output.id], part.shape, strict=True)
-        )
-
-    def _finished(self, output: TensorSpec, array: Array, references: Mapping[str, Tensor]) -> Array:
-        pipeline = self._after[output.id]
-        return pipeline.apply(array, pipeline.statistics(array, references)) if pipeline.needs_whole else array
-
 
 def _pipeline(tensor: TensorSpec) -> Pipeline:
     return make_pipeline(((op.id, op.kwargs) for op in tensor.ops), tensor.axis_ids)
 
 
-def _take(sample: Array, places: Sequence[Sequence[int]]) -> Array:
-    """Cut a tile; only axes that run over the border are gathered pixel by pixel."""
+def taken(places: Sequence[Sequence[int]]) -> tuple[slice, ...]:
+    """Give the smallest part of a sample that has all these places."""
+    return tuple(slice(min(chosen), max(chosen) + 1) for chosen in places)
+
+
+def gathered(part: Array, places: Sequence[Sequence[int]]) -> Array:
+    """Arrange a tile from the part of the sample that `taken` gave."""
     for axis, chosen in enumerate(places):
-        first, last = chosen[0], chosen[-1]
-        if last - first + 1 == len(chosen):
-            sample = sample[(slice(None),) * axis + (slice(first, last + 1),)]
-        else:
-            sample = np.take(sample, np.asarray(chosen), axis=axis)
-    return sample
+        if part.shape[axis] != len(chosen) or chosen[0] > chosen[-1]:  # it runs over the border
+            part = np.take(part, np.asarray(chosen) - min(chosen), axis=axis)
+    return part
+
+
+def _take(sample: Array, places: Sequence[Sequence[int]]) -> Array:
+    return gathered(sample[taken(places)], places)
