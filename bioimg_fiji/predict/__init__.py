@@ -8,6 +8,7 @@ operation, a tile, a runtime or a package is.
 """
 
 from bioimg_fiji.predict.outputs import PROPERTY, Values
-from bioimg_fiji.predict.run import Prediction, PredictOptions, predict
+from bioimg_fiji.predict.run import Prediction, predict
+from bioimg_fiji.predict.work import PredictOptions
 
 __all__ = ["PROPERTY", "PredictOptions", "Prediction", "Values", "predict"]

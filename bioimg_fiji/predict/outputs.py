@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +36,9 @@ class Values:
 def output_image(
     image: Image, way: Fit, package: ModelPackage, tensor: TensorSpec, array: Array, made: Mapping[str, str]
 ) -> Image:
-    """Build an output image from the input image."""
-    array, axes = _arranged(array, way, tensor)
+    """Build an output image from the input image; `array` has the looped axes first, then the output's own."""
+    view, axes = arranged(array, way, tensor)
+    array = np.ascontiguousarray(view)
     own = dict(zip(way.axes, image.axes, strict=True))
     letters = "".join(own.get(letter, letter) for letter in axes)
     base = image
@@ -99,8 +100,23 @@ def _channel_names(tensor: TensorSpec) -> tuple[str, ...]:
     return () if axis is None else axis.channel_names
 
 
-def _arranged(array: Array, way: Fit, tensor: TensorSpec) -> tuple[Array, str]:
-    """Drop b, merge the model's channels with those looped over, and put the axes in the image's order."""
+def arranged(array: Array, way: Fit, tensor: TensorSpec) -> tuple[Array, str]:
+    """Drop b, merge the model's channels with those looped over, and put the axes in the image's order.
+
+    Parameters
+    ----------
+    array
+        An output or a part of it: the looped axes first, then the output's own.
+
+    Returns
+    -------
+    A view where that is possible, and its axes.
+
+    Raises
+    ------
+    AxesError
+        When there is no axis left for what the output has.
+    """
     letters = tuple(way.looped) + tuple("batch" if letter == "b" else letter for letter in tensor.letters)
     if "batch" in letters:
         array = array.squeeze(letters.index("batch"))
@@ -129,4 +145,28 @@ def _arranged(array: Array, way: Fit, tensor: TensorSpec) -> tuple[Array, str]:
             plane = min(order.index("y"), order.index("x"))
             order = order[:plane] + letter + order[plane:]
     order = "".join(letter for letter in order if letter in letters)
-    return np.ascontiguousarray(array.transpose([letters.index(letter) for letter in order])), order
+    return array.transpose([letters.index(letter) for letter in order]), order
+
+
+def arranged_place(
+    place: Sequence[int], inner: Sequence[slice], shape: Sequence[int], way: Fit, tensor: TensorSpec
+) -> tuple[slice, ...]:
+    """Tell where in the output image a part of an output lies that `arranged` arranges.
+
+    Parameters
+    ----------
+    place
+        Which element of the looped axes it is of.
+    inner
+        Where it lies in the output.
+    shape
+        Shape of the whole output, without the looped axes.
+    """
+    looped = {letter: slice(index, index + 1) for letter, index in zip(way.looped, place, strict=True)}
+    own = {letter: part for letter, part in zip(tensor.letters, inner, strict=True) if letter != "b"}
+    if "c" in looped and "c" in own:
+        count, index = shape[tensor.letters.index("c")], looped["c"].start
+        own["c"] = slice(index * count, (index + 1) * count)
+    small = [1 if letter in "tzyx" else size for letter, size in zip(tensor.letters, shape, strict=True)]
+    _, axes = arranged(np.zeros([1] * len(looped) + small), way, tensor)
+    return tuple((looped | own).get(letter, slice(0, 1)) for letter in axes)

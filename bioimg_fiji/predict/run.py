@@ -15,50 +15,17 @@ from bioimg_fiji.errors import ImageError, ParameterError, WeightsError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.package import ModelPackage
-from bioimg_fiji.package.fit import Fit, fit
+from bioimg_fiji.package.fit import fit
 from bioimg_fiji.package.links import main_input
 from bioimg_fiji.predict.look import misfits
 from bioimg_fiji.predict.outputs import Values, output_image, output_table
-from bioimg_fiji.predict.samples import loop_shape, plan_for, samples_of
+from bioimg_fiji.predict.work import PredictOptions, Work, halved, provenance, sizes
 from bioimg_fiji.runtime import Adapter, choose
-from bioimg_fiji.runtime.memory import LARGEST, SMALLEST, check_size, learn, tile_budget
+from bioimg_fiji.runtime.memory import LARGEST, check_size, learn, tile_budget
 from bioimg_fiji.runtime.sample import SampleRunner
 from bioimg_fiji.tiling import TilePlan
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """How to run a model.
-
-    Parameters
-    ----------
-    weights
-        "auto" or a weights format of the package.
-    device
-        "auto", "cpu", "cuda" or "mps".
-    tile
-        Side of a tile with its halo, pixels; 0 chooses by the image's shape.
-    threads
-        CPU threads; 0: the setting, else one per core.
-    axes
-        Other letters for the image's axes, where it has them wrong; None or empty: its own.
-    trust
-        First 16 or more digits of the SHA-256 of a package that may run code of its own.
-    """
-
-    weights: str = "auto"
-    device: str = "auto"
-    tile: int = 0
-    threads: int = 0
-    axes: str | None = None
-    trust: str = ""
-
-    def __post_init__(self) -> None:
-        for name in ("tile", "threads"):
-            if getattr(self, name) < 0:
-                raise ParameterError.of(name, "0 or more", getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -117,7 +84,7 @@ def predict(
     image, others = _by_input(image, package)
     for each in (image, *others.values()):
         _check_pixels(each)
-    work = _Work(image, others, package, options, fit(image, package, options.axes, others))
+    work = Work(image, others, package, options, fit(image, package, options.axes, others))
     check_size(package, work.plan(LARGEST).padded)  # what is wrong with the size is told before the model is loaded
     for sentence in misfits(image, work.way.axes, package):
         job.note(sentence)
@@ -128,7 +95,7 @@ def predict(
     finally:
         if adapter is None:
             model.close()
-    made = _provenance(package, model, plan)
+    made = provenance(package, model, plan)
     images, tables = {}, {}
     for place, (tensor, array) in enumerate(zip(package.outputs, outputs, strict=True)):
         name = "output" if place == 0 else tensor.id
@@ -139,28 +106,7 @@ def predict(
     return Prediction(images, {**made, "tiles": watch.total, "seconds": watch.seconds}, tables)
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What is to be done, whatever the tiles."""
-
-    image: Image
-    others: Mapping[str, Image]
-    package: ModelPackage
-    options: PredictOptions
-    way: Fit
-
-    @property
-    def loop(self) -> tuple[int, ...]:
-        return loop_shape(self.image, self.way)
-
-    def plan(self, budget: int) -> TilePlan:
-        return plan_for(self.image, self.way, self.package, self.options.tile, budget)
-
-    def samples(self) -> Iterator[dict[str, Array]]:
-        return samples_of(self.image, self.others, self.way, self.package)
-
-
-def _run_in_memory(work: _Work, model: Adapter, job: Job) -> tuple[TilePlan, list[Array], _Watch]:
+def _run_in_memory(work: Work, model: Adapter, job: Job) -> tuple[TilePlan, list[Array], _Watch]:
     """Run with tiles of the size that the memory allows; halve them, and remember it, where that was too much."""
     plan = work.plan(tile_budget(work.package, model.device))
     while True:
@@ -169,25 +115,14 @@ def _run_in_memory(work: _Work, model: Adapter, job: Job) -> tuple[TilePlan, lis
         try:
             return plan, _run(work.samples(), work.loop, runner, model, watch), watch
         except WeightsError as error:
-            smaller = _halved(plan, work)
+            smaller = halved(plan, work)
             if error.details.get("reason") != "memory" or smaller is None:
                 raise
         learn(work.package, model.device, math.prod(smaller.outer))
         job.note(
-            f"Memory does not suffice for tiles of {_sizes(plan)}: going on with {_sizes(smaller)}, now and next time."
+            f"Memory does not suffice for tiles of {sizes(plan)}: going on with {sizes(smaller)}, now and next time."
         )
         plan = smaller
-
-
-def _halved(plan: TilePlan, work: _Work) -> TilePlan | None:
-    """Plan tiles of at most half the pixels; None where there are none, or the user has said their size."""
-    budget = math.prod(plan.outer) // 2
-    smaller = work.plan(budget)
-    return smaller if budget >= SMALLEST and math.prod(smaller.outer) <= budget else None
-
-
-def _sizes(plan: TilePlan) -> str:
-    return " x ".join(str(size) for size in plan.outer)
 
 
 class _Watch:
@@ -250,16 +185,3 @@ def _run(
 
 def _kept_dtype(array: Array) -> np.dtype[Any]:
     return np.dtype(np.float32) if array.dtype.kind == "f" else array.dtype
-
-
-def _provenance(package: ModelPackage, model: Adapter, plan: TilePlan) -> dict[str, str]:
-    from bioimg_fiji import __version__
-
-    return {
-        "model": package.name,
-        "package": package.sha256,
-        "weights": model.weights,
-        "device": model.device,
-        "tile": _sizes(plan),
-        "version": __version__,
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
@@ -57,27 +58,56 @@ def loop_shape(image: Image, way: Fit) -> tuple[int, ...]:
     return tuple(image.shape[way.axes.index(letter)] for letter in way.looped)
 
 
+@dataclass(frozen=True)
+class Cut:
+    """One sample of an image's array: which element of each looped axis, and the order of the remaining ones.
+
+    Parameters
+    ----------
+    index
+        A number for a looped axis, and everything of the others.
+    missing
+        Number of axes of size one that the tensor has more; they come first.
+    order
+        The tensor's axes among the missing and the remaining ones.
+    """
+
+    index: tuple[int | slice, ...]
+    missing: int
+    order: tuple[int, ...]
+
+    def of(self, array: Array) -> Array:
+        """Give the sample, as a view."""
+        sample = array[self.index]
+        return sample.reshape((1,) * self.missing + sample.shape).transpose(self.order)
+
+
+def cuts_of(image: Image, others: Mapping[str, Image], way: Fit, package: ModelPackage) -> Iterator[dict[str, Cut]]:
+    """Tell what the model sees without tiles, by input, once per element of the looped axes."""
+    main = main_input(package)
+    tensors = {tensor.id: tensor for tensor in package.inputs}
+    sources = {main.id: (image.shape, way.axes)}
+    sources |= {name: (each.shape, each.axes) for name, each in others.items()}
+    for place in itertools.product(*(range(n) for n in loop_shape(image, way))):
+        chosen = dict(zip(way.looped, place, strict=True))
+        yield {name: _cut(shape, axes, chosen, tensors[name]) for name, (shape, axes) in sources.items()}
+
+
 def samples_of(
     image: Image, others: Mapping[str, Image], way: Fit, package: ModelPackage
 ) -> Iterator[dict[str, Array]]:
     """Give what the model sees without tiles, by input, once per element of the looped axes."""
-    main = main_input(package)
-    tensors = {tensor.id: tensor for tensor in package.inputs}
-    sources = {main.id: (image.pixels, way.axes)}
-    sources |= {name: (each.pixels, each.axes) for name, each in others.items()}
-    for place in itertools.product(*(range(n) for n in loop_shape(image, way))):
-        chosen = dict(zip(way.looped, place, strict=True))
-        yield {name: _sample(array, axes, chosen, tensors[name]) for name, (array, axes) in sources.items()}
+    arrays = {main_input(package).id: image.pixels} | {name: each.pixels for name, each in others.items()}
+    for cuts in cuts_of(image, others, way, package):
+        yield {name: cut.of(arrays[name]) for name, cut in cuts.items()}
 
 
-def _sample(array: Array, axes: str, chosen: Mapping[str, int], tensor: TensorSpec) -> Array:
+def _cut(shape: tuple[int, ...], axes: str, chosen: Mapping[str, int], tensor: TensorSpec) -> Cut:
     """Take one element of each axis that the tensor has not, and arrange the rest as the tensor's axes."""
     looped = [letter for letter in axes if letter in chosen and (letter not in tensor.letters or letter == "c")]
     if "c" in looped and "c" in tensor.letters and len(tensor.axes[tensor.letters.index("c")].channel_names) > 1:
         looped.remove("c")
-    index = tuple(min(chosen[a], n - 1) if a in looped else slice(None) for a, n in zip(axes, array.shape, strict=True))
-    sample = array[index]
+    index = tuple(min(chosen[a], n - 1) if a in looped else slice(None) for a, n in zip(axes, shape, strict=True))
     rest = "".join(letter for letter in axes if letter not in looped)
     missing = "".join(letter for letter in tensor.letters if letter not in rest)
-    order = [(missing + rest).index(letter) for letter in tensor.letters]
-    return sample.reshape((1,) * len(missing) + sample.shape).transpose(order)
+    return Cut(index, len(missing), tuple((missing + rest).index(letter) for letter in tensor.letters))

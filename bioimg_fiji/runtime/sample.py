@@ -92,13 +92,17 @@ class SampleRunner:
 
     def measure(self, samples: Mapping[str, Array | Stream]) -> Measured:
         """Measure what the operations of the inputs need to know of the whole sample, given at once or as streams."""
-        references = {
+        references = self.references(samples)
+        figures = {name: self._before[name].statistics(samples[name], references) for name in references}
+        return Measured(references, figures)
+
+    def references(self, samples: Mapping[str, Array | Stream]) -> dict[str, Tensor | Stream]:
+        """Give the inputs before any processing, in the description's order, for operations that refer to them."""
+        return {
             tensor.id: sample if isinstance(sample, Stream) else Tensor(sample, tensor.axis_ids)
             for tensor in self._inputs
             if (sample := samples.get(tensor.id)) is not None
         }
-        figures = {name: self._before[name].statistics(samples[name], references) for name in references}
-        return Measured(references, figures)
 
     def places(self, name: str, tile: Tile, shape: Sequence[int]) -> list[Sequence[int]]:
         """Give, per axis of an input, which pixels of the sample a tile takes."""
@@ -147,10 +151,12 @@ class SampleRunner:
         pipeline = self._after[output.id]
         return pipeline.apply(array, pipeline.statistics(array, measured.references)) if pipeline.needs_whole else array
 
-    def finishing(self, output: TensorSpec, stream: Stream, measured: Measured) -> Callable[[Block], Array]:
+    def finishing(
+        self, output: TensorSpec, whole: Stream, references: Mapping[str, Tensor | Stream]
+    ) -> Callable[[Block], Array]:
         """Measure an output that is whole, as a stream; give what processes its blocks."""
         pipeline = self._after[output.id]
-        figures = pipeline.statistics(stream, measured.references)
+        figures = pipeline.statistics(whole, references)
         return lambda block: pipeline.apply(block.array, figures, block.places)
 
     def _spans(self, tile: Tile) -> dict[str, Span]:

@@ -17,7 +17,7 @@ import psutil
 
 from bioimg_fiji import settings
 from bioimg_fiji.errors import ProtocolError, UnknownJobError, storage_error
-from bioimg_fiji.server.locks import LockFile
+from bioimg_fiji.locks import LockFile
 from bioimg_fiji.server.wire import buffer_error
 
 PREFIX = "bioimg-fiji-"

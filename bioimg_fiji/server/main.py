@@ -20,10 +20,10 @@ import uvicorn
 import bioimg_fiji
 from bioimg_fiji import commands, settings
 from bioimg_fiji.errors import ParameterError, ServerError, storage_error
+from bioimg_fiji.locks import LockFile
 from bioimg_fiji.server import buffers, connection
 from bioimg_fiji.server.app import App
 from bioimg_fiji.server.connection import Connection
-from bioimg_fiji.server.locks import LockFile
 from bioimg_fiji.server.logs import logging_to_file
 from bioimg_fiji.server.options import PROTOCOL, ServeOptions
 from bioimg_fiji.server.security import Gate
