@@ -104,9 +104,11 @@ class TiffSink(Sink):
 
 
 class ZarrSink(Sink):
-    """An OME-Zarr 0.5 with a pyramid of resolutions."""
+    """An OME-Zarr 0.5 with a pyramid of resolutions. False and true are 0 and 255, as in ImageJ and in our TIFFs."""
 
     def __init__(self, path: Path, image: Image) -> None:
+        if image.dtype == np.bool_:
+            image = image.with_pixels(phantom(image.shape, np.dtype(np.uint8)))
         super().__init__(path, image)
         import zarr
 
@@ -124,7 +126,7 @@ class ZarrSink(Sink):
     def write(self, place: Place, part: Array) -> None:
         """Write a part."""
         try:
-            self._array[place] = part
+            self._array[place] = _stored(part)
         except OSError as error:
             raise storage_error("Writing", self.path, error) from error
 
@@ -184,6 +186,10 @@ class ZarrSink(Sink):
                 first[pairs] = (first[pairs] + second) / 2
             part = first
         return part
+
+
+def _stored(part: Array) -> Array:
+    return part.astype(np.uint8) * np.uint8(255) if part.dtype == np.bool_ else part
 
 
 def open_sink(path: Path, image: Image) -> Sink:
