@@ -17,9 +17,14 @@ from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.commands import Command, describe_all, find
 from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
+from bioimg_fiji.files.ome_zarr import is_zarr
+from bioimg_fiji.files.sink import TIFF_NAMES
 
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
+
+LARGE = 2**30
+"""Bytes of an image file from which a run goes from file to file."""
 
 
 def main() -> None:
@@ -154,6 +159,8 @@ def doctor() -> int:
 def _run_line(command: Command) -> click.Command:
     def work(image: Path, result: Path, **values: Any) -> int:
         options = given(values)
+        if _is_large(image, result):
+            return _run_file(image, result, options)
         if image.is_dir():
             return _run_folder(image, result, options)
         wrong = [name for name in ("pattern", "subfolders", "resume") if name in options]
@@ -180,6 +187,22 @@ def _run_line(command: Command) -> click.Command:
     more = options_for(find("run_batch"), leave_out=("model", "folder", "output"))
     options += [option for option in more if option.name not in known]
     return click.Command("run", params=[*arguments, *options], callback=work, help=command.help)
+
+
+def _is_large(image: Path, result: Path) -> bool:
+    """Whether the run is from file to file: an OME-Zarr, or more than fits in memory well."""
+    if is_zarr(image) or result.suffix.lower() == ".zarr":
+        return True
+    return result.name.lower().endswith(TIFF_NAMES) and image.is_file() and image.stat().st_size > LARGE
+
+
+def _run_file(image: Path, result: Path, options: dict[str, Any]) -> int:
+    """Run from file to file, in parts."""
+    terminal = Terminal()
+    with terminal.job() as job:
+        done = find("run_file").run({"input": image, "output": result} | options, job)
+    terminal.result(done)
+    return 0
 
 
 def _run_folder(folder: Path, output: Path, options: dict[str, Any]) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bioimg_fiji import settings
+from bioimg_fiji.commands import macro, registry
 from bioimg_fiji.commands.documentation import describe
 from bioimg_fiji.commands.keys import (
     Device,
@@ -35,6 +36,25 @@ class RunModel(ObjectKeys):
     image: ImageInput = key(title="Image", help="The image to process.")
     model: Path = key(
         title="Model", widget="model", help="A bioimage.io model package: a .zip, its folder or its rdf.yaml."
+    )
+    axes: str | None = axes_key()
+    weights: Weights = weights_key()
+    device: Device = device_key()
+    tile: int = tile_key()
+    trust: str | None = trust_key()
+
+
+class RunFile(Parameters):
+    """Parameters of `run_file`."""
+
+    input: Path = key(
+        title="Image file", widget="file", help="A TIFF, an OME-TIFF or the folder of an OME-Zarr, of any size."
+    )
+    model: Path = key(
+        title="Model", widget="model", help="A bioimage.io model package: a .zip, its folder or its rdf.yaml."
+    )
+    output: Path = key(
+        title="Result to", widget="save", suffix=".ome.zarr", help="The result, named .ome.zarr or .ome.tif."
     )
     axes: str | None = axes_key()
     weights: Weights = weights_key()
@@ -105,6 +125,25 @@ def run_model(parameters: RunModel, job: Job) -> Result:
     prediction = predict(parameters.image, package, options, job)
     images, tables = with_objects(prediction, parameters.image, package, parameters)
     return Result(images=images, tables=tables, figures=prediction.report)
+
+
+@command(id="run_file", title="BioImg Run on File...", menu=MENU)
+def run_file(parameters: RunFile, job: Job) -> Result:
+    """Run a bioimage.io model on an image file larger than memory; a run that was stopped goes on from there."""
+    from bioimg_fiji.package import open_package
+    from bioimg_fiji.predict import PredictOptions, predict_file
+
+    package = open_package(parameters.model)
+    options = PredictOptions(
+        weights=parameters.weights,
+        device=parameters.device,
+        tile=parameters.tile,
+        axes=parameters.axes,
+        trust=parameters.trust or "",
+    )
+    line = macro.line(registry.find("run_file"), parameters)
+    found = predict_file(parameters.input, parameters.output, package, options, job, {macro.PROPERTY: line})
+    return Result(files=found.files, figures=found.report)
 
 
 @command(id="train_denoiser", title="BioImg Train Denoiser...", menu=MENU)

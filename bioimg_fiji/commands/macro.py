@@ -47,18 +47,23 @@ def told(command: Command, parameters: Parameters, result: Result) -> Result:
     """
     if not result.images:
         return result
+    text = line(command, parameters)
+    images = {
+        name: dataclasses.replace(image, properties={**image.properties, PROPERTY: text})
+        for name, image in result.images.items()
+    }
+    return dataclasses.replace(result, images=images)
+
+
+def line(command: Command, parameters: Parameters) -> str:
+    """Give the macro line that runs a command with these parameters again; see `told`."""
     entries = schema(command.parameters)["properties"]
     values = {
         name: _path(value, entries[name]) if isinstance(value, Path) else value
         for name, value in parameters
         if value is not None and entries[name].get("x-widget") != "password"
     }
-    line = f"run({json.dumps(command.title)}, {json.dumps(record(command, values), ensure_ascii=False)});"
-    images = {
-        name: dataclasses.replace(image, properties={**image.properties, PROPERTY: line})
-        for name, image in result.images.items()
-    }
-    return dataclasses.replace(result, images=images)
+    return f"run({json.dumps(command.title)}, {json.dumps(record(command, values), ensure_ascii=False)});"
 
 
 def _path(path: Path, entry: Mapping[str, Any]) -> str:

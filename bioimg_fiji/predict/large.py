@@ -77,6 +77,7 @@ def predict_file(
     options: PredictOptions | None = None,
     job: Job | None = None,
     properties: Mapping[str, str] | None = None,
+    adapter: Adapter | None = None,
 ) -> FilePrediction:
     """Run a model on an image file of any size; memory does not grow with the image.
 
@@ -98,6 +99,8 @@ def predict_file(
         For progress (a report per tile) and cancelling.
     properties
         Further properties of the result.
+    adapter
+        The loaded model, when the caller has it; it is not closed then.
 
     Returns
     -------
@@ -126,12 +129,13 @@ def predict_file(
         for sentence in misfits(_middle(source), work.way.axes, package):
             job.note(sentence)
         job.progress("Loading the model")
-        model = choose(package, options.weights, options.device, options.threads, options.trust)
+        model = adapter or choose(package, options.weights, options.device, options.threads, options.trust)
         try:
             with _folder(target) as folder:
                 return _run(work, source, model, _Place(target, folder), job, properties or {})
         finally:
-            model.close()
+            if adapter is None:
+                model.close()
 
 
 @dataclass(frozen=True)
