@@ -23,6 +23,8 @@ from bioimg_fiji.files.sink import TIFF_NAMES
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
 
+_FURTHER = "A further image, for a model of several: in the order of its description."
+
 LARGE = 2**30
 """Bytes of an image file from which a run goes from file to file."""
 
@@ -157,12 +159,15 @@ def doctor() -> int:
 
 
 def _run_line(command: Command) -> click.Command:
+    further = command.parameters.image_keys()[1:]
+
     def work(image: Path, result: Path, **values: Any) -> int:
         options = given(values)
         if _is_large(image, result):
             return _run_file(image, result, options)
         if image.is_dir():
             return _run_folder(image, result, options)
+        more = {name: read_image(options.pop(name)) for name in further if name in options}
         wrong = [name for name in ("pattern", "subfolders", "resume") if name in options]
         if wrong:
             raise ParameterError.of("IMAGE", f"a folder, as --{wrong[0]} says", str(image))
@@ -170,7 +175,7 @@ def _run_line(command: Command) -> click.Command:
         source = read_image(image, options.get("axes"))
         terminal = Terminal()
         with terminal.job() as job:
-            done = command.run({"image": source} | options, job)
+            done = command.run({"image": source} | more | options, job)
         for name, each in done.images.items():
             target = result if name == "output" else result.with_name(f"{result.name.split('.')[0]}-{name}.tif")
             terminal.out.print(str(write_image(each, target)), markup=False)
@@ -186,6 +191,7 @@ def _run_line(command: Command) -> click.Command:
     known = {option.name for option in options}
     more = options_for(find("run_batch"), leave_out=("model", "folder", "output"))
     options += [option for option in more if option.name not in known]
+    options += [click.Option([f"--{name}"], type=click.Path(path_type=Path), help=_FURTHER) for name in further]
     return click.Command("run", params=[*arguments, *options], callback=work, help=command.help)
 
 

@@ -27,6 +27,8 @@ from bioimg_fiji.files import check_folder
 from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
+    from bioimg_fiji.image import Image
+    from bioimg_fiji.package import ModelPackage
     from bioimg_fiji.train import TrainConfig
 
 
@@ -42,6 +44,12 @@ class RunModel(ObjectKeys):
     device: Device = device_key()
     tile: int = tile_key()
     trust: str | None = trust_key()
+    image2: ImageInput | None = key(
+        None, title="Second image", expert=True, help="For a model of several images, in its description's order."
+    )
+    image3: ImageInput | None = key(
+        None, title="Third image", expert=True, help="For a model of several images, in its description's order."
+    )
 
 
 class RunFile(Parameters):
@@ -122,7 +130,7 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         axes=parameters.axes,
         trust=parameters.trust or "",
     )
-    prediction = predict(parameters.image, package, options, job)
+    prediction = predict(_by_input(parameters, package), package, options, job)
     images, tables = with_objects(prediction, parameters.image, package, parameters)
     return Result(images=images, tables=tables, figures=prediction.report)
 
@@ -165,6 +173,24 @@ def train_denoiser(parameters: TrainDenoiser, job: Job) -> Result:
     if parameters.apply:
         images = dict(predict(image, package, job=job).images)
     return Result(images=images, figures=figures, files={"model": target})
+
+
+def _by_input(parameters: RunModel, package: ModelPackage) -> Image | dict[str, Image]:
+    """Give each input of the model its image: the main one the first, the others theirs in the description's order."""
+    from bioimg_fiji.package.links import main_input
+
+    main = main_input(package).id
+    others = [tensor.id for tensor in package.inputs if tensor.id != main]
+    more = {"image2": parameters.image2, "image3": parameters.image3}
+    if not any(more.values()):
+        return parameters.image
+    found = {main: parameters.image}
+    for number, (name, image) in enumerate(more.items()):
+        if image is not None and number >= len(others):
+            raise ParameterError.of(name, f"no image: {package.name} takes {len(package.inputs)}", image.title)
+        if image is not None:
+            found[others[number]] = image
+    return found
 
 
 def _model_target(path: Path) -> Path:

@@ -14,22 +14,30 @@ from bioimg_fiji.jobs import Job
 class Models(Parameters):
     """Parameters of `models`."""
 
-    action: Literal["list", "add", "remove"] = key(
-        "list", title="Do", help="List the models of the store, add one to it, or remove one."
+    action: Literal["list", "add", "remove", "trust"] = key(
+        "list",
+        title="Do",
+        help="List the models of the store, add one to it, remove one, or let a package run the code that it brings.",
     )
     source: str | None = key(
         None,
         title="Model",
-        help="To add: a path, an https address of a .zip, or the id of a model of the zoo. To remove: its name.",
+        help="To add: a path, an https address of a .zip, or the id of a model of the zoo. Otherwise: its name.",
     )
     nickname: str | None = key(
         None, title="Nickname", expert=True, help="Its name in the store; empty: what it calls itself."
+    )
+    trust: str | None = key(
+        None,
+        title="SHA-256",
+        expert=True,
+        help="To trust: 16 or more digits of the package's SHA-256, as the refusal names them.",
     )
 
 
 @command(id="models", title="BioImg Models...", menu=MENU)
 def models(parameters: Models, job: Job) -> Result:
-    """List, add and remove the models of the store, which commands take by name."""
+    """List, add and remove the models of the store, which commands take by name; trust a package that brings code."""
     from bioimg_fiji.package import store
 
     notes: tuple[str, ...] = ()
@@ -42,11 +50,27 @@ def models(parameters: Models, job: Job) -> Result:
 
             name = get_model(parameters.source, parameters.nickname, job).name
             notes = (f"Added. Name it model={name}",)
+        elif parameters.action == "trust":
+            name = _trust(parameters.source, parameters.trust or "")
+            notes = (f"{name} may run the code that it brings, until a file of it changes.",)
         else:
             name = store.remove(parameters.source).name
             notes = (f"Removed {name}.",)
         figures = {"model": name}
     return Result(tables={"models": _table()}, figures=figures, notes=notes)
+
+
+def _trust(source: str, digits: str) -> str:
+    from pathlib import Path
+
+    from bioimg_fiji.package import open_package
+    from bioimg_fiji.package.trust import DIGITS, content_hash, trust
+
+    package = open_package(Path(source))
+    if len(digits) < DIGITS or not content_hash(package).startswith(digits.lower()):
+        raise ParameterError.of("trust", f"{DIGITS} or more digits of the package's SHA-256", digits)
+    trust(package)
+    return package.name
 
 
 def _table() -> Table:

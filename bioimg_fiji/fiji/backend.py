@@ -12,6 +12,7 @@ from bioimg_fiji.commands import Result
 from bioimg_fiji.errors import BioimgError, JobCancelledError
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job, Progress
 
 _BACKENDS = "io.github.bioimgfiji.backend.Backends"
@@ -30,6 +31,7 @@ class InProcessBackend:
         self.result: Result | None = None
         self.shown: list[Any] = []
         self.failure: BaseException | None = None
+        self.more: dict[str, Image] = {}
 
     def register(self) -> None:
         """Make the plugin use this backend."""
@@ -43,7 +45,7 @@ class InProcessBackend:
 
     def forget(self) -> None:
         """Drop what the last command left."""
-        self.result, self.shown, self.failure = None, [], None
+        self.result, self.shown, self.failure, self.more = None, [], None, {}
 
     def name(self) -> str:
         """Name this backend for the log."""
@@ -58,7 +60,9 @@ class InProcessBackend:
         return self._guarded(lambda: self._run(str(command_id), json.loads(str(parameters)), images, monitor))
 
     def _run(self, name: str, values: dict[str, Any], images: Any, monitor: Any) -> Any:
+        more = self.more
         self.forget()
+        values |= more
         values |= {str(entry.getKey()): to_image(entry.getValue()) for entry in images.entrySet()}
         result = commands.find(name).run(values, self._job(monitor))
         shown = jclass("java.util.LinkedHashMap")()

@@ -136,7 +136,8 @@ class Fiji:
             The image to work on; it is not changed. Left out, the command takes the active image of Fiji, and what it
             opens stays open.
         keys
-            The command's keys. For those of ImageJ, True gives the key alone and False leaves it out.
+            The command's keys. For those of ImageJ, True gives the key alone and False leaves it out. Our commands take
+            images too, where they have further image inputs.
 
         Returns
         -------
@@ -153,8 +154,13 @@ class Fiji:
         self._check_open()
         source = None if image is None else to_imageplus(_as_image(image))
         ours = self._menu.has(title)
-        line = format_line(keys) if ours else menu.options_line(keys)
+        more = {name: _as_image(value) for name, value in keys.items() if isinstance(value, Image | np.ndarray)}
+        if more and not ours:
+            raise InputError(f"{title} takes its further images by their titles.", fix="Open them first.")
+        rest = {name: value for name, value in keys.items() if name not in more}
+        line = format_line(rest) if ours else menu.options_line(rest)
         self._backend.forget()
+        self._backend.more = more
         tables_before = tables.snapshot()
         opened_before = set(self._ids())
         manager = jclass("ij.WindowManager")

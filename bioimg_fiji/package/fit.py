@@ -118,7 +118,7 @@ def _check_others(others: Mapping[str, Image], package: ModelPackage, size: Mapp
         raise ParameterError(
             f"{package.name} takes {len(package.inputs)} inputs ({names}); "
             + (f"{', '.join(missing)} is missing." if missing else f"it has no {', '.join(unknown)}."),
-            fix="Give one image for each of them.",
+            fix="Give one image for each of them: image is the first, image2 and image3 are the others.",
             field="image",
             expected=names,
             got=[main.id, *others],

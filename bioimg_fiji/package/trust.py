@@ -76,6 +76,7 @@ def check_trust(package: ModelPackage, what: str, given: str = "") -> None:
         f"or once for all: bioimg-fiji models trust MODEL.",
         sha256=found,
         runs=what,
+        folder=str(package.root),
     )
 
 

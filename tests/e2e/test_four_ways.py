@@ -11,6 +11,7 @@ import pytest
 
 import bioimg_fiji
 from bioimg_fiji.image import Image
+from support import zoo
 from support.processes import ImageJ, run_cli
 
 MAKE_IMAGE = """
@@ -94,6 +95,36 @@ def test_same_pixels_and_metadata_by_all_ways(
     for name, result in results.items():
         np.testing.assert_array_equal(result.pixels, reference.pixels, err_msg=name, strict=True)
         assert_metadata(result, original, name)
+
+
+@pytest.mark.gui
+@pytest.mark.timeout(300)
+def test_a_second_image_by_all_ways(tmp_path: Path, imagej: ImageJ, server: subprocess.Popen[bytes]) -> None:
+    model = zoo.write(zoo.Kind("two_inputs"), tmp_path / "package")
+    rng = np.random.default_rng(1)
+    images = [Image(rng.normal(100, 10, (40, 52)).astype(np.float32), "yx") for _ in range(2)]
+    first, second = (
+        bioimg_fiji.write_image(image, tmp_path / f"{name} image.tif")
+        for name, image in zip(("first", "second"), images, strict=True)
+    )
+    targets = {name: tmp_path / f"{name}.tif" for name in ("shell", "python", "macro", "imagej")}
+    done = run_cli("run", model, first, targets["shell"], "--image2", second)
+    assert done.returncode == 0, done.stderr
+
+    def macro(target: Path) -> str:
+        line = f"model=[{model}] image2=[{second.name}]"
+        return (
+            f'open("{second}");\nopen("{first}");\nrun("BioImg Run Model...", "{line}");\nsaveAs("Tiff", "{target}");\n'
+        )
+
+    with bioimg_fiji.open_fiji("embedded") as fiji:
+        found = fiji.run("BioImg Run Model...", images[0], model=model, image2=images[1])
+        bioimg_fiji.write_image(found.images["output"], targets["python"])
+        fiji.run_macro(macro(targets["macro"]))
+    imagej.macro(macro(targets["imagej"]))
+    reference = bioimg_fiji.read_image(targets["shell"]).pixels
+    for name, path in targets.items():
+        np.testing.assert_array_equal(bioimg_fiji.read_image(path).pixels, reference, err_msg=name, strict=True)
 
 
 def assert_metadata(result: Image, original: Image, way: str) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from bioimg_fiji import files
 from bioimg_fiji.image import Image, Scale
+from support import zoo
 from support.processes import ImageJ
 
 SMALL = 'makeRectangle(0, 0, 9, 9);\nrun("Crop");\n'
@@ -85,6 +86,50 @@ def test_the_dialog_opens_and_a_server_is_started_on_first_use(
     image = files.read_image(result)
     assert image.dtype == np.float32
     assert image.scale("x") == Scale(0.2, "µm")
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_code_in_a_package_is_asked_for(
+    imagej: ImageJ, cells: Path, tmp_path: Path, own_server: Path, trusted: bool
+) -> None:
+    if shutil.which("xdotool") is None:
+        pytest.skip("xdotool is not installed (Debian: apt-get install xdotool)")
+    folder, result = zoo.write(zoo.Kind(weights="torchscript"), tmp_path / "package"), tmp_path / "result.tif"
+    answered = tmp_path / "refused"
+    macro = imagej.folder / "macro.ijm"
+    macro.write_text(
+        f'open("{cells}");\nrun("32-bit");\ndoCommand("BioImg Run Model...");\n'
+        f'while (nImages < 2 && !File.exists("{answered}")) wait(50);\nsaveAs("Tiff", "{result}");\nrun("Quit");\n'
+    )
+    process = subprocess.Popen(imagej.command("-macro", str(macro)), env=imagej.environ(), stderr=subprocess.DEVNULL)
+    try:
+        search = ("search", "--sync", "--onlyvisible", "--name")
+        window = xdotool(imagej, *search, "^BioImg Run Model$").split()[0]
+        time.sleep(0.5)
+        xdotool(imagej, "mousemove", "--window", window, "180", "78", "click", "1")
+        xdotool(imagej, "type", "--delay", "5", str(folder))
+        xdotool(imagej, "key", "Return")
+        wait_for(lambda: window not in visible(imagej), "the dialog stays")
+        question = xdotool(imagej, *search, "^BioImg Run Model$").split()[0]
+        time.sleep(0.5)
+        # Two buttons, side by side in the middle of the lower border; the right one refuses.
+        shape = dict(line.split("=") for line in xdotool(imagej, "getwindowgeometry", "--shell", question).split())
+        x, y = int(shape["WIDTH"]) // 2 + (-69 if trusted else 69), int(shape["HEIGHT"]) - 24
+        xdotool(imagej, "mousemove", "--window", question, str(x), str(y), "click", "1")
+        wait_for(lambda: question not in visible(imagej), "the question stays")
+        if not trusted:
+            answered.touch()
+        process.wait(timeout=120)
+    finally:
+        process.kill()
+        process.wait(timeout=10)
+    assert files.read_image(result).size("c") == (2 if trusted else 1)
+
+
+def visible(imagej: ImageJ) -> list[str]:
+    """Give the windows of the command, dialogs and questions."""
+    line = ["xdotool", "search", "--onlyvisible", "--name", "^BioImg Run Model$"]
+    return subprocess.run(line, env=imagej.environ(), capture_output=True, text=True, check=False).stdout.split()
 
 
 def xdotool(imagej: ImageJ, *arguments: str) -> str:

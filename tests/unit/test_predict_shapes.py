@@ -74,6 +74,18 @@ def test_two_inputs_over_the_same_frames(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.pixels[frame], alone.pixels)
 
 
+def test_the_command_takes_a_second_image(tmp_path: Path) -> None:
+    path = write(Kind("two_inputs"), tmp_path / "package")
+    first, second = _image(30, 40), _image(30, 40)
+    expected = predict({"raw": first, "other": second}, open_package(path)).images["output"]
+    found = find("run_model").run({"image": first, "image2": second, "model": path}).images["output"]
+    np.testing.assert_array_equal(found.pixels, expected.pixels)
+    with pytest.raises(ParameterError, match="other is missing"):
+        find("run_model").run({"image": first, "model": path})
+    with pytest.raises(ParameterError, match=r"image3 must be no image: .* takes 2"):
+        find("run_model").run({"image": first, "image2": second, "image3": second, "model": path})
+
+
 @pytest.mark.parametrize(
     ("images", "message"),
     [

@@ -109,3 +109,14 @@ def test_a_network_that_cannot_be_made_tells_why(model: Path) -> None:
     with pytest.raises(Exception, match="a_library_that_nobody_has") as caught:
         run(model, trust=content_hash(open_package(model)))
     assert "Install" in str(caught.value)
+
+
+def test_the_command_trusts_what_its_hash_names(model: Path, private_places: Path) -> None:
+    command, package = find("models"), open_package(model)
+    found = content_hash(package)
+    for digits in (None, found[:15], "0" * 64):
+        with pytest.raises(ParameterError, match="trust"):
+            command.run({"action": "trust", "source": str(model), "trust": digits})
+        assert not trusted()
+    command.run({"action": "trust", "source": str(model), "trust": found[:16]})
+    assert list(trusted()) == [found]

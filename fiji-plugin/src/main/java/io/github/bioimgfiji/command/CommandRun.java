@@ -12,6 +12,7 @@ import io.github.bioimgfiji.options.MacroLine;
 import io.github.bioimgfiji.options.Values;
 import io.github.bioimgfiji.results.Results;
 import java.awt.GraphicsEnvironment;
+import java.util.Collections;
 import java.util.Map;
 
 /** One run of a command, from its options to its result; the same for every command. */
@@ -31,7 +32,7 @@ final class CommandRun {
       title = command.title();
       Values values = values(command);
       if (values != null) {
-        execute(command, values);
+        executeTrusted(command, values);
       }
     } catch (BackendException failure) {
       Failure.report(title, failure);
@@ -58,9 +59,31 @@ final class CommandRun {
     return values;
   }
 
+  /** Runs the command; where a model brings code that is not trusted, asks the user and goes on. */
+  private void executeTrusted(CommandSpec command, Values values) throws BackendException {
+    try {
+      execute(command, values);
+    } catch (BackendException failure) {
+      boolean asks = Macro.getOptions() == null && !GraphicsEnvironment.isHeadless();
+      if (!asks || !TrustQuestion.fits(command, failure)) {
+        throw failure;
+      }
+      TrustQuestion question = new TrustQuestion(command, values, failure);
+      if (!question.ask()) {
+        throw BackendException.cancelled();
+      }
+      backend.run("models", question.parametersJson(), Collections.emptyMap(), monitor(command));
+      execute(command, values);
+    }
+  }
+
+  private static StatusBar monitor(CommandSpec command) {
+    return new StatusBar(command.title());
+  }
+
   private void execute(CommandSpec command, Values values) throws BackendException {
     Map<String, ImagePlus> images = Inputs.find(command, values);
-    StatusBar monitor = new StatusBar(command.title());
+    StatusBar monitor = monitor(command);
     try (Locks locks = Locks.of(images.values())) {
       Outcome outcome = backend.run(command.id(), values.parametersJson(), images, monitor);
       Results.show(command.title(), outcome);

@@ -79,12 +79,14 @@ public final class CommandDialog {
     return second.show(texts);
   }
 
-  /** Gives the parameters of a page. A single image input is the active image: no field for it. */
+  /**
+   * Gives the parameters of a page. The one image that must be there is the active one: no field
+   * for it.
+   */
   private List<Parameter> parameters(boolean expert) {
-    boolean oneImage = command.images().size() == 1;
     List<Parameter> found = new ArrayList<>(command.parameters());
     found.removeIf(parameter -> parameter.isExpert() != expert);
-    found.removeIf(parameter -> parameter.isImage() && oneImage);
+    found.removeIf(command::isActiveImage);
     return found;
   }
 

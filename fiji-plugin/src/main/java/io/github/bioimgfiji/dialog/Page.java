@@ -10,6 +10,7 @@ import java.awt.TextField;
 import java.awt.event.ActionListener;
 import java.io.File;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -18,6 +19,9 @@ final class Page {
   private static final int PATH_COLUMNS = 30;
   private static final int TEXT_COLUMNS = 16;
   private static final int NUMBER_COLUMNS = 8;
+
+  /** What stands for no image; no file has this name. */
+  private static final String NO_IMAGE = "(none)";
 
   private final GenericDialog dialog;
   private final StringBuilder help;
@@ -43,9 +47,16 @@ final class Page {
     help.append("<code>").append(key).append("</code></dt><dd>");
     help.append(Lines.html(parameter.help())).append("</dd>");
     if (parameter.isImage()) {
-      String[] titles = WindowManager.getImageTitles();
-      dialog.addChoice(label, titles, text);
-      readers.add(texts -> texts.put(key, dialog.getNextChoice()));
+      List<String> titles = new ArrayList<>(Arrays.asList(WindowManager.getImageTitles()));
+      if (parameter.isOptional()) {
+        titles.add(0, NO_IMAGE);
+      }
+      dialog.addChoice(label, titles.toArray(new String[0]), text.isEmpty() ? NO_IMAGE : text);
+      readers.add(
+          texts -> {
+            String chosen = dialog.getNextChoice();
+            texts.put(key, chosen.equals(NO_IMAGE) ? "" : chosen);
+          });
     } else if (!parameter.choices().isEmpty()) {
       dialog.addChoice(label, parameter.choices().toArray(new String[0]), text);
       readers.add(texts -> texts.put(key, dialog.getNextChoice()));

@@ -85,6 +85,13 @@ public final class CommandSpec {
     return images;
   }
 
+  /** Tells whether a parameter is the one image that the command must have: the active image. */
+  public boolean isActiveImage(Parameter parameter) {
+    List<Parameter> needed = images();
+    needed.removeIf(Parameter::isOptional);
+    return needed.size() == 1 && needed.get(0).key().equals(parameter.key());
+  }
+
   private static String withoutDots(String title) {
     return title.endsWith("...") ? title.substring(0, title.length() - 3) : title;
   }

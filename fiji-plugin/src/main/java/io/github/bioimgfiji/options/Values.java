@@ -71,17 +71,21 @@ public final class Values {
     return texts.getOrDefault(key, "");
   }
 
+  /** Gives the text of a value as the backend is sent it, or "". */
+  public String text(String key) {
+    return Json.string(parameters, key, "");
+  }
+
   /**
    * Gives the texts to record: every key in the dialog's order.
    *
-   * <p>A single image input is left out, so that the macro works on the active image; so are
-   * passwords.
+   * <p>The one image that the command must have is left out, so that the macro works on the active
+   * image; so are passwords.
    */
   public Map<String, String> recorded() {
-    boolean oneImage = command.images().size() == 1;
     Map<String, String> recorded = new LinkedHashMap<>(texts);
     for (Parameter parameter : command.parameters()) {
-      if ((parameter.isImage() && oneImage) || parameter.widget().equals("password")) {
+      if (command.isActiveImage(parameter) || parameter.widget().equals("password")) {
         recorded.remove(parameter.key());
       }
     }
