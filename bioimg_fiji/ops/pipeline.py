@@ -10,6 +10,7 @@ import numpy as np
 
 from bioimg_fiji.errors import PackageError, UntrustedModelError
 from bioimg_fiji.ops.base import Array, Op, Sources, Statistics, Tensor
+from bioimg_fiji.ops.instances import CellposeFlowDynamics, Decoder, StardistPostprocessing
 from bioimg_fiji.ops.normalise import Clip, ScaleMeanVariance, ScaleRange, ZeroMeanUnitVariance
 from bioimg_fiji.ops.pointwise import (
     Binarize,
@@ -23,6 +24,7 @@ from bioimg_fiji.ops.stream import Block, Stream
 
 KNOWN_OPS: Mapping[str, type[Op]] = {
     "binarize": Binarize,
+    "cellpose_flow_dynamics": CellposeFlowDynamics,
     "clip": Clip,
     "ensure_dtype": EnsureDtype,
     "fixed_zero_mean_unit_variance": FixedZeroMeanUnitVariance,
@@ -31,6 +33,7 @@ KNOWN_OPS: Mapping[str, type[Op]] = {
     "scale_range": ScaleRange,
     "sigmoid": Sigmoid,
     "softmax": Softmax,
+    "stardist_postprocessing": StardistPostprocessing,
     "zero_mean_unit_variance": ZeroMeanUnitVariance,
 }
 """Every operation by its id in the description."""
@@ -55,6 +58,11 @@ class Pipeline:
     def needs_whole(self) -> bool:
         """Whether any operation needs figures of the whole image."""
         return any(op.needs_whole for op in self.ops)
+
+    @property
+    def decoder(self) -> Decoder | None:
+        """The operation that changes the shape, if there is one."""
+        return next((op for op in self.ops if isinstance(op, Decoder)), None)
 
     def statistics(self, whole: Array | Stream, references: Mapping[str, Tensor | Stream]) -> tuple[Statistics, ...]:
         """Measure the whole image, once before its tiles are processed.

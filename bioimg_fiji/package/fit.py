@@ -9,6 +9,7 @@ from typing import Any
 
 from bioimg_fiji.errors import AxesError, PackageError, ParameterError
 from bioimg_fiji.image import Image
+from bioimg_fiji.package.decode import before_decoding
 from bioimg_fiji.package.links import Links, links, main_input
 from bioimg_fiji.package.model import ModelPackage, Size, SizeReference, TensorAxis, TensorSpec
 from bioimg_fiji.tiling import AxisRule
@@ -83,17 +84,18 @@ def fit(image: Image, package: ModelPackage, axes: str | None = None, others: Ma
         _check_channels(size.get("c", 1), tensor, package, letters)
     looped = "".join(a for a in letters if a not in needed or (a == "c" and per_channel))
     tiled = needed.replace("c", "")
-    linked = links(package)
+    made = before_decoding(package)
+    linked, made_links = links(package), links(made)
     _check_others(others or {}, package, size, linked)
     return Fit(
         letters,
         looped,
         needed,
         tiled,
-        tuple(_rule(package, tensor, letter, linked) for letter in tiled),
+        tuple(_rule(made, tensor, letter, made_links) for letter in tiled),
         _follows(tensor),
         linked,
-        _uncut(package, tiled, linked),
+        _uncut(made, tiled, made_links),
     )
 
 

@@ -38,6 +38,7 @@ from bioimg_fiji.intensity import UNIT_ONLY
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.locks import LockFile
 from bioimg_fiji.package import ModelPackage, TensorSpec
+from bioimg_fiji.package.decode import before_decoding
 from bioimg_fiji.package.fit import fit
 from bioimg_fiji.package.links import main_input
 from bioimg_fiji.predict.lazy import LazySample, streamed
@@ -467,10 +468,12 @@ def _check_target(path: Path, target: Path) -> None:
 
 def _check_outputs(package: ModelPackage) -> None:
     """Refuse outputs that are no images, or whose size only a run would tell."""
-    for output in package.outputs:
-        if not {"y", "x"} <= set(output.letters) or "?" in output.letters:
+    raw = before_decoding(package)
+    for output, before in zip(package.outputs, raw.outputs, strict=True):
+        if not {"y", "x"} <= set(output.letters) or "?" in output.letters or before != output:
+            what = "is no image" if before == output else "are objects, which are found in the whole image"
             raise WeightsError(
-                f"The output {output.id!r} of {package.name} is no image: only images are written by parts.",
+                f"The output {output.id!r} of {package.name} {what}: only images are written by parts.",
                 fix="Open the image and run the model on it (run_model).",
             )
 

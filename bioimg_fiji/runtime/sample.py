@@ -16,6 +16,7 @@ from bioimg_fiji.ops import Pipeline, make_pipeline
 from bioimg_fiji.ops.base import Statistics, Tensor
 from bioimg_fiji.ops.stream import Block, Stream
 from bioimg_fiji.package import ModelPackage, Size, TensorSpec
+from bioimg_fiji.package.decode import before_decoding
 from bioimg_fiji.package.links import links
 from bioimg_fiji.runtime.adapter import Adapter, Array
 from bioimg_fiji.tiling import Span, Tile, TilePlan, mirrored
@@ -52,8 +53,9 @@ class SampleRunner:
     def __init__(self, package: ModelPackage, tiled: str, plan: TilePlan) -> None:
         self.plan = plan
         self._lengths = dict(zip(tiled, plan.shape, strict=True))
-        self._inputs, self.outputs = package.inputs, package.outputs
-        self._links = links(package)
+        raw = before_decoding(package)
+        self._inputs, self.outputs = package.inputs, raw.outputs
+        self._links, self._final = links(raw), links(package)
         self._before = {tensor.id: _pipeline(tensor) for tensor in package.inputs}
         self._after = {tensor.id: _pipeline(tensor) for tensor in package.outputs}
         self._check_size()
@@ -149,7 +151,14 @@ class SampleRunner:
     def finished(self, output: TensorSpec, array: Array, measured: Measured) -> Array:
         """Process an output that is whole."""
         pipeline = self._after[output.id]
-        return pipeline.apply(array, pipeline.statistics(array, measured.references)) if pipeline.needs_whole else array
+        if not pipeline.needs_whole:
+            return array
+        array = pipeline.apply(array, pipeline.statistics(array, measured.references))
+        if pipeline.decoder is None:
+            return array
+        # The grid of labels may reach beyond the image.
+        sizes = (None if link is None else link.size(self._lengths[link.letter]) for link in self._final[output.id])
+        return array[tuple(slice(0, size) for size in sizes)]
 
     def finishing(
         self, output: TensorSpec, whole: Stream, references: Mapping[str, Tensor | Stream]

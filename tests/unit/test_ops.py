@@ -11,7 +11,7 @@ from bioimg_fiji.ops import make_op, make_pipeline
 AXES = ("batch", "channel", "y", "x")
 
 
-@pytest.mark.parametrize("name", ["stardist_postprocessing", "cellpose_flow_dynamics", "sharpen"])
+@pytest.mark.parametrize("name", ["sharpen", "stardist"])
 def test_unknown_operation_is_named(name: str) -> None:
     with pytest.raises(PackageError, match=name) as caught:
         make_op(name, {})
