@@ -55,13 +55,21 @@ class Command:
     help: str
 
     def describe(self) -> dict[str, Any]:
-        """Give the JSON form that Fiji, the shell and the server read."""
+        """Give the JSON form that Fiji, the shell and the server read; with the store's models where one is chosen."""
+        declared = schema(self.parameters)
+        models = [entry for entry in declared["properties"].values() if entry.get("x-widget") == "model"]
+        if models:
+            from bioimg_fiji.package import store
+
+            names = [entry.name for entry in store.entries()]
+            for entry in models if names else ():
+                entry["x-suggestions"] = names
         return {
             "id": self.id,
             "title": self.title,
             "menu": self.menu,
             "help": self.help,
-            "schema": schema(self.parameters),
+            "schema": declared,
         }
 
     def run(self, values: Mapping[str, Any], job: Job | None = None) -> Result:

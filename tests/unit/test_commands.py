@@ -180,3 +180,12 @@ def test_results_tell_the_macro_line_that_gives_them_again(tmp_path: Path) -> No
     assert f"model={entry.name} " in named.properties["BioImg Macro"]
     read = read_image(write_image(named, tmp_path / "result.tif"))
     assert read.properties["BioImg Macro"] == named.properties["BioImg Macro"]
+
+
+def test_the_models_of_the_store_are_suggested(tmp_path: Path) -> None:
+    assert "x-suggestions" not in commands.find("run_model").describe()["schema"]["properties"]["model"]
+    write_fake_package(tmp_path / "model.zip")
+    name = commands.find("models").run({"action": "add", "source": str(tmp_path / "model.zip"), "nickname": "mean"})
+    properties = commands.find("run_model").describe()["schema"]["properties"]
+    assert properties["model"]["x-suggestions"] == [name.figures["model"]]
+    assert str(name.figures["model"]).startswith("mean@")

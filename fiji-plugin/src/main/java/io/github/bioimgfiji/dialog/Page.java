@@ -5,6 +5,7 @@ import ij.gui.GenericDialog;
 import ij.io.SaveDialog;
 import io.github.bioimgfiji.options.Parameter;
 import java.awt.Button;
+import java.awt.Choice;
 import java.awt.Component;
 import java.awt.TextField;
 import java.awt.event.ActionListener;
@@ -22,6 +23,9 @@ final class Page {
 
   /** What stands for no image; no file has this name. */
   private static final String NO_IMAGE = "(none)";
+
+  /** What stands for a value that is not among the suggested ones. */
+  private static final String OTHER = "(the file below)";
 
   private final GenericDialog dialog;
   private final StringBuilder help;
@@ -63,10 +67,43 @@ final class Page {
     } else if (parameter.type() == Parameter.Type.BOOLEAN) {
       dialog.addCheckbox(parameter.title() + unit, Boolean.parseBoolean(text));
       readers.add(texts -> texts.put(key, String.valueOf(dialog.getNextBoolean())));
+    } else if (!parameter.suggestions().isEmpty()) {
+      addSuggested(parameter, label, text);
     } else {
       addText(parameter, label, text);
       readers.add(texts -> texts.put(key, dialog.getNextString().trim()));
     }
+  }
+
+  /** Adds a choice of the suggested values, and a field for any other. */
+  private void addSuggested(Parameter parameter, String label, String text) {
+    List<String> choices = new ArrayList<>(parameter.suggestions());
+    choices.add(OTHER);
+    boolean first = text.isEmpty();
+    String chosen = first ? choices.get(0) : choices.contains(text) ? text : OTHER;
+    dialog.addChoice(label, choices.toArray(new String[0]), chosen);
+    addText(parameter, "or a file:", chosen.equals(OTHER) ? text : "");
+    Choice list = (Choice) dialog.getChoices().lastElement();
+    TextField field = (TextField) dialog.getStringFields().lastElement();
+    // The one that was used last is meant: the other shows that it is not.
+    field.addTextListener(
+        event -> {
+          if (!field.getText().isEmpty()) {
+            list.select(OTHER);
+          }
+        });
+    list.addItemListener(
+        event -> {
+          if (!list.getSelectedItem().equals(OTHER)) {
+            field.setText("");
+          }
+        });
+    readers.add(
+        texts -> {
+          String choice = dialog.getNextChoice();
+          String other = dialog.getNextString().trim();
+          texts.put(parameter.key(), choice.equals(OTHER) ? other : choice);
+        });
   }
 
   private void addText(Parameter parameter, String label, String text) {

@@ -91,6 +91,11 @@ public final class Parameter {
     return Collections.unmodifiableList(Json.strings(schema, "enum"));
   }
 
+  /** Gives values that the user may want, of many others; or none. */
+  public List<String> suggestions() {
+    return Collections.unmodifiableList(Json.strings(schema, "x-suggestions"));
+  }
+
   /** Gives the default as text, or "". */
   public String defaultText() {
     return Json.string(schema, "default", "");
