@@ -22,6 +22,7 @@ class Models(Parameters):
     source: str | None = key(
         None,
         title="Model",
+        widget="model",
         help="To add: a path, an https address of a .zip, or the id of a model of the zoo. Otherwise: its name.",
     )
     nickname: str | None = key(

@@ -131,7 +131,7 @@ public final class Values {
   private static String path(Parameter parameter, String text) {
     String widget = parameter.widget();
     boolean isPath = widget.matches("file|folder|save|model") && !text.isEmpty();
-    if (!isPath) {
+    if (!isPath || text.contains("://")) {
       return text;
     }
     boolean home = text.startsWith("~/") || text.startsWith("~\\");
