@@ -42,6 +42,10 @@ class UNet(nn.Module):
         What the convolutions see outside: "zeros", "reflect", "replicate" or "circular".
     slope
         Slope of the LeakyReLU below zero.
+    pooling
+        "max", or "blur": the maximum of neighbours, blurred before every second pixel is taken (Zhang 2019).
+    top_skip
+        Whether the finest level has a skip; without one, single pixels do not pass (N2V2, Hoeck 2022).
     """
 
     def __init__(
@@ -55,13 +59,18 @@ class UNet(nn.Module):
         upsampling: str = "linear",
         padding: Literal["zeros", "reflect", "replicate", "circular"] = "zeros",
         slope: float = 0.1,
+        pooling: str = "max",
+        top_skip: bool = True,
     ) -> None:
         super().__init__()
         if ndim not in _CONV:
             raise ValueError(f"ndim must be 2 or 3, not {ndim!r}")
         if upsampling not in ("linear", "nearest"):
             raise ValueError(f'upsampling must be "linear" or "nearest", not {upsampling!r}')
+        if pooling not in ("max", "blur"):
+            raise ValueError(f'pooling must be "max" or "blur", not {pooling!r}')
         steps = tuple(scale) if scale is not None else (2,) * ndim
+        self.top_skip = top_skip
         widths = [filters * 2**level for level in range(depth + 1)]
 
         def block(before: int, after: int) -> nn.Sequential:
@@ -72,9 +81,11 @@ class UNet(nn.Module):
             return nn.Sequential(*layers)
 
         self.down = nn.ModuleList(block(a, b) for a, b in zip([in_channels, *widths], widths, strict=False))
-        self.up = nn.ModuleList(block(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True))
+        skipped = [*widths[-2:0:-1], widths[0] if top_skip else 0][:depth] if depth else []
+        pairs = zip(widths[:0:-1], skipped, widths[-2::-1], strict=True)
+        self.up = nn.ModuleList(block(before + skip, after) for before, skip, after in pairs)
         self.head = _CONV[ndim](filters, out_channels, 1)
-        self.pool = _POOL[ndim](steps)
+        self.pool: nn.Module = _POOL[ndim](steps) if pooling == "max" else BlurPool(steps)
         self.grow = nn.Upsample(
             scale_factor=tuple(float(step) for step in steps),
             mode=_LINEAR[ndim] if upsampling == "linear" else "nearest",
@@ -100,8 +111,44 @@ class UNet(nn.Module):
             skips.append(x)
         skips.pop()
         for block in self.up:
-            x = block(torch.cat([self.grow(x), skips.pop()], dim=1))
+            x, skip = self.grow(x), skips.pop()
+            x = block(torch.cat([x, skip], dim=1) if skips or self.top_skip else x)
         output: torch.Tensor = self.head(x)
+        return output
+
+
+class BlurPool(nn.Module):
+    """Maximum over each pixel and the next, a blur by 1 2 1, and every second pixel of it (Zhang, ICML 2019).
+
+    Parameters
+    ----------
+    steps
+        1 or 2 per spatial axis; nothing is done along axes of step 1.
+    """
+
+    def __init__(self, steps: Sequence[int]) -> None:
+        super().__init__()
+        self.steps = tuple(steps)
+        self.ndim = len(self.steps)
+        kernel = torch.ones(())
+        for step in self.steps:
+            line = torch.tensor([0.25, 0.5, 0.25] if step > 1 else [1.0])
+            kernel = kernel[..., None] * line
+        self.register_buffer("kernel", kernel[None, None], persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (b, c, ...) to the same with each size divided by its step."""
+        after = [side for step in reversed(self.steps) for side in (0, step - 1)]
+        around = [side for step in reversed(self.steps) for side in (step - 1, step - 1)]
+        largest = nn.functional.max_pool2d if self.ndim == 2 else nn.functional.max_pool3d
+        convolve = nn.functional.conv2d if self.ndim == 2 else nn.functional.conv3d
+        x = largest(nn.functional.pad(x, after, mode="replicate"), self.steps, stride=1)
+        x = nn.functional.pad(x, around, mode="replicate")
+        kernel: torch.Tensor = self.kernel  # type: ignore[assignment]
+        channels = x.shape[1]
+        output: torch.Tensor = convolve(
+            x, kernel.to(x.dtype).expand(channels, *kernel.shape[1:]), stride=self.steps, groups=channels
+        )
         return output
 
 
@@ -115,6 +162,7 @@ def halo(
     depth: int = 2,
     scale: Sequence[int] | None = None,
     upsampling: str = "linear",
+    pooling: str = "max",
     **_others: object,
 ) -> tuple[int, ...]:
     """Give the pixels around a tile, per spatial axis, beyond which nothing reaches the tile's output.
@@ -123,19 +171,19 @@ def halo(
     rounded up to a multiple of `divisor`, so that a tile with its halo starts on the grid again.
     """
     steps = tuple(scale) if scale is not None else (2,) * ndim
-    return tuple(_reach(depth, step, linear=upsampling == "linear") for step in steps)
+    return tuple(_reach(depth, step, linear=upsampling == "linear", blur=pooling == "blur") for step in steps)
 
 
-def _reach(depth: int, step: int, *, linear: bool) -> int:
+def _reach(depth: int, step: int, *, linear: bool, blur: bool) -> int:
     grid: int = step**depth
     widest = 0
     for position in range(grid):
-        low, high = _needed(position, depth, step, linear=linear)
+        low, high = _needed(position, depth, step, linear=linear, blur=blur)
         widest = max(widest, position - low, high - position)
     return -(-widest // grid) * grid
 
 
-def _needed(position: int, depth: int, step: int, *, linear: bool) -> tuple[int, int]:
+def _needed(position: int, depth: int, step: int, *, linear: bool, blur: bool) -> tuple[int, int]:
     """Give the first and last input pixel that the output at `position` depends on, along one axis."""
     convolutions = 2 * (_KERNEL // 2)
     low, high = position, position
@@ -146,6 +194,6 @@ def _needed(position: int, depth: int, step: int, *, linear: bool) -> tuple[int,
     low, high = low - convolutions, high + convolutions
     for _ in range(depth):
         if step > 1:
-            low, high = 2 * low, 2 * high + 1
+            low, high = (2 * low - 1, 2 * high + 2) if blur else (2 * low, 2 * high + 1)
         low, high = low - convolutions, high + convolutions
     return low, high

@@ -53,6 +53,8 @@ class Trained(Protocol):
     @property
     def std(self) -> float: ...  # noqa: D102
     @property
+    def out_scale(self) -> tuple[float, float]: ...  # noqa: D102
+    @property
     def axes(self) -> str: ...  # noqa: D102
     @property
     def halo(self) -> tuple[int, ...]: ...  # noqa: D102
@@ -68,8 +70,8 @@ def export(trained: Trained, about: About, target: Path, output: str = "denoised
     Parameters
     ----------
     trained
-        Network that maps (raw - mean) / std to (result - mean) / std, one channel in and out, with a raw crop of the
-        data in `sample` (axes `trained.axes`).
+        Network that maps (raw - mean) / std to (result - out_mean) / out_std, one channel in and out, with a raw crop
+        of the data in `sample` (axes `trained.axes`).
     about
         What people want to know; `provenance` is kept in the package's configuration.
     target
@@ -95,7 +97,7 @@ def export(trained: Trained, about: About, target: Path, output: str = "denoised
     config = {
         "bioimageio": {"reproducibility_tolerance": [_tolerance(result)]},
         "bioimg_fiji": {
-            "values": "input",
+            "values": "input" if trained.out_scale == (trained.std, trained.mean) else "target",
             "sizes": {letter: dataclasses.asdict(rule) for letter, rule in rules.items()},
             "provenance": dict(about.provenance),
         },
@@ -178,7 +180,8 @@ def _reference(trained: Trained, raw: Array) -> Array:
     scaled = ((raw.astype(np.float64) - trained.mean) / trained.std).astype(np.float32)
     with torch.inference_mode():
         result = network.eval().cpu()(torch.from_numpy(scaled)).numpy()
-    return np.asarray(result * np.float32(trained.std) + np.float32(trained.mean), np.float32)
+    gain, offset = trained.out_scale
+    return np.asarray(result * np.float32(gain) + np.float32(offset), np.float32)
 
 
 def _input(trained: Trained, raw: Array) -> NewTensor:
@@ -199,7 +202,7 @@ def _output(trained: Trained, result: Array, name: str) -> NewTensor:
         {"type": "space", "id": letter, "size": {"tensor_id": INPUT, "axis_id": letter}, "halo": halo}
         for letter, halo in zip(trained.axes, trained.halo, strict=True)
     ]
-    gain, offset = float(trained.std), float(trained.mean)
+    gain, offset = map(float, trained.out_scale)
     ops = [] if (gain, offset) == (1.0, 0.0) else [{"id": "scale_linear", "kwargs": {"gain": gain, "offset": offset}}]
     return NewTensor(name, _axes(name, space), tuple(ops), result, "Intensities in the units of the input")
 

@@ -138,6 +138,10 @@ class _Random:
     divisor: tuple[int, ...]
     sample: Array
 
+    @property
+    def out_scale(self) -> tuple[float, float]:
+        return self.std, self.mean
+
 
 def _axes(model: FakeModel, *, inputs: bool) -> tuple[Mapping[str, Any], ...]:
     axes: list[Mapping[str, Any]] = [{"type": "batch", "size": 1}]

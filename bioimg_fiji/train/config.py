@@ -42,6 +42,10 @@ class TrainConfig:
         Share of pixels that a blind-spot method masks.
     radius
         Reach of the neighbourhood that replaces a masked pixel, pixels.
+    noise_axis
+        "y" or "x", along which structn2v takes the noise for correlated; "auto" measures it.
+    noise_span
+        Length of the lines that structn2v hides, pixels, odd; 0 measures it.
     filters, depth, upsampling, padding
         Of the U-Net, see `bioimg_fiji.nets.unet.UNet`.
     average
@@ -69,6 +73,8 @@ class TrainConfig:
     learning_rate: float = 1e-3
     masked_fraction: float = 0.02
     radius: int = 2
+    noise_axis: str = "auto"
+    noise_span: int = 0
     filters: int = 16
     depth: int = 2
     upsampling: str = "linear"
@@ -124,6 +130,8 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "learning_rate": ("above 0 and at most 1", _real(0, 1)),
     "masked_fraction": ("above 0 and at most 0.1", _real(0, 0.1)),
     "radius": ("a whole number from 1 to 16", _whole(1, 16)),
+    "noise_axis": ('"auto", "y" or "x"', lambda v: v in ("auto", "y", "x")),
+    "noise_span": ("0 or an odd number from 3 to 63", lambda v: v == 0 or (_whole(3, 63)(v) and v % 2 == 1)),
     "filters": ("a whole number from 1 to 512", _whole(1, 512)),
     "depth": ("a whole number from 1 to 5", _whole(1, 5)),
     "upsampling": ('"linear" or "nearest"', lambda v: v in ("linear", "nearest")),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bioimg_fiji.errors import AxesError, ImageError, ImageTooSmallError
+from bioimg_fiji.errors import AxesError, ImageError, ImageTooSmallError, ParameterError
 from bioimg_fiji.image import Image
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.randomness import Purpose, generator
@@ -29,7 +29,8 @@ class TrainingData:
     """Samples to draw patches from.
 
     `samples` are views of the images' own pixels, (y, x) or (z, y, x), in raw units; `held_out` has one block per
-    sample that is never a target, or None; `mean` and `std` are those of all samples, raw units.
+    sample that is never a target, or None; `mean` and `std` are those of all samples, raw units; `out_mean` and
+    `out_std` those of the targets, where they are others.
     """
 
     samples: tuple[NDArray[Any], ...]
@@ -37,6 +38,8 @@ class TrainingData:
     mean: float
     std: float
     sha256: str
+    out_mean: float | None = None
+    out_std: float | None = None
 
     @property
     def smallest(self) -> tuple[int, ...]:
@@ -46,6 +49,17 @@ class TrainingData:
     def normalised(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Give (pixels - mean) / std."""
         return ((pixels - np.float64(self.mean)) / self.std).astype(np.float32)
+
+    def normalised_target(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Give (pixels - mean) / std, those of the targets."""
+        mean, std = self.out_scale
+        return ((pixels - np.float64(mean)) / std).astype(np.float32)
+
+    @property
+    def out_scale(self) -> tuple[float, float]:
+        """Mean and standard deviation of the targets."""
+        mean = self.mean if self.out_mean is None else self.out_mean
+        return mean, self.std if self.out_std is None else self.out_std
 
 
 def prepare(images: Sequence[Image], config: TrainConfig) -> TrainingData:
@@ -71,6 +85,18 @@ def prepare(images: Sequence[Image], config: TrainConfig) -> TrainingData:
         raise ImageError(f"All pixels have the value {mean:g}: there is nothing to learn.", fix="Choose another image.")
     blocks = tuple(_held_out(sample.shape, config, index) for index, sample in enumerate(samples))
     return TrainingData(samples, blocks, mean, std, _sha256(samples))
+
+
+def no_targets(targets: Sequence[Image], method: str) -> None:
+    """Refuse targets that a method would not use.
+
+    Raises
+    ------
+    ParameterError
+        When there are any.
+    """
+    if targets:
+        raise ParameterError.of("target", f"nothing: {method} learns from the image alone", targets[0].title)
 
 
 def _samples(image: Image, dims: int) -> list[NDArray[Any]]:

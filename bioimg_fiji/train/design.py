@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bioimg_fiji.train.config import TrainConfig
@@ -11,8 +12,13 @@ _THIN = 4
 """A volume is pooled along z only when it has at least this many slices left at the coarsest level."""
 
 
-def network_arguments(smallest: tuple[int, ...], in_channels: int, config: TrainConfig) -> dict[str, Any]:
-    """Give the JSON-able arguments of the network for samples whose smallest size per axis is `smallest`."""
+def network_arguments(
+    smallest: tuple[int, ...], in_channels: int, config: TrainConfig, changes: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Give the JSON-able arguments of the network for samples whose smallest size per axis is `smallest`.
+
+    `changes` are those that a method needs to be other than the configuration's.
+    """
     scale = [2] * len(smallest)
     if len(smallest) == 3 and smallest[0] < _THIN * 2**config.depth:
         scale[0] = 1
@@ -25,4 +31,5 @@ def network_arguments(smallest: tuple[int, ...], in_channels: int, config: Train
         "scale": scale,
         "upsampling": config.upsampling,
         "padding": config.padding,
+        **(changes or {}),
     }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ class Source(Protocol):
 
     data: TrainingData
     in_channels: int
+    network: Mapping[str, Any]
+    """Arguments of the network that the method needs to be other than the configuration's."""
 
     def batch(self, step: int) -> Batch:
         """Give the batch of a step, a function of the seed and the step alone."""
@@ -45,10 +47,10 @@ class Method(Protocol):
     name: str
     paper: str
 
-    def look(self, images: Sequence[Image], config: TrainConfig) -> list[Finding]:
+    def look(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> list[Finding]:
         """Say before training what in the images speaks against this method."""
         ...
 
-    def source(self, images: Sequence[Image], config: TrainConfig) -> Source:
-        """Prepare the data."""
+    def source(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> Source:
+        """Prepare the data; `targets` are what the images should become, for methods that learn from pairs."""
         ...

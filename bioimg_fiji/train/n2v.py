@@ -7,7 +7,7 @@ network's answer tends to the expected value, so intensities stay quantitative.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from bioimg_fiji.image import Image
 from bioimg_fiji.nets import divisor
 from bioimg_fiji.train import noise_check
 from bioimg_fiji.train.config import TrainConfig
-from bioimg_fiji.train.data import TrainingData, prepare
+from bioimg_fiji.train.data import TrainingData, no_targets, prepare
 from bioimg_fiji.train.design import ARCHITECTURE, network_arguments
 from bioimg_fiji.train.masking import neighbour_values, stratified_mask
 from bioimg_fiji.train.method import Batch
@@ -34,19 +34,25 @@ class Noise2Void:
     name = "n2v"
     paper = "Krull, Buchholz & Jug, Noise2Void, CVPR 2019, doi:10.1109/CVPR.2019.00223"
 
-    def look(self, images: Sequence[Image], config: TrainConfig) -> list[noise_check.Finding]:
+    def look(
+        self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()
+    ) -> list[noise_check.Finding]:
         """Look for correlated noise, which this method takes for signal, and for clipped intensities."""
+        del targets
         return noise_check.look(images, independent_in=("y", "x") if config.dims == 2 else ("z", "y", "x"))
 
-    def source(self, images: Sequence[Image], config: TrainConfig) -> Noise2VoidSource:
+    def source(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> Noise2VoidSource:
         """Prepare the data."""
+        no_targets(targets, self.name)
         return Noise2VoidSource(prepare(images, config), config)
 
 
 class Noise2VoidSource:
-    """Patches with blind spots."""
+    """Patches with blind spots; other methods with blind spots hide other pixels, in another way."""
 
     in_channels = 1
+    network: Mapping[str, Any] = {}
+    quarter_turns = True
 
     def __init__(self, data: TrainingData, config: TrainConfig) -> None:
         self.data = data
@@ -65,7 +71,7 @@ class Noise2VoidSource:
             sample = self.data.samples[index]
             place = random_place(sample.shape, self._size, rng)
             free = ~inside(self.data.held_out[index], place, sample.shape)
-            patch, targets = turned([sample[place], free], rng)
+            patch, targets = turned([sample[place], free], rng, quarter_turns=self.quarter_turns)
             patches.append(patch)
             allowed.append(targets)
         return self._blind(np.stack(patches), np.stack(allowed), rng)
@@ -88,8 +94,15 @@ class Noise2VoidSource:
         """Hide pixels of raw patches (b, axes ...); hidden pixels where `allowed` are the targets."""
         targets = self.data.normalised(patches)
         positions = stratified_mask(targets.shape, self._config.masked_fraction, rng)
-        inputs = targets.copy()
-        inputs[tuple(positions)] = neighbour_values(targets, positions, self._config.radius, rng)
+        inputs = self.hidden(targets, positions, rng)
         weights = np.zeros_like(targets)
         weights[tuple(positions)] = allowed[tuple(positions)]
         return Batch(inputs[:, None], targets[:, None], weights[:, None])
+
+    def hidden(
+        self, patches: NDArray[np.float32], positions: NDArray[np.intp], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Give patches (b, axes ...) in which the pixels at `positions` cannot be seen."""
+        inputs = patches.copy()
+        inputs[tuple(positions)] = neighbour_values(patches, positions, self._config.radius, rng)
+        return inputs

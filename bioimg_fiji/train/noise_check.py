@@ -22,6 +22,10 @@ CORRELATED = 0.15
 """Correlation of neighbouring pixels' noise from which a movie is refused."""
 SUSPECT = 0.3
 """The same in a single image's flattest places, from which a warning is given."""
+REACHES = 0.1
+"""Correlation below which noise is taken for independent."""
+FARTHEST = 10
+"""Largest distance at which it is looked for, pixels."""
 CLIPPED = 0.01
 """Share of pixels at one end of the range from which a warning is given."""
 
@@ -87,12 +91,7 @@ def movie_noise_correlation(frames: NDArray[Any]) -> dict[str, float]:
     -------
     Correlation at a distance of one pixel along "y" and "x" and at two pixels ("y2", "x2").
     """
-    middle = np.unique(np.linspace(1, len(frames) - 2, min(len(frames) - 2, _MOST_FRAMES)).round().astype(int))
-    blocks = []
-    for t in middle:
-        three = frames[t - 1 : t + 2].astype(np.float64)
-        blocks.append(_blocks(three[0] - 2 * three[1] + three[2]))
-    return _median_correlation(_quietest(np.concatenate(blocks), share=0.25))
+    return _median_correlation(_quietest(_difference_blocks(frames), share=0.25))
 
 
 def image_noise_correlation(planes: NDArray[Any]) -> dict[str, float]:
@@ -116,14 +115,60 @@ def image_noise_correlation(planes: NDArray[Any]) -> dict[str, float]:
     return _median_correlation(_quietest(_without_plane(blocks), share=0.1))
 
 
+def reach(images: Sequence[Image]) -> dict[str, int]:
+    """Measure how far the noise is correlated along each axis.
+
+    Returns
+    -------
+    By "y" and "x": pixels over which the correlation stays above `REACHES`, at most `FARTHEST`, as
+    `movie_noise_correlation` or, for fewer than six frames, `image_noise_correlation` measures it; the largest of all
+    images.
+    """
+    found = {"y": 0, "x": 0}
+    for image in images:
+        blocks = _noise_blocks(image)
+        if not len(blocks):
+            continue
+        blocks = blocks - blocks.mean(axis=(1, 2), keepdims=True)
+        variance = np.mean(blocks**2, axis=(1, 2))
+        for axis, along in (("y", blocks), ("x", blocks.swapaxes(1, 2))):
+            lags = range(1, min(FARTHEST, along.shape[1] - 4) + 1)
+            values = [float(np.median((along[:, n:] * along[:, :-n]).mean(axis=(1, 2)) / variance)) for n in lags]
+            far = next((n for n, value in enumerate(values) if value < REACHES), len(values))
+            found[axis] = max(found[axis], far)
+    return found
+
+
+def _noise_blocks(image: Image) -> NDArray[np.float64]:
+    """Give blocks with little but noise, as the two measurements of correlation do."""
+    frames = image.ordered("tbczyx")
+    if len(frames) >= _FEWEST_FRAMES:
+        return _quietest(_difference_blocks(frames), share=0.25)
+    planes = frames.reshape(-1, *frames.shape[-2:])
+    chosen = np.unique(np.linspace(0, len(planes) - 1, min(len(planes), _MOST_PLANES)).round().astype(int))
+    blocks = np.concatenate([_blocks(plane.astype(np.float64)) for plane in planes[chosen]])
+    return _quietest(_without_plane(blocks), share=0.1)
+
+
+def _difference_blocks(frames: NDArray[Any]) -> NDArray[np.float64]:
+    middle = np.unique(np.linspace(1, len(frames) - 2, min(len(frames) - 2, _MOST_FRAMES)).round().astype(int))
+    blocks = []
+    for t in middle:
+        three = frames[t - 1 : t + 2].astype(np.float64)
+        blocks.append(_blocks(three[0] - 2 * three[1] + three[2]))
+    return np.concatenate(blocks)
+
+
 def _correlation_finding(image: Image, independent_in: Sequence[str]) -> Finding | None:
+    if not {"y", "x"} & set(independent_in):
+        return None
     frames = image.ordered("tbczyx")
     if len(frames) >= _FEWEST_FRAMES:
         figures = movie_noise_correlation(frames)
         axis = max((a for a in ("y", "x") if a in independent_in), key=lambda a: figures.get(a, 0.0))
         if figures.get(axis, 0.0) < CORRELATED:
             return None
-        return Finding("correlated_noise", Severity.UNSUITABLE, _correlated(image, axis, figures[axis]), figures)
+        return Finding("correlated_noise", Severity.UNSUITABLE, _correlated(image, axis, figures), figures)
     planes = frames.reshape(-1, *frames.shape[-2:])
     chosen = np.unique(np.linspace(0, len(planes) - 1, min(len(planes), _MOST_PLANES)).round().astype(int))
     figures = image_noise_correlation(planes[chosen])
@@ -164,13 +209,19 @@ def _spread_above(pixels: NDArray[Any]) -> float:
     return 3 * 1.4826 * float(np.median(above - median)) if above.size else 0.0
 
 
-def _correlated(image: Image, axis: str, value: float) -> str:
+def _correlated(image: Image, axis: str, figures: Mapping[str, float]) -> str:
+    value, across = figures[axis], figures.get("x" if axis == "y" else "y", 0.0)
+    if across < CORRELATED:
+        better = "Along the other axis it is independent: method structn2v, which hides the whole line, suits it."
+    else:
+        better = (
+            "It is correlated along the other axis too: if neighbouring frames show the same, method n2n, which learns "
+            "from them, suits it, whatever the noise is like in space."
+        )
     return (
         f"The noise of {image.title} is correlated between neighbouring pixels: {value:.2f} at a distance of one "
         f"pixel along {axis}, measured from frame to frame. Noise2Void does not suit such data: it predicts a pixel "
-        "from its neighbours, so it takes correlated noise for signal and keeps it. A method that masks the "
-        "correlated neighbours too (structN2V) or one for repeated frames (Noise2Noise) suits them; this version has "
-        "neither. Averaging frames helps as well."
+        f"from its neighbours, so it takes correlated noise for signal and keeps it. {better}"
     )
 
 

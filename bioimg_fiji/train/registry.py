@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from bioimg_fiji.errors import ParameterError
+from bioimg_fiji.train.care import Care
 from bioimg_fiji.train.method import Method
+from bioimg_fiji.train.n2n import Noise2Noise
 from bioimg_fiji.train.n2v import Noise2Void
+from bioimg_fiji.train.n2v2 import N2V2
+from bioimg_fiji.train.structn2v import StructN2V
 
-METHODS: dict[str, Method] = {method.name: method for method in (Noise2Void(),)}
+METHODS: dict[str, Method] = {
+    method.name: method for method in (Noise2Void(), N2V2(), StructN2V(), Noise2Noise(), Care())
+}
 
 
 def method_named(name: str) -> Method:

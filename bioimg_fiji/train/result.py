@@ -18,7 +18,8 @@ from bioimg_fiji.nets.export import to_onnx
 class TrainedModel:
     """A trained network.
 
-    It maps (raw - mean) / std to (denoised - mean) / std; both steps belong to the package's pre- and postprocessing.
+    It maps (raw - mean) / std to (result - out_mean) / out_std; both steps belong to the package's pre- and
+    postprocessing.
 
     Parameters
     ----------
@@ -28,6 +29,8 @@ class TrainedModel:
         float32 weights on the CPU.
     mean, std
         Affine scale of the training data, raw units.
+    out_mean, out_std
+        The same of what it learnt to give; None: as the raw ones.
     axes
         Spatial axes of a sample, "yx" or "zyx".
     sample
@@ -50,6 +53,14 @@ class TrainedModel:
     history: tuple[float, ...]
     validation: tuple[tuple[int, float], ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    out_mean: float | None = None
+    out_std: float | None = None
+
+    @property
+    def out_scale(self) -> tuple[float, float]:
+        """Standard deviation and mean of what it gives: `result * std + mean`."""
+        mean = self.mean if self.out_mean is None else self.out_mean
+        return (self.std if self.out_std is None else self.out_std), mean
 
     @property
     def halo(self) -> tuple[int, ...]:
@@ -91,5 +102,6 @@ class TrainedModel:
         with torch.inference_mode():
             output = self.network()(torch.from_numpy(scaled)[None, None])[0, 0].numpy()
         window = tuple(slice(0, size) for size in raw.shape)
-        result: NDArray[np.float32] = (output[window] * np.float32(self.std) + np.float32(self.mean)).astype(np.float32)
+        gain, offset = self.out_scale
+        result: NDArray[np.float32] = (output[window] * np.float32(gain) + np.float32(offset)).astype(np.float32)
         return result

@@ -38,6 +38,7 @@ def train(
     images: Sequence[Image],
     config: TrainConfig,
     *,
+    targets: Sequence[Image] = (),
     job: Job | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -50,6 +51,8 @@ def train(
         Raw images; see `bioimg_fiji.train.data.prepare` for what is a sample.
     config
         Parameters.
+    targets
+        What the images should become, one for each, for the methods that learn from pairs (care).
     job
         Receives progress (figures `loss` and `seconds_left`) and notes, and may cancel.
     checkpoint
@@ -71,9 +74,9 @@ def train(
     job = job or Job()
     method = method_named(config.method)
     job.progress("Looking at the images")
-    source = method.source(images, config)
-    findings = _look(method, images, config, job)
-    kwargs = network_arguments(source.data.smallest, source.in_channels, config)
+    source = method.source(images, config, targets)
+    findings = _look(method, images, config, targets, job)
+    kwargs = network_arguments(source.data.smallest, source.in_channels, config, source.network)
     identity = {"config": _decisive(config), "data": source.data.sha256, "network": kwargs}
     device = _device(config.device)
     began = time.monotonic()
@@ -94,6 +97,8 @@ def train(
         state_dict=loop.averaged_weights(),
         mean=source.data.mean,
         std=source.data.std,
+        out_mean=source.data.out_mean,
+        out_std=source.data.out_std,
         axes="zyx"[-config.dims :],
         sample=_sample(source.data, divisor(ARCHITECTURE, kwargs)),
         history=tuple(loop.history),
@@ -103,9 +108,11 @@ def train(
     )
 
 
-def _look(method: Method, images: Sequence[Image], config: TrainConfig, job: Job) -> list[Finding]:
+def _look(
+    method: Method, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image], job: Job
+) -> list[Finding]:
     """Tell the user what speaks against the method; refuse when much does and the user has not said to go on."""
-    findings = method.look(images, config)
+    findings = method.look(images, config, targets)
     for finding in findings:
         if finding.severity is Severity.UNSUITABLE and not config.force:
             raise UnsuitableMethodError(

@@ -43,7 +43,7 @@ def test_correlation_along_one_axis_is_measured_and_refused(axis: str) -> None:
     assert abs(finding.figures[other]) < 0.02
     assert f"along {axis}" in finding.sentence
     assert "movie" in finding.sentence
-    assert "structN2V" in finding.sentence
+    assert "structn2v" in finding.sentence
 
 
 def test_a_method_that_does_not_need_an_axis_independent_is_not_refused_for_it() -> None:

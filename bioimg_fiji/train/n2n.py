@@ -1,0 +1,108 @@
+"""Noise2Noise: learn to denoise from repeated exposures of the same scene (Lehtinen et al., ICML 2018).
+
+One noisy image has to become another noisy image of the same scene. The noise of the second cannot be told from the
+first, so with the squared error the answer tends to the expected value, whatever the noise is like in space. Movies
+whose neighbouring frames show nearly the same serve as repeats; what moves or flashes from frame to frame is averaged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from bioimg_fiji.errors import ImageError
+from bioimg_fiji.image import Image
+from bioimg_fiji.train import noise_check
+from bioimg_fiji.train.config import TrainConfig
+from bioimg_fiji.train.data import no_targets, prepare
+from bioimg_fiji.train.pairs import PairSource
+
+CHANGES = 1.3
+"""Ratio of the differences' variance at two frames' distance and at one from which frames are no repeats."""
+
+
+class Noise2Noise:
+    """Noise2Noise on movies (neighbouring frames), or on several images of the same scene."""
+
+    name = "n2n"
+    paper = "Lehtinen et al., Noise2Noise, ICML 2018, doi:10.48550/arXiv.1803.04189"
+
+    def look(
+        self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()
+    ) -> list[noise_check.Finding]:
+        """Look for frames that differ by more than noise, and for clipped intensities."""
+        del config, targets
+        found = [each for each in noise_check.look(images, independent_in=()) if each.code != "correlated_noise"]
+        changes = [ratio for ratio in map(_change, images) if ratio is not None and ratio > CHANGES]
+        if changes:
+            sentence = (
+                "Frames that are two apart differ more than neighbouring ones (variance of the difference "
+                f"{max(changes):.2f} times as large): what moves or flashes will be smoothed over neighbouring frames. "
+                "For signals that are to be measured frame by frame, method n2v is safer."
+            )
+            found.append(noise_check.Finding("changing", noise_check.Severity.NOTE, sentence, {"ratio": max(changes)}))
+        return found
+
+    def source(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> PairSource:
+        """Prepare the data.
+
+        Raises
+        ------
+        ImageError
+            When there are no two frames, nor two images of one shape.
+        """
+        no_targets(targets, self.name)
+        pairs = _pairs(images, config)
+        data = prepare(images, config)
+        # Every exposure is a target of its neighbours: what is held out of one is held out of all.
+        firsts = np.cumsum([0, *(_count(image, config) for image in images)])
+        scene = np.searchsorted(firsts, np.arange(len(data.samples)), side="right") - 1
+        if len(pairs) and all(_frames(image) == 1 for image in images):
+            scene = np.zeros_like(scene)
+        held_out = tuple(data.held_out[firsts[number]] for number in scene)
+        data = dataclasses.replace(data, held_out=held_out)
+        return PairSource(data, data.samples, pairs, None, config)
+
+
+def _frames(image: Image) -> int:
+    return image.size("t")
+
+
+def _count(image: Image, config: TrainConfig) -> int:
+    return int(np.prod(image.ordered("btczyx").shape[: -config.dims]))
+
+
+def _pairs(images: Sequence[Image], config: TrainConfig) -> list[tuple[int, int]]:
+    """Pair neighbouring frames; without frames, each image with the next. Both ways."""
+    first, found, numbers = 0, [], []
+    for image in images:
+        shape = image.ordered("btczyx").shape[: -config.dims]
+        index = np.arange(int(np.prod(shape))).reshape(shape) + first
+        first += index.size
+        numbers.append(index)
+        found += list(zip(index[:, :-1].ravel().tolist(), index[:, 1:].ravel().tolist(), strict=True))
+    if not found:
+        shapes = {image.shape for image in images}
+        if len(images) < 2 or len(shapes) > 1:
+            raise ImageError(
+                "Noise2Noise needs two exposures of the same scene: a movie, or several images of one shape.",
+                fix="Give a movie (say axes=tyx if ImageJ takes it for a stack), or use method n2v.",
+                got=[list(image.shape) for image in images],
+            )
+        for one, other in itertools.pairwise(numbers):
+            found += list(zip(one.ravel().tolist(), other.ravel().tolist(), strict=True))
+    return [*found, *((b, a) for a, b in found)]
+
+
+def _change(image: Image) -> float | None:
+    """Compare frames that are two apart with neighbouring ones; None for fewer than three frames."""
+    frames = image.ordered("tbczyx")
+    if len(frames) < 3:
+        return None
+    chosen = np.unique(np.linspace(0, len(frames) - 3, min(len(frames) - 2, 64)).round().astype(int))
+    near = [np.var(frames[t + 1].astype(np.float64) - frames[t]) for t in chosen]
+    far = [np.var(frames[t + 2].astype(np.float64) - frames[t]) for t in chosen]
+    return float(np.mean(far) / np.mean(near)) if np.mean(near) > 0 else None
