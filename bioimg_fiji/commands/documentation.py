@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bioimg_fiji.package import About
 
-TITLES = {"n2v": "Noise2Void"}
-PAPERS = {"n2v": {"text": "Krull et al. 2019, Noise2Void", "doi": "10.1109/CVPR.2019.00223"}}
+TITLES = {"n2v": "Noise2Void", "n2v2": "N2V2", "structn2v": "StructN2V", "n2n": "Noise2Noise", "care": "CARE"}
+PAPERS = {
+    "n2v": {"text": "Krull et al. 2019, Noise2Void", "doi": "10.1109/CVPR.2019.00223"},
+    "n2v2": {"text": "Hoeck et al. 2022, N2V2", "doi": "10.1007/978-3-031-25069-9_33"},
+    "structn2v": {"text": "Broaddus et al. 2020, StructN2V", "doi": "10.1109/ISBI45749.2020.9098336"},
+    "n2n": {"text": "Lehtinen et al. 2018, Noise2Noise", "doi": "10.48550/arXiv.1803.04189"},
+    "care": {"text": "Weigert et al. 2018, CARE", "doi": "10.1038/s41592-018-0216-7"},
+}
 UNET = {"text": "Ronneberger et al. 2015, U-Net", "doi": "10.1007/978-3-319-24574-4_28"}
 
 
@@ -28,12 +34,17 @@ def describe(provenance: Mapping[str, Any], image: str) -> About:
 
     method = TITLES.get(provenance["method"], provenance["method"])
     cite = [entry for entry in (PAPERS.get(provenance["method"]), UNET) if entry]
+    paired = provenance["method"] == "care"
+    what = "Restores" if paired else "Denoises"
     return About(
         name=f"{method} {image}",
-        description=f"Denoises images like {image}; trained on it by {method} with bioimg-fiji.",
+        description=f"{what} images like {image}; trained on it by {method} with bioimg-fiji.",
         documentation=_readme(provenance, image, method),
         cite=tuple(cite),
-        tags=("denoising", "self-supervised", provenance["method"], "unet", "fiji", "bioimg-fiji"),
+        tags=(
+            *(("restoration",) if paired else ("denoising", "self-supervised")),
+            *(provenance["method"], "unet", "fiji", "bioimg-fiji"),
+        ),
         provenance=provenance,
     )
 
@@ -46,10 +57,19 @@ def _readme(provenance: Mapping[str, Any], image: str, method: str) -> str:
         if validation is not None
         else "No pixels were held out."
     )
+    if provenance["method"] == "care":
+        learnt = "what it should give was shown to it, and its result is in the units of those images."
+        judge = "Compare the result with a target image that was not used for the training."
+    else:
+        learnt = "no clean data were used. The model takes and gives raw intensities."
+        judge = (
+            "There is no ground truth: look at the difference between the noisy and the denoised image,\n"
+            "which should have no structure."
+        )
     return f"""# {method} model of {image}
 
 Trained by {method} ({provenance["paper"]}) with bioimg-fiji, on {data["samples"]} plane(s) of `{image}`:
-no clean data were used. The model takes and gives raw intensities: the affine normalisation
+{learnt} The affine normalisation
 (mean {data["mean"]:.6g}, standard deviation {data["std"]:.6g}) and its inverse are part of the package.
 
 ## Use
@@ -61,8 +81,7 @@ It suits images of the same kind, taken with the same camera, gain and magnifica
 
 ## Validation
 
-{checked} There is no ground truth: look at the difference between the noisy and the denoised image,
-which should have no structure.
+{checked} {judge}
 
 ## Training
 

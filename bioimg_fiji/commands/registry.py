@@ -21,7 +21,7 @@ ENTRY_POINTS = "bioimg_fiji.commands"
 MENU = "Plugins>BioImg"
 """Menu of the built-in commands."""
 
-BUILTIN = ("bioimg_fiji.commands.builtin", "bioimg_fiji.commands.batch", "bioimg_fiji.commands.models")
+BUILTIN = tuple(f"bioimg_fiji.commands.{name}" for name in ("builtin", "training", "batch", "models"))
 _log = logging.getLogger(__name__)
 _commands: dict[str, Command] = {}
 _loaded = False

@@ -129,27 +129,21 @@ class BlurPool(nn.Module):
     def __init__(self, steps: Sequence[int]) -> None:
         super().__init__()
         self.steps = tuple(steps)
-        self.ndim = len(self.steps)
-        kernel = torch.ones(())
-        for step in self.steps:
-            line = torch.tensor([0.25, 0.5, 0.25] if step > 1 else [1.0])
-            kernel = kernel[..., None] * line
-        self.register_buffer("kernel", kernel[None, None], persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (b, c, ...) to the same with each size divided by its step."""
-        after = [side for step in reversed(self.steps) for side in (0, step - 1)]
-        around = [side for step in reversed(self.steps) for side in (step - 1, step - 1)]
-        largest = nn.functional.max_pool2d if self.ndim == 2 else nn.functional.max_pool3d
-        convolve = nn.functional.conv2d if self.ndim == 2 else nn.functional.conv3d
-        x = largest(nn.functional.pad(x, after, mode="replicate"), self.steps, stride=1)
-        x = nn.functional.pad(x, around, mode="replicate")
-        kernel: torch.Tensor = self.kernel  # type: ignore[assignment]
-        channels = x.shape[1]
-        output: torch.Tensor = convolve(
-            x, kernel.to(x.dtype).expand(channels, *kernel.shape[1:]), stride=self.steps, groups=channels
-        )
-        return output
+        """Map (b, c, ...) to the same with each size divided by its step; at the border the last pixel is repeated."""
+        axes = [axis for axis, step in enumerate(self.steps, 2) if step > 1]
+        for axis in axes:
+            x = torch.maximum(x, torch.cat([_along(x, axis, 1, None), _along(x, axis, -1, None)], dim=axis))
+        for axis in axes:
+            x = torch.cat([_along(x, axis, 0, 1), x, _along(x, axis, -1, None)], dim=axis)
+            sides = _along(x, axis, 0, -2, 2) + _along(x, axis, 2, None, 2)
+            x = 0.25 * sides + 0.5 * _along(x, axis, 1, -1, 2)
+        return x
+
+
+def _along(x: torch.Tensor, axis: int, start: int, stop: int | None, step: int = 1) -> torch.Tensor:
+    return x[(slice(None),) * axis + (slice(start, stop, step),)]
 
 
 def divisor(ndim: int = 2, depth: int = 2, scale: Sequence[int] | None = None, **_others: object) -> tuple[int, ...]:

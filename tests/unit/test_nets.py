@@ -22,6 +22,8 @@ CASES = [
     {"ndim": 2, "depth": 3, "padding": "reflect"},
     {"ndim": 3, "depth": 1},
     {"ndim": 3, "depth": 2, "scale": [1, 2, 2]},
+    {"ndim": 2, "depth": 2, "pooling": "blur", "top_skip": False},
+    {"ndim": 3, "depth": 2, "scale": [1, 2, 2], "pooling": "blur", "top_skip": False},
 ]
 SMALL = {"filters": 2}
 
