@@ -1,0 +1,83 @@
+"""The commands that train, from keys to a package that runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bioimg_fiji.commands import find
+from bioimg_fiji.errors import ImageError, ParameterError, UnsuitableMethodError
+from bioimg_fiji.image import Image, Scale
+from bioimg_fiji.package import open_package
+from bioimg_fiji.train import TrainConfig, noise_check, synthetic
+from bioimg_fiji.train.structn2v import line_of
+
+SHORT = {"steps": 3, "batch_size": 2, "patch": 32}
+
+
+def movie(frames: int = 8, axis: str = "", scale: float = 1.0) -> Image:
+    """Give exposures of one scene; with `axis`, noise that three neighbours along it share."""
+    rng = np.random.default_rng(0)
+    scene = synthetic.phantom(96, seed=1)
+    pixels = np.stack([synthetic.expose(scene, rng) for _ in range(frames)])
+    if axis:
+        noise = rng.normal(0, 12, pixels.shape)
+        place = {"y": 1, "x": 2}[axis]
+        pixels = pixels + sum(np.roll(noise, step, place) for step in (-1, 0, 1)) / np.sqrt(3)
+    return Image((pixels * scale).astype(np.float32), "tyx", title="movie.tif", scales={"x": Scale(0.3, "µm")})
+
+
+@pytest.mark.parametrize("method", ["n2v", "n2v2", "structn2v", "n2n"])
+def test_every_method_gives_a_package_that_runs(method: str, tmp_path: Path) -> None:
+    values = {"image": movie(), "method": method, "model": tmp_path / "m.zip", **SHORT}
+    if method == "structn2v":
+        values |= {"noise_axis": "x", "noise_span": 5}
+    done = find("train_denoiser").run(values)
+    assert done.images["output"].shape == (8, 96, 96)
+    assert done.images["output"].scale("x") == Scale(0.3, "µm")
+    package = open_package(tmp_path / "m.zip")
+    assert package.own["provenance"]["method"] == method
+    assert set(package.weights) == {"onnx", "pytorch_state_dict"}
+    again = find("run_model").run({"image": movie(), "model": tmp_path / "m.zip"}).images["output"]
+    np.testing.assert_allclose(again.pixels, done.images["output"].pixels, rtol=1e-5)
+
+
+def test_pairs_give_a_package_in_the_units_of_the_targets(tmp_path: Path) -> None:
+    poor, good = movie(), movie(scale=20.0)
+    values = {"image": poor, "target": good, "model": tmp_path / "m.zip", **SHORT, "steps": 60}
+    done = find("train_restoration").run(values)
+    restored = done.images["output"]
+    assert restored.title == "movie-restored"
+    np.testing.assert_allclose(restored.pixels.mean(), good.pixels.mean(), rtol=0.05)
+    assert "units of those images" in (open_package(tmp_path / "m.zip").root / "README.md").read_text()
+    with pytest.raises(ParameterError, match="target is missing"):
+        find("train_restoration").run({"image": poor, "model": tmp_path / "m.zip"})
+    with pytest.raises(ImageError, match="does not match"):
+        find("train_restoration").run({**values, "target": movie(3)})
+
+
+@pytest.mark.parametrize("axis", ["y", "x"])
+def test_the_lines_of_the_noise_are_measured(axis: str) -> None:
+    image = movie(axis=axis)
+    reach = noise_check.reach([image])
+    other = {"y": "x", "x": "y"}[axis]
+    assert reach == {axis: 2, other: 0}
+    config = TrainConfig(method="structn2v")
+    assert line_of([image], config) == (axis, 5)
+    assert line_of([image], TrainConfig(method="structn2v", noise_span=9)) == (axis, 9)
+
+
+def test_where_there_are_no_lines_structn2v_says_so(tmp_path: Path) -> None:
+    values = {"image": movie(), "method": "structn2v", "model": tmp_path / "m.zip", **SHORT}
+    with pytest.raises(UnsuitableMethodError, match="no line to hide") as caught:
+        find("train_denoiser").run(values)
+    assert "n2v" in caught.value.fix
+
+
+def test_the_finding_names_the_method_that_suits(tmp_path: Path) -> None:
+    values = {"image": movie(axis="x"), "model": tmp_path / "m.zip", **SHORT}
+    with pytest.raises(UnsuitableMethodError, match="method structn2v, which hides the whole line, suits it"):
+        find("train_denoiser").run(values)
+    find("train_denoiser").run({**values, "method": "structn2v", "apply": False})
