@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 FOREGROUND = ("foreground", "interior", "object", "nucle", "cell", "mask", "fg")
 BOUNDARY = ("bound", "border", "contour", "membrane", "edge", "outline")
 BACKGROUND = ("background", "bg")
+DISTANCE = ("distance",)
 """Parts of channels' names that tell what a channel is for."""
 
 _LARGEST_SHORT = 65535
@@ -63,7 +64,8 @@ def label(output: Image, names: Sequence[str], axes: str, rule: ObjectRule | Non
 
     Labels stay as they are. A mask (one value besides 0) is divided into connected pieces, corners included, and so
     is the foreground above the threshold. Where the model tells boundaries, the pieces of foreground without boundary
-    are seeds, and grow over the foreground by a watershed.
+    are seeds, and grow over the foreground by a watershed. A channel of the distance to an object's border, 1 in its
+    middle, serves as boundaries turned over.
 
     Parameters
     ----------
@@ -105,6 +107,8 @@ def label(output: Image, names: Sequence[str], axes: str, rule: ObjectRule | Non
     for index, order in _elements(letters, found.shape, axes):
         foreground = _turned(pixels[channels[0]][index], order)
         boundary = None if channels[1] is None else _turned(pixels[channels[1]][index], order)
+        if boundary is not None and _is_distance(names[channels[1] or 0]):
+            boundary = 1 - boundary
         _turned(found[index], order)[...] = _objects(foreground, boundary, rule)
     largest = int(found.max(initial=0))
     if largest > _LARGEST_FLOAT:
@@ -192,6 +196,8 @@ _POSITIONS = {"b": "Position", "t": "Frame", "c": "Channel", "z": "Slice"}
 def _channels(names: Sequence[str], rule: ObjectRule) -> tuple[int, int | None]:
     """Tell the channels of the foreground and, if there is one, of the boundary."""
     boundary = _channel("boundary", rule.boundary, names) if rule.boundary else _named(names, BOUNDARY)
+    if boundary is None:
+        boundary = _named(names, DISTANCE)
     if rule.foreground:
         return _channel("foreground", rule.foreground, names), boundary
     if len(names) == 1:
@@ -217,6 +223,10 @@ def _channel(field: str, given: str, names: Sequence[str]) -> int:
     if given.isdigit() and 1 <= int(given) <= len(names):
         return int(given) - 1
     raise ParameterError.of(field, f"a number from 1 to {len(names)} or one of {_listed(names)}", given)
+
+
+def _is_distance(name: str) -> bool:
+    return any(part in name.lower() for part in DISTANCE)
 
 
 def _listed(names: Sequence[str]) -> str:

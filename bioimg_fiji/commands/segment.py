@@ -33,19 +33,27 @@ def with_objects(
     """
     images: dict[str, Image] = dict(found.images)
     tables = {name: Table(values.columns, values.rows) for name, values in found.tables.items()}
-    if not (keys.labels or keys.rois or keys.table):
-        return images, tables
+    asked = {"labels": keys.labels, "rois": keys.rois, "table": keys.table}
+    if not any(asked.values()):
+        if not package.own.get("labels"):
+            return images, tables
+        asked["labels"] = True  # our own packages that segment give objects, not probabilities
     if "output" not in images:
         raise ParameterError(
             f"{package.name} gives no image, so there are no objects.",
             fix="Leave out labels, rois and table.",
             field="labels",
         )
-    return _asked(images, tables, image, package, keys)
+    return _asked(images, tables, image, package, keys, asked)
 
 
 def _asked(
-    images: dict[str, Image], tables: dict[str, Table], image: Image, package: ModelPackage, keys: ObjectKeys
+    images: dict[str, Image],
+    tables: dict[str, Table],
+    image: Image,
+    package: ModelPackage,
+    keys: ObjectKeys,
+    asked: Mapping[str, bool],
 ) -> tuple[dict[str, Image], dict[str, Table]]:
     from bioimg_fiji.objects import ObjectRule, label, measure, outlines
 
@@ -57,13 +65,13 @@ def _asked(
     names = ("",) if channel is None else channel.channel_names or ("",)
     labels = label(images.pop("output"), names, axes, rule)
     shown: dict[str, Image] = {}
-    if keys.labels:
+    if asked["labels"]:
         shown["labels"] = dataclasses.replace(labels, title=f"{image.name}-labels")
-    if keys.rois:
+    if asked["rois"]:
         _check_size(labels, source)
         outlined = dataclasses.replace(source, overlay=source.overlay + outlines(labels, source), roi=b"")
         shown["rois"] = dataclasses.replace(outlined, title=f"{image.name}-rois")
-    if keys.table:
+    if asked["table"]:
         figures = measure(labels, source, axes)
         tables = {OBJECTS: Table(figures.columns, figures.rows, figures.units), **tables}
     main: Mapping[str, Image] = {"output": shown.pop(next(iter(shown)))} if shown else {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +35,9 @@ TOLERANCE = 1e-4
 _SMALLEST = 64
 """Least size along y and x that packages tell; other software makes its tiles of it."""
 
+_EPS = 1e-6
+"""What the operation zero_mean_unit_variance adds to the standard deviation."""
+
 _LEAST_STD = 1e-3
 """Below it the 1e-6 that the operation fixed_zero_mean_unit_variance adds to `std` would be felt."""
 
@@ -55,6 +58,10 @@ class Trained(Protocol):
     @property
     def out_scale(self) -> tuple[float, float]: ...  # noqa: D102
     @property
+    def per_image(self) -> bool: ...  # noqa: D102
+    @property
+    def channels(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
     def axes(self) -> str: ...  # noqa: D102
     @property
     def halo(self) -> tuple[int, ...]: ...  # noqa: D102
@@ -70,7 +77,7 @@ def export(trained: Trained, about: About, target: Path, output: str = "denoised
     Parameters
     ----------
     trained
-        Network that maps (raw - mean) / std to (result - out_mean) / out_std, one channel in and out, with a raw crop
+        Network that maps (raw - mean) / std to (result - out_mean) / out_std, one channel in, with a raw crop
         of the data in `sample` (axes `trained.axes`).
     about
         What people want to know; `provenance` is kept in the package's configuration.
@@ -97,7 +104,8 @@ def export(trained: Trained, about: About, target: Path, output: str = "denoised
     config = {
         "bioimageio": {"reproducibility_tolerance": [_tolerance(result)]},
         "bioimg_fiji": {
-            "values": "input" if trained.out_scale == (trained.std, trained.mean) else "target",
+            "values": _values(trained),
+            **({"labels": True} if trained.channels else {}),
             "sizes": {letter: dataclasses.asdict(rule) for letter, rule in rules.items()},
             "provenance": dict(about.provenance),
         },
@@ -112,6 +120,13 @@ def export(trained: Trained, about: About, target: Path, output: str = "denoised
         config=config,
     )
     return write_package(new, target, verify)
+
+
+def _values(trained: Trained) -> str:
+    """Tell what the results are: in the unit of the input, of other images, or probabilities."""
+    if trained.channels:
+        return "probability"
+    return "input" if trained.out_scale == (trained.std, trained.mean) else "target"
 
 
 def verify(package: ModelPackage) -> None:
@@ -177,7 +192,9 @@ def _reference(trained: Trained, raw: Array) -> Array:
 
     network = build(trained.architecture, trained.kwargs)
     network.load_state_dict(dict(trained.state_dict))
-    scaled = ((raw.astype(np.float64) - trained.mean) / trained.std).astype(np.float32)
+    values = raw.astype(np.float64)
+    mean, std = (values.mean(), values.std() + _EPS) if trained.per_image else (trained.mean, trained.std)
+    scaled = ((values - mean) / std).astype(np.float32)
     with torch.inference_mode():
         result = network.eval().cpu()(torch.from_numpy(scaled)).numpy()
     gain, offset = trained.out_scale
@@ -190,11 +207,15 @@ def _input(trained: Trained, raw: Array) -> NewTensor:
         for letter, step in zip(trained.axes, trained.divisor, strict=True)
     ]
     mean, std = float(trained.mean), float(trained.std)
-    if std >= _LEAST_STD:
-        op: dict[str, Any] = {"id": "fixed_zero_mean_unit_variance", "kwargs": {"mean": mean, "std": std}}
+    op: dict[str, Any]
+    if trained.per_image:
+        axes = ["channel", *trained.axes]
+        op = {"id": "zero_mean_unit_variance", "kwargs": {"axes": axes, "eps": _EPS}}
+    elif std >= _LEAST_STD:
+        op = {"id": "fixed_zero_mean_unit_variance", "kwargs": {"mean": mean, "std": std}}
     else:
         op = {"id": "scale_linear", "kwargs": {"gain": 1 / std, "offset": -mean / std}}
-    return NewTensor(INPUT, _axes("intensity", space), (op,), raw, "Intensities as the microscope gave them")
+    return NewTensor(INPUT, _axes(("intensity",), space), (op,), raw, "Intensities as the microscope gave them")
 
 
 def _output(trained: Trained, result: Array, name: str) -> NewTensor:
@@ -204,11 +225,14 @@ def _output(trained: Trained, result: Array, name: str) -> NewTensor:
     ]
     gain, offset = map(float, trained.out_scale)
     ops = [] if (gain, offset) == (1.0, 0.0) else [{"id": "scale_linear", "kwargs": {"gain": gain, "offset": offset}}]
-    return NewTensor(name, _axes(name, space), tuple(ops), result, "Intensities in the units of the input")
+    if trained.channels:
+        about = "For each pixel, whether it belongs to an object, and how far it lies from the border (1: the middle)"
+        return NewTensor(name, _axes(trained.channels, space), tuple(ops), result, about)
+    return NewTensor(name, _axes((name,), space), tuple(ops), result, "Intensities in the units of the input")
 
 
-def _axes(channel: str, space: list[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    return ({"type": "batch"}, {"type": "channel", "channel_names": [channel]}, *space)
+def _axes(channels: Sequence[str], space: list[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    return ({"type": "batch"}, {"type": "channel", "channel_names": list(channels)}, *space)
 
 
 def _weights(trained: Trained, source: str, factory: str) -> dict[str, dict[str, Any]]:

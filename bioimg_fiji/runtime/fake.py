@@ -137,6 +137,8 @@ class _Random:
     halo: tuple[int, ...]
     divisor: tuple[int, ...]
     sample: Array
+    per_image: bool = False
+    channels: tuple[str, ...] = ()
 
     @property
     def out_scale(self) -> tuple[float, float]:

@@ -31,6 +31,10 @@ class Source(Protocol):
     in_channels: int
     network: Mapping[str, Any]
     """Arguments of the network that the method needs to be other than the configuration's."""
+    per_image: bool
+    """Whether each image is normalised by its own mean and standard deviation."""
+    channels: tuple[str, ...]
+    """Names of what the network gives, where that is more than one channel."""
 
     def batch(self, step: int) -> Batch:
         """Give the batch of a step, a function of the seed and the step alone."""

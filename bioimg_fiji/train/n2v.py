@@ -52,6 +52,8 @@ class Noise2VoidSource:
 
     in_channels = 1
     network: Mapping[str, Any] = {}
+    per_image = False
+    channels: tuple[str, ...] = ()
     quarter_turns = True
 
     def __init__(self, data: TrainingData, config: TrainConfig) -> None:

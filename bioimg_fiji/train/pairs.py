@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bioimg_fiji.nets import divisor
 from bioimg_fiji.train.config import TrainConfig
-from bioimg_fiji.train.data import TrainingData
+from bioimg_fiji.train.data import Block, TrainingData
 from bioimg_fiji.train.design import ARCHITECTURE, network_arguments
 from bioimg_fiji.train.method import Batch
 from bioimg_fiji.train.randomness import Purpose, generator
@@ -40,6 +40,8 @@ class PairSource:
 
     in_channels = 1
     network: Mapping[str, Any] = {}
+    per_image = False
+    channels: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class PairSource:
             sample = self.data.samples[first]
             place = random_place(sample.shape, self._size, rng)
             free = ~inside(self.data.held_out[first], place, sample.shape)
-            chosen.append(turned([sample[place], self._targets[second][place], free], rng))
+            chosen.append(turned([*self.patches(first, second, place), free], rng))
         return self._batch(chosen)
 
     def validation(self) -> list[Batch]:
@@ -80,13 +82,18 @@ class PairSource:
             sample, block = self.data.samples[first], self.data.held_out[first]
             assert block is not None
             place = place_around(block, sample.shape, self._size)
-            chosen.append([sample[place], self._targets[second][place], inside(block, place, sample.shape)])
+            chosen.append([*self.patches(first, second, place), inside(block, place, sample.shape)])
         return [self._batch(chosen)]
 
+    def patches(self, first: int, second: int, place: Block) -> list[NDArray[np.float32]]:
+        """Give the normalised input and, channel by channel, the normalised target of a patch."""
+        wanted = self.data.normalised_target(self._targets[second][place])
+        return [self.data.normalised(self.data.samples[first][place]), wanted]
+
     def _batch(self, chosen: Sequence[Sequence[NDArray[Any]]]) -> Batch:
-        raw, wanted, weights = (np.stack(each) for each in zip(*chosen, strict=True))
-        inputs, targets = self.data.normalised(raw), self.data.normalised_target(wanted)
-        return Batch(inputs[:, None], targets[:, None], weights[:, None].astype(np.float32))
+        inputs, *targets, weights = (np.stack(each) for each in zip(*chosen, strict=True))
+        counted = np.repeat(weights[:, None].astype(np.float32), len(targets), axis=1)
+        return Batch(inputs[:, None], np.stack(targets, axis=1), counted)
 
 
 def _sha256(data: TrainingData, targets: Sequence[NDArray[Any]], pairs: Sequence[tuple[int, int]]) -> str:

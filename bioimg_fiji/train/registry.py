@@ -8,10 +8,11 @@ from bioimg_fiji.train.method import Method
 from bioimg_fiji.train.n2n import Noise2Noise
 from bioimg_fiji.train.n2v import Noise2Void
 from bioimg_fiji.train.n2v2 import N2V2
+from bioimg_fiji.train.segmentation import Segmentation
 from bioimg_fiji.train.structn2v import StructN2V
 
 METHODS: dict[str, Method] = {
-    method.name: method for method in (Noise2Void(), N2V2(), StructN2V(), Noise2Noise(), Care())
+    method.name: method for method in (Noise2Void(), N2V2(), StructN2V(), Noise2Noise(), Care(), Segmentation())
 }
 
 

@@ -31,6 +31,10 @@ class TrainedModel:
         Affine scale of the training data, raw units.
     out_mean, out_std
         The same of what it learnt to give; None: as the raw ones.
+    per_image
+        Whether each image is normalised by its own mean and standard deviation instead.
+    channels
+        Names of what it gives, where that is more than one channel.
     axes
         Spatial axes of a sample, "yx" or "zyx".
     sample
@@ -53,6 +57,8 @@ class TrainedModel:
     history: tuple[float, ...]
     validation: tuple[tuple[int, float], ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    per_image: bool = False
+    channels: tuple[str, ...] = ()
     out_mean: float | None = None
     out_std: float | None = None
 
@@ -89,19 +95,29 @@ class TrainedModel:
         return to_onnx(self.architecture, self.kwargs, self.state_dict)
 
     def denoise(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Give the first channel of `outputs`."""
+        first: NDArray[np.float32] = self.outputs(pixels)[0]
+        return first
+
+    def outputs(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Run the network on one whole sample, raw units in and out (`bioimg_fiji.predict` does large images by tiles).
 
         Parameters
         ----------
         pixels
             Any size, axes `axes`; it is padded by reflection to a multiple of `divisor`.
+
+        Returns
+        -------
+        float32 (c, axes ...).
         """
         raw = np.asarray(pixels, np.float64)
         pads = [(0, -size % step) for size, step in zip(raw.shape, self.divisor, strict=True)]
-        scaled = ((np.pad(raw, pads, mode="reflect") - self.mean) / self.std).astype(np.float32)
+        mean, std = (raw.mean(), raw.std() + 1e-6) if self.per_image else (self.mean, self.std)
+        scaled = ((np.pad(raw, pads, mode="reflect") - mean) / std).astype(np.float32)
         with torch.inference_mode():
-            output = self.network()(torch.from_numpy(scaled)[None, None])[0, 0].numpy()
-        window = tuple(slice(0, size) for size in raw.shape)
+            output = self.network()(torch.from_numpy(scaled)[None, None])[0].numpy()
+        window = (slice(None), *(slice(0, size) for size in raw.shape))
         gain, offset = self.out_scale
         result: NDArray[np.float32] = (output[window] * np.float32(gain) + np.float32(offset)).astype(np.float32)
         return result

@@ -97,6 +97,8 @@ def train(
         state_dict=loop.averaged_weights(),
         mean=source.data.mean,
         std=source.data.std,
+        per_image=source.per_image,
+        channels=source.channels,
         out_mean=source.data.out_mean,
         out_std=source.data.out_std,
         axes="zyx"[-config.dims :],

@@ -1,0 +1,133 @@
+"""Segmentation of objects from annotated images: a U-Net tells foreground and distance to the border.
+
+The network learns two values for each pixel by the squared error: 1 inside objects, and the distance to the object's
+border, as a share of its largest (Ronneberger 2015; Naylor et al. 2019, for nuclei). Middles of objects are then seeds
+of a watershed over the foreground, which divides those that touch (`bioimg_fiji.objects`). Each image is normalised by
+its own mean and standard deviation: labels have no unit, and exposures may differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioimg_fiji.errors import ImageError
+from bioimg_fiji.image import Image
+from bioimg_fiji.train.config import TrainConfig
+from bioimg_fiji.train.data import Block, TrainingData, prepare
+from bioimg_fiji.train.noise_check import Finding
+from bioimg_fiji.train.pairs import PairSource
+
+CHANNELS = ("foreground", "distance")
+FEWEST = 3
+"""Objects below which there is nothing to learn from."""
+
+
+class Segmentation:
+    """Objects from label images of the same size as the images, numbered from 1; 0 is background."""
+
+    name = "segmentation"
+    paper = "Naylor et al., Segmentation by regression of the distance map, IEEE TMI 2019, doi:10.1109/TMI.2018.2865709"
+
+    def look(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> list[Finding]:
+        """Find nothing: any noise suits this method."""
+        del images, config, targets
+        return []
+
+    def source(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> SegmentationSource:
+        """Prepare the data.
+
+        Raises
+        ------
+        ImageError
+            When an image has no labels of its shape, labels are no whole numbers, or there are fewer than `FEWEST`.
+        """
+        if len(targets) != len(images):
+            raise ImageError(
+                f"There are {len(images)} images and {len(targets)} label images; each image needs one.",
+                fix="Give as many label images as images, in the same order.",
+            )
+        labels: list[NDArray[np.int64]] = []
+        for image, target in zip(images, targets, strict=True):
+            labels += _planes(image, target, config.dims)
+        count = sum(len(np.unique(each[each > 0])) for each in labels)
+        if count < FEWEST:
+            raise ImageError(
+                f"There are {count} objects in the label images; a training needs at least {FEWEST}.",
+                fix="Annotate more objects: all of those in a region, not some of them.",
+            )
+        data = prepare(images, config)
+        return SegmentationSource(data, [described(each) for each in labels], config)
+
+
+class SegmentationSource(PairSource):
+    """Patches of images, each normalised by its image, with foreground and distance."""
+
+    network: Mapping[str, Any] = {"out_channels": len(CHANNELS)}
+    per_image = True
+    channels: tuple[str, ...] = CHANNELS
+
+    def __init__(self, data: TrainingData, labels: Sequence[NDArray[np.float32]], config: TrainConfig) -> None:
+        pairs = [(index, index) for index in range(len(data.samples))]
+        super().__init__(data, labels, pairs, (0.0, 1.0), config)
+        self._moments = [(float(s.mean(dtype=np.float64)), float(s.std(dtype=np.float64)) or 1.0) for s in data.samples]
+
+    def patches(self, first: int, second: int, place: Block) -> list[NDArray[np.float32]]:
+        """Give the normalised input, the foreground and the distance."""
+        mean, std = self._moments[first]
+        inputs = ((self.data.samples[first][place] - np.float64(mean)) / std).astype(np.float32)
+        return [inputs, *(channel[place] for channel in self._targets[second])]
+
+
+def described(labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Give what the network learns of a label image (axes ...): float32 (foreground and distance, axes ...).
+
+    The distance is that to the nearest pixel of another object or of the background, as a share of the object's
+    largest; objects that touch have their border between them.
+    """
+    from scipy import ndimage
+    from skimage.segmentation import find_boundaries
+
+    borders: NDArray[np.bool_] = find_boundaries(labels, mode="inner")  # type: ignore[no-untyped-call]
+    inside = labels > 0
+    distance = ndimage.distance_transform_edt(inside & ~borders) + inside
+    numbers, places = np.unique(labels, return_inverse=True)
+    largest = np.asarray(ndimage.maximum(distance, places.reshape(labels.shape), np.arange(len(numbers))))
+    share = distance / np.maximum(largest, 1)[places.reshape(labels.shape)]
+    return np.stack([inside, share * inside]).astype(np.float32)
+
+
+def _planes(image: Image, target: Image, dims: int) -> list[NDArray[np.int64]]:
+    """Give the labels of each sample; those of one channel serve all channels of the image."""
+    sizes = [(image.size(axis), target.size(axis)) for axis in "btczyx"]
+    if any(one not in (other, 1) and other != 1 for one, other in sizes) or image.size("y") != target.size("y"):
+        raise _unlike(image, target)
+    pixels = target.ordered("btczyx")
+    if pixels.dtype.kind == "f":
+        if not np.array_equal(pixels, np.round(pixels)):
+            raise ImageError(
+                f"{target.title} has values that are no whole numbers: it is no label image.",
+                fix="Give an image whose pixels are the numbers of the objects, 0 for background.",
+                field="target",
+            )
+    elif pixels.dtype.kind not in "ui":
+        raise ImageError(f"{target.title} is a mask; objects need numbers.", fix="Label it first (Analyze Particles).")
+    if pixels.min(initial=0) < 0:
+        raise ImageError(f"{target.title} has labels below 0.", fix="Give 0 to the background.", field="target")
+    shape = image.ordered("btczyx").shape
+    if shape[-2:] != pixels.shape[-2:]:
+        raise _unlike(image, target)
+    whole = np.broadcast_to(pixels, shape).astype(np.int64)
+    return list(whole.reshape(-1, *whole.shape[-dims:]))
+
+
+def _unlike(image: Image, target: Image) -> ImageError:
+    return ImageError(
+        f"{target.title} (axes {target.axes}, {target.shape}) does not match {image.title} "
+        f"(axes {image.axes}, {image.shape}).",
+        fix="Labels and image must have the same pixels.",
+        field="target",
+    )
