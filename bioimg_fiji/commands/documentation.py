@@ -9,14 +9,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bioimg_fiji.package import About
 
-TITLES = {"n2v": "Noise2Void", "n2v2": "N2V2", "structn2v": "StructN2V", "n2n": "Noise2Noise", "care": "CARE"}
+TITLES = {
+    "n2v": "Noise2Void",
+    "n2v2": "N2V2",
+    "structn2v": "StructN2V",
+    "n2n": "Noise2Noise",
+    "care": "CARE",
+    "segmentation": "Segmentation",
+}
 PAPERS = {
     "n2v": {"text": "Krull et al. 2019, Noise2Void", "doi": "10.1109/CVPR.2019.00223"},
     "n2v2": {"text": "Hoeck et al. 2022, N2V2", "doi": "10.1007/978-3-031-25069-9_33"},
     "structn2v": {"text": "Broaddus et al. 2020, StructN2V", "doi": "10.1109/ISBI45749.2020.9098336"},
     "n2n": {"text": "Lehtinen et al. 2018, Noise2Noise", "doi": "10.48550/arXiv.1803.04189"},
+    "segmentation": {"text": "Naylor et al. 2019, distance maps", "doi": "10.1109/TMI.2018.2865709"},
     "care": {"text": "Weigert et al. 2018, CARE", "doi": "10.1038/s41592-018-0216-7"},
 }
+KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "care": ("Restores", ("restoration",)),
+    "segmentation": ("Finds objects in", ("segmentation", "instance-segmentation")),
+}
+"""What other methods than denoisers do, and the tags for it."""
+
 UNET = {"text": "Ronneberger et al. 2015, U-Net", "doi": "10.1007/978-3-319-24574-4_28"}
 
 
@@ -34,15 +48,14 @@ def describe(provenance: Mapping[str, Any], image: str) -> About:
 
     method = TITLES.get(provenance["method"], provenance["method"])
     cite = [entry for entry in (PAPERS.get(provenance["method"]), UNET) if entry]
-    paired = provenance["method"] == "care"
-    what = "Restores" if paired else "Denoises"
+    what, tags = KINDS.get(provenance["method"], ("Denoises", ("denoising", "self-supervised")))
     return About(
         name=f"{method} {image}",
         description=f"{what} images like {image}; trained on it by {method} with bioimg-fiji.",
         documentation=_readme(provenance, image, method),
         cite=tuple(cite),
         tags=(
-            *(("restoration",) if paired else ("denoising", "self-supervised")),
+            *tags,
             *(provenance["method"], "unet", "fiji", "bioimg-fiji"),
         ),
         provenance=provenance,
@@ -57,7 +70,10 @@ def _readme(provenance: Mapping[str, Any], image: str, method: str) -> str:
         if validation is not None
         else "No pixels were held out."
     )
-    if provenance["method"] == "care":
+    if provenance["method"] == "segmentation":
+        learnt = "it gives the foreground and the distance to the border of objects, which become labels."
+        judge = "Compare the labels with objects that were not used for the training."
+    elif provenance["method"] == "care":
         learnt = "what it should give was shown to it, and its result is in the units of those images."
         judge = "Compare the result with a target image that was not used for the training."
     else:

@@ -61,7 +61,7 @@ def _asked(
     axes = "zyx" if "z" in tensor.letters and images["output"].size("z") > 1 else "yx"
     channel = tensor.axis("c")
     source = image.with_axes(keys_axes) if (keys_axes := getattr(keys, "axes", None)) else image
-    rule = ObjectRule(keys.foreground or "", keys.boundary or "", keys.threshold, keys.minimum_size)
+    rule = ObjectRule(keys.foreground or "", keys.boundary or "", keys.threshold, keys.minimum_size or _told(package))
     names = ("",) if channel is None else channel.channel_names or ("",)
     labels = label(images.pop("output"), names, axes, rule)
     shown: dict[str, Image] = {}
@@ -76,6 +76,13 @@ def _asked(
         tables = {OBJECTS: Table(figures.columns, figures.rows, figures.units), **tables}
     main: Mapping[str, Image] = {"output": shown.pop(next(iter(shown)))} if shown else {}
     return {**main, **shown, **images}, tables
+
+
+def _told(package: ModelPackage) -> int:
+    """Give the size of the smallest objects as our own packages tell it."""
+    own = package.own.get("labels")
+    size = own.get("minimum_size") if isinstance(own, Mapping) else None
+    return size if type(size) is int and size > 0 else 0
 
 
 def _check_size(labels: Image, image: Image) -> None:

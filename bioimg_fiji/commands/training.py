@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bioimg_fiji import settings
 from bioimg_fiji.commands.documentation import describe
-from bioimg_fiji.commands.keys import Device, axes_key, device_key
+from bioimg_fiji.commands.keys import Device, ObjectKeys, axes_key, device_key
 from bioimg_fiji.commands.parameters import ImageInput, Parameters, key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result
+from bioimg_fiji.commands.segment import with_objects
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.files import check_folder
 from bioimg_fiji.jobs import Job
@@ -104,6 +105,20 @@ class TrainRestoration(Training):
     apply: bool = key(True, title="Restore the image", help="Run the trained model on the image and show the result.")
 
 
+class TrainSegmentation(Training):
+    """Parameters of `train_segmentation`."""
+
+    image: ImageInput = key(title="Image", help="The image with objects; all of them must be annotated.")
+    target: ImageInput | None = key(
+        None, title="Label image", help="The objects, numbered from 1; without one, the areas of the image's overlay."
+    )
+    model: Path = key(
+        title="Save model as", widget="save", suffix=".zip", help="Where the trained model package is written."
+    )
+    quality: Quality = quality_key()
+    apply: bool = key(True, title="Segment the image", help="Run the trained model on the image and show the labels.")
+
+
 @command(id="train_denoiser", title="BioImg Train Denoiser...", menu=MENU)
 def train_denoiser(parameters: TrainDenoiser, job: Job) -> Result:
     """Train a denoiser on the image itself, without clean data, and save it as a bioimage.io model package."""
@@ -119,6 +134,17 @@ def train_restoration(parameters: TrainRestoration, job: Job) -> Result:
     config = _config(parameters, parameters.quality, method="care")
     targets = (_with_axes(parameters.target, parameters),)
     return _trained(parameters, parameters.image, targets, config, parameters.model, parameters.apply, job)
+
+
+@command(id="train_segmentation", title="BioImg Train Segmentation...", menu=MENU)
+def train_segmentation(parameters: TrainSegmentation, job: Job) -> Result:
+    """Train a segmentation on annotated objects, and save it as a bioimage.io model package that gives labels."""
+    from bioimg_fiji.drawn import labels_of
+
+    config = _config(parameters, parameters.quality, method="segmentation")
+    given = parameters.target
+    target = labels_of(_with_axes(parameters.image, parameters)) if given is None else _with_axes(given, parameters)
+    return _trained(parameters, parameters.image, (target,), config, parameters.model, parameters.apply, job)
 
 
 def _trained(
@@ -143,11 +169,13 @@ def _trained(
     package = export(trained, describe(trained.provenance, image.name), target, OUTPUTS.get(config.method, "denoised"))
     checkpoint.unlink(missing_ok=True)
     figures: dict[str, float | int | str | bool] = dict(trained.provenance["figures"])
-    images = dict(predict(image, package, job=job).images) if apply else {}
+    images: dict[str, Image] = {}
+    if apply:
+        images, _ = with_objects(predict(image, package, job=job), image, package, ObjectKeys())
     return Result(images=images, figures=figures, files={"model": target})
 
 
-OUTPUTS = {"care": "restored"}
+OUTPUTS = {"care": "restored", "segmentation": "objects"}
 """With what the titles of results end, where that is not "denoised"."""
 
 

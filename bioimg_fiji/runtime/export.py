@@ -62,6 +62,8 @@ class Trained(Protocol):
     @property
     def channels(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
+    def objects(self) -> Mapping[str, int]: ...  # noqa: D102
+    @property
     def axes(self) -> str: ...  # noqa: D102
     @property
     def halo(self) -> tuple[int, ...]: ...  # noqa: D102
@@ -105,7 +107,7 @@ def export(trained: Trained, about: About, target: Path, output: str = "denoised
         "bioimageio": {"reproducibility_tolerance": [_tolerance(result)]},
         "bioimg_fiji": {
             "values": _values(trained),
-            **({"labels": True} if trained.channels else {}),
+            **({"labels": dict(trained.objects)} if trained.objects else {}),
             "sizes": {letter: dataclasses.asdict(rule) for letter, rule in rules.items()},
             "provenance": dict(about.provenance),
         },

@@ -139,6 +139,7 @@ class _Random:
     sample: Array
     per_image: bool = False
     channels: tuple[str, ...] = ()
+    objects: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def out_scale(self) -> tuple[float, float]:

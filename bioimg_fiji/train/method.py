@@ -35,6 +35,8 @@ class Source(Protocol):
     """Whether each image is normalised by its own mean and standard deviation."""
     channels: tuple[str, ...]
     """Names of what the network gives, where that is more than one channel."""
+    objects: Mapping[str, int]
+    """How objects are found in it ("minimum_size", pixels); empty for what has none."""
 
     def batch(self, step: int) -> Batch:
         """Give the batch of a step, a function of the seed and the step alone."""

@@ -54,6 +54,7 @@ class Noise2VoidSource:
     network: Mapping[str, Any] = {}
     per_image = False
     channels: tuple[str, ...] = ()
+    objects: Mapping[str, int] = {}
     quarter_turns = True
 
     def __init__(self, data: TrainingData, config: TrainConfig) -> None:

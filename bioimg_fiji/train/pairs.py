@@ -42,6 +42,7 @@ class PairSource:
     network: Mapping[str, Any] = {}
     per_image = False
     channels: tuple[str, ...] = ()
+    objects: Mapping[str, int] = {}
 
     def __init__(
         self,

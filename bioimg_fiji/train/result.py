@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,8 @@ class TrainedModel:
         Whether each image is normalised by its own mean and standard deviation instead.
     channels
         Names of what it gives, where that is more than one channel.
+    objects
+        How objects are found in it ("minimum_size", pixels); empty for what has none.
     axes
         Spatial axes of a sample, "yx" or "zyx".
     sample
@@ -59,6 +62,7 @@ class TrainedModel:
     provenance: dict[str, Any] = field(default_factory=dict)
     per_image: bool = False
     channels: tuple[str, ...] = ()
+    objects: Mapping[str, int] = field(default_factory=dict)
     out_mean: float | None = None
     out_std: float | None = None
 

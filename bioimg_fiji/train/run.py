@@ -99,6 +99,7 @@ def train(
         std=source.data.std,
         per_image=source.per_image,
         channels=source.channels,
+        objects=dict(source.objects),
         out_mean=source.data.out_mean,
         out_std=source.data.out_std,
         axes="zyx"[-config.dims :],

@@ -22,6 +22,8 @@ from bioimg_fiji.train.noise_check import Finding
 from bioimg_fiji.train.pairs import PairSource
 
 CHANNELS = ("foreground", "distance")
+SPECK = 0.25
+"""Part of a small object's size (of the 5th percentile) below which what is found is taken for a speck."""
 FEWEST = 3
 """Objects below which there is nothing to learn from."""
 
@@ -60,7 +62,9 @@ class Segmentation:
                 fix="Annotate more objects: all of those in a region, not some of them.",
             )
         data = prepare(images, config)
-        return SegmentationSource(data, [described(each) for each in labels], config)
+        areas = np.concatenate([np.bincount(each.ravel())[1:] for each in labels])
+        smallest = max(1, round(float(np.percentile(areas[areas > 0], 5)) * SPECK))
+        return SegmentationSource(data, [described(each) for each in labels], smallest, config)
 
 
 class SegmentationSource(PairSource):
@@ -70,8 +74,11 @@ class SegmentationSource(PairSource):
     per_image = True
     channels: tuple[str, ...] = CHANNELS
 
-    def __init__(self, data: TrainingData, labels: Sequence[NDArray[np.float32]], config: TrainConfig) -> None:
+    def __init__(
+        self, data: TrainingData, labels: Sequence[NDArray[np.float32]], smallest: int, config: TrainConfig
+    ) -> None:
         pairs = [(index, index) for index in range(len(data.samples))]
+        self.objects = {"minimum_size": smallest}
         super().__init__(data, labels, pairs, (0.0, 1.0), config)
         self._moments = [(float(s.mean(dtype=np.float64)), float(s.std(dtype=np.float64)) or 1.0) for s in data.samples]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from bioimg_fiji.commands import find
 from bioimg_fiji.errors import ImageError, ParameterError, UnsuitableMethodError
 from bioimg_fiji.image import Image, Scale
+from bioimg_fiji.objects import outlines
 from bioimg_fiji.package import open_package
 from bioimg_fiji.train import TrainConfig, noise_check, synthetic
 from bioimg_fiji.train.structn2v import line_of
@@ -81,3 +83,49 @@ def test_the_finding_names_the_method_that_suits(tmp_path: Path) -> None:
     with pytest.raises(UnsuitableMethodError, match="method structn2v, which hides the whole line, suits it"):
         find("train_denoiser").run(values)
     find("train_denoiser").run({**values, "method": "structn2v", "apply": False})
+
+
+def cells(count: int = 12) -> tuple[Image, Image]:
+    """Give an image of bright discs in noise, and their labels."""
+    rng = np.random.default_rng(2)
+    labels = np.zeros((128, 128), np.uint16)
+    rows, columns = np.mgrid[:128, :128]
+    for number in range(count):
+        y, x = 16 + 32 * (number // 4) + rng.integers(-4, 5), 16 + 32 * (number % 4) + rng.integers(-4, 5)
+        labels[(rows - y) ** 2 + (columns - x) ** 2 < rng.integers(7, 13) ** 2] = number + 1
+    pixels = rng.poisson(20 + 60 * (labels > 0)).astype(np.uint16)
+    image = Image(pixels, "yx", title="cells.tif", scales={"x": Scale(0.5, "µm"), "y": Scale(0.5, "µm")})
+    return image, image.with_pixels(labels)
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_objects_are_learnt_from_labels_or_from_what_is_drawn(drawn: bool, tmp_path: Path) -> None:
+    image, labels = cells()
+    marked = dataclasses.replace(image, overlay=outlines(labels, image)) if drawn else image
+    values = {"image": marked, "model": tmp_path / "m.zip", "steps": 150, "batch_size": 4, "patch": 64}
+    done = find("train_segmentation").run(values if drawn else values | {"target": labels})
+    found = done.images["output"]
+    assert found.title == "cells-labels"
+    assert int(found.pixels.max()) == 12
+    assert ((found.pixels > 0) == (labels.pixels > 0)).mean() > 0.97
+    again = find("run_model").run({"image": image, "model": tmp_path / "m.zip", "labels": True, "table": True})
+    np.testing.assert_array_equal(again.images["output"].pixels, found.pixels)
+    assert len(again.tables["objects"].rows) == 12
+    channel = open_package(tmp_path / "m.zip").outputs[0].axis("c")
+    assert channel is not None
+    assert channel.channel_names == ("foreground", "distance")
+
+
+def test_labels_that_are_none_are_refused(tmp_path: Path) -> None:
+    image, labels = cells()
+    values = {"image": image, "model": tmp_path / "m.zip", **SHORT}
+    wrong = {
+        "no areas in its overlay": None,
+        "no whole numbers": labels.with_pixels(labels.pixels * 0.5),
+        "at least 3": labels.with_pixels((labels.pixels == 1).astype(np.uint8)),
+        "does not match": Image(labels.pixels[:, :64], "yx"),
+        "is a mask": labels.with_pixels(labels.pixels > 0),
+    }
+    for message, target in wrong.items():
+        with pytest.raises(ImageError, match=message):
+            find("train_segmentation").run(values | ({} if target is None else {"target": target}))
