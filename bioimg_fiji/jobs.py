@@ -11,9 +11,10 @@ States::
 
 from __future__ import annotations
 
+import base64
 import enum
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +70,77 @@ class Progress:
         return cls(data["message"], data["current"], data["maximum"], dict(data.get("figures", {})))
 
 
+@dataclass(frozen=True)
+class Preview:
+    """Two pictures of one place, to be shown with the same contrast.
+
+    Parameters
+    ----------
+    step
+        Where on the curves it was made.
+    names
+        What each picture shows, for example "before" and "after".
+    shape
+        Of each picture (y, x), pixels.
+    display
+        Values shown black and white.
+    pixels
+        Of each picture: float32, little-endian, C order.
+    """
+
+    step: float
+    names: tuple[str, ...]
+    shape: tuple[int, int]
+    display: tuple[float, float]
+    pixels: tuple[bytes, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the JSON form that the protocol sends (pixels in base64)."""
+        return {
+            "step": self.step,
+            "names": list(self.names),
+            "shape": list(self.shape),
+            "display": list(self.display),
+            "pixels": [base64.b64encode(each).decode("ascii") for each in self.pixels],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Preview:
+        """Read `to_json`'s form."""
+        height, width = data["shape"]
+        low, high = data["display"]
+        pixels = tuple(base64.b64decode(each) for each in data["pixels"])
+        return cls(data["step"], tuple(data["names"]), (height, width), (low, high), pixels)
+
+
+@dataclass(frozen=True)
+class Live:
+    """What can be looked at while a job runs: curves over its steps, and a preview of its result.
+
+    `curves` are points (step, value) by name ("loss", "validation"), thinned where there are many. `finishable` tells
+    whether `Job.finish` would end the work early with the best result so far.
+    """
+
+    curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    preview: Preview | None = None
+    finishable: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the JSON form that the protocol sends."""
+        return {
+            "curves": {name: [[float(x), float(y)] for x, y in points] for name, points in self.curves.items()},
+            "preview": None if self.preview is None else self.preview.to_json(),
+            "finishable": self.finishable,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Live:
+        """Read `to_json`'s form."""
+        curves = {name: tuple((x, y) for x, y in points) for name, points in data["curves"].items()}
+        preview = None if data["preview"] is None else Preview.from_json(data["preview"])
+        return cls(curves, preview, data["finishable"])
+
+
 class Job:
     """The worker's handle: it reports progress, gives notes to the user and asks whether it should stop.
 
@@ -78,16 +150,21 @@ class Job:
         Called with each `Progress`, on the worker's thread.
     on_note
         Called with each sentence meant for the user (a warning, a decision that was taken).
+    on_live
+        Called with each `Live`, on the worker's thread; the work makes none when nobody looks.
     """
 
     def __init__(
         self,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
+        on_live: Callable[[Live], None] | None = None,
     ) -> None:
         self._on_progress = on_progress or (lambda _: None)
         self._on_note = on_note or (lambda _: None)
+        self._on_live = on_live
         self._cancel = threading.Event()
+        self._finish = threading.Event()
 
     def progress(self, message: str, current: float = 0, maximum: float = 0, **figures: float) -> None:
         """Report where the work stands, then raise `JobCancelledError` if the user asked to stop."""
@@ -97,6 +174,25 @@ class Job:
     def note(self, sentence: str) -> None:
         """Tell the user a sentence that outlives the progress line."""
         self._on_note(sentence)
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks at what `show` is given."""
+        return self._on_live is not None
+
+    def show(self, live: Live) -> None:
+        """Show curves and a preview; they take the place of those shown before."""
+        if self._on_live is not None:
+            self._on_live(live)
+
+    def finish(self) -> None:
+        """Ask the work to end early with the best result so far (any thread); work that cannot goes on."""
+        self._finish.set()
+
+    @property
+    def finishing(self) -> bool:
+        """Whether the user asked to end early with what there is."""
+        return self._finish.is_set()
 
     def cancel(self) -> None:
         """Ask the work to stop (any thread)."""

@@ -29,7 +29,7 @@ def options_for(command: Command, leave_out: Iterable[str] = ()) -> list[click.P
     return [
         _option(name, entry, required=name in required)
         for name, entry in properties.items()
-        if not entry.get("x-image") and name not in left_out
+        if not (entry.get("x-image") or entry.get("x-images")) and name not in left_out
     ]
 
 

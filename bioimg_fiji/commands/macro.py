@@ -35,7 +35,7 @@ def record(command: Command, values: Mapping[str, Any]) -> str:
     full = {}
     for name, entry in schema(command.parameters)["properties"].items():
         value = values.get(name, entry.get("default"))
-        if not entry.get("x-image") and value is not None:
+        if not (entry.get("x-image") or entry.get("x-images")) and value is not None:
             full[name] = value
     return format_line(full)
 

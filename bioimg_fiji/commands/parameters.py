@@ -33,6 +33,10 @@ ImageInput = Annotated[Image, _ImageMarker]
 """Type of a parameter that is an image: the active one in Fiji, a file in a shell."""
 
 
+ImageList = tuple[ImageInput, ...]
+"""Type of a parameter that is any number of images: the values `key.0`, `key.1`, … or a sequence."""
+
+
 class Parameters(BaseModel):
     """Base of every command's parameters: frozen, no unknown keys, defaults checked."""
 
@@ -44,6 +48,11 @@ class Parameters(BaseModel):
     def image_keys(cls) -> list[str]:
         """Keys of the image inputs, in their order."""
         return [name for name, entry in schema(cls)["properties"].items() if entry.get("x-image")]
+
+    @classmethod
+    def image_list_keys(cls) -> list[str]:
+        """Keys of the lists of image inputs, in their order."""
+        return [name for name, entry in schema(cls)["properties"].items() if entry.get("x-images")]
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Parameters:
@@ -59,7 +68,7 @@ class Parameters(BaseModel):
         known = schema(cls)["properties"]
         aliases = {alias: name for name, entry in known.items() for alias in entry.get("x-aliases", ())}
         renamed: dict[str, Any] = {}
-        for name, value in values.items():
+        for name, value in _with_lists(values, known).items():
             target = aliases.get(name, name)
             if target not in known:
                 raise _unknown(name, list(known))
@@ -83,6 +92,7 @@ def key(
     suffix: str = "",
     expert: bool = False,
     aliases: tuple[str, ...] = (),
+    unless: tuple[str, ...] = (),
     **limits: Any,
 ) -> Any:
     """Declare one parameter; without a default it is required.
@@ -99,11 +109,14 @@ def key(
         Whether it belongs to the expert section.
     aliases
         Older names of the key.
+    unless
+        Of an optional image: keys, any of which makes it unnecessary; without them it is the active image.
     limits
         pydantic's ge, gt, le, lt.
     """
     extra: dict[str, Any] = {"x-expert": True} if expert else {}
     named = {"x-unit": unit, "x-widget": widget, "x-suffix": suffix, "x-aliases": list(aliases)}
+    named["x-unless"] = list(unless)
     extra |= {name: value for name, value in named.items() if value}
     return Field(default, title=title, description=help, json_schema_extra=extra, **limits)
 
@@ -116,6 +129,8 @@ def schema(parameters: type[Parameters]) -> dict[str, Any]:
     entries = sorted(raw.get("properties", {}).items(), key=lambda each: each[0] not in parameters.__annotations__)
     for order, (name, entry) in enumerate(entries):
         flat = {"x-order": order} | _flatten(entry, raw.get("$defs", {}))
+        if flat.get("items", {}).get("x-image"):
+            flat |= {"items": {"type": "string"}, "x-images": True, "default": None}
         if flat.get("default", ...) is None:
             del flat["default"]
             flat["x-optional"] = True
@@ -146,6 +161,23 @@ def _flatten(entry: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str,
     if "$ref" in entry:
         flat = _flatten(dict(definitions[entry["$ref"].rsplit("/", 1)[-1]]), definitions) | flat
     return flat
+
+
+def _with_lists(values: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather the images `key.0`, `key.1`, … of a list under its key, by their numbers."""
+    gathered: dict[str, Any] = {}
+    lists: dict[str, dict[int, Any]] = {}
+    for name, value in values.items():
+        start, dot, number = name.rpartition(".")
+        if dot and number.isdigit() and known.get(start, {}).get("x-images"):
+            lists.setdefault(start, {})[int(number)] = value
+        else:
+            gathered[name] = value
+    for name, images in lists.items():
+        if name in gathered:
+            raise ParameterError(f"{name} is given twice.", fix="Give it once.", field=name)
+        gathered[name] = tuple(images[number] for number in sorted(images))
+    return gathered
 
 
 def _unknown(name: str, known: list[str]) -> UnknownKeyError:
