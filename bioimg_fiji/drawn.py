@@ -65,6 +65,30 @@ def labels_of(image: Image) -> Image:
     return Image(found, letters, title=f"{image.name}-drawn", scales=image.scales)
 
 
+def selected(image: Image) -> Array | None:
+    """Give the pixels of an image's selection, bool (y, x); None where there is none, or one without an area.
+
+    Raises
+    ------
+    ImageError
+        When the selection lies outside the image.
+    """
+    import roifile
+
+    if not image.roi:
+        return None
+    roi = roifile.ImagejRoi.frombytes(image.roi)
+    kinds = roifile.ROI_TYPE
+    if roi.roitype not in (kinds.OVAL, kinds.RECT, kinds.POLYGON, kinds.FREEHAND, kinds.TRACED):
+        return None
+    mask = _mask(roi, image.size("y"), image.size("x"))
+    if mask is None:
+        raise ImageError(
+            f"The selection of {image.title} has no pixel of the image.", fix="Select a region inside, or nothing."
+        )
+    return mask
+
+
 def _index(roi: Any, letter: str, image: Image) -> Any:
     """Give where along an axis a region lies: everywhere, if it does not say."""
     axes = [each for each in "czt" if image.size(each) > 1 and not (each == "c" and image.rgb)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,15 +11,21 @@ from bioimg_fiji.errors import ImageError
 from bioimg_fiji.image import Image
 from bioimg_fiji.train import noise_check
 from bioimg_fiji.train.config import TrainConfig
-from bioimg_fiji.train.data import prepare
+from bioimg_fiji.train.data import TrainingData, prepare, region_of
 from bioimg_fiji.train.pairs import PairSource
+from bioimg_fiji.train.stored import Block, TrainingImage, about
 
+MOST_ENLARGED = 8
+"""Largest factor by which a target may be larger than its image."""
 ALIGNED = 2.0
 """Shift between the images of a pair from which a warning is given, pixels."""
 
 
 class Care:
-    """Supervised restoration; the result is in the units of the good images."""
+    """Supervised restoration; the result is in the units of the good images, and in their sampling.
+
+    Where the targets have 2, 3, ... times as many pixels along y, x or z, the model enlarges (super-resolution).
+    """
 
     name = "care"
     paper = "Weigert et al., Content-aware image restoration, Nature Methods 2018, doi:10.1038/s41592-018-0216-7"
@@ -39,31 +46,92 @@ class Care:
             found.append(noise_check.Finding("shifted", noise_check.Severity.NOTE, sentence, {"pixels": max(shifts)}))
         return found
 
-    def source(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> PairSource:
+    def source(
+        self, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage] = ()
+    ) -> PairSource:
         """Prepare the data.
 
         Raises
         ------
         ImageError
-            When an image has no target, or one of another shape.
+            When an image has no target, or one whose sizes are no whole multiples.
         """
         if len(targets) != len(images):
             raise ImageError(
                 f"There are {len(images)} images and {len(targets)} targets; care needs a target for each image.",
                 fix="Give as many targets as images, in the same order.",
+                field="target",
             )
-        for image, target in zip(images, targets, strict=True):
-            sizes = [(image.size(axis), target.size(axis)) for axis in "btczyx"]
-            if any(one != other for one, other in sizes):
-                raise ImageError(
-                    f"{target.title} (axes {target.axes}, {target.shape}) does not match {image.title} "
-                    f"(axes {image.axes}, {image.shape}).",
-                    fix="The images of a pair must show the same pixels.",
-                    field="target",
-                )
-        data, wanted = prepare(images, config), prepare(targets, config)
+        scales = {enlarged(about(i), about(t), config.dims) for i, t in zip(images, targets, strict=True)}
+        if len(scales) > 1:
+            raise ImageError(
+                f"The targets are enlarged by different factors: {', '.join(map(str, sorted(scales)))}.",
+                fix="Train on pairs of one factor.",
+                field="target",
+            )
+        (scale,) = scales
+        windows = [_enlarged_window(region_of(image)[0], scale) for image in images]
+        data, wanted = prepare(images, config), prepare(targets, config, windows)
         pairs = [(index, index) for index in range(len(data.samples))]
-        return PairSource(data, wanted.samples, pairs, (wanted.mean, wanted.std), config)
+        return CareSource(scale, data, wanted, pairs, config)
+
+
+class CareSource(PairSource):
+    """Patches of pairs whose targets are `scale` times as large, per spatial axis."""
+
+    def __init__(
+        self,
+        scale: tuple[int, ...],
+        data: TrainingData,
+        wanted: TrainingData,
+        pairs: Sequence[tuple[int, int]],
+        config: TrainConfig,
+    ) -> None:
+        self._scale = scale
+        network: dict[str, Any] = {"out_channels": wanted.channels}
+        self.network: Mapping[str, Any] = network | ({"out_scale": list(scale)} if max(scale) > 1 else {})
+        self.quarter_turns = scale[-1] == scale[-2]
+        self._wanted = wanted
+        super().__init__(data, wanted.samples, pairs, (wanted.mean, wanted.std), config)
+
+    @property
+    def enlarged(self) -> tuple[int, ...]:
+        """How much larger the target is than the input."""
+        return self._scale
+
+    def target_hash(self, data: TrainingData) -> str:
+        """Give the targets' hash."""
+        del data
+        return self._wanted.sha256
+
+
+def enlarged(image: Image, target: Image, dims: int) -> tuple[int, ...]:
+    """Give how many times larger a target is along each spatial axis.
+
+    Raises
+    ------
+    ImageError
+        When it does not match: another number of frames, sizes that are no multiples.
+    """
+    letters = "zyx"[-dims:]
+    fixed = [axis for axis in "btz" if axis not in letters]
+    sizes = {axis: (image.size(axis), target.size(axis)) for axis in "btzyx"}
+    fits = all(sizes[axis][0] == sizes[axis][1] for axis in fixed)
+    fits = fits and all(sizes[axis][1] % sizes[axis][0] == 0 for axis in letters)
+    factors = tuple(sizes[axis][1] // sizes[axis][0] for axis in letters)
+    if not fits or max(factors) > MOST_ENLARGED:
+        raise ImageError(
+            f"{target.title} (axes {target.axes}, {target.shape}) does not match {image.title} "
+            f"(axes {image.axes}, {image.shape}).",
+            fix="The images of a pair must show the same pixels, or the target 2, 3, ... "
+            f"{MOST_ENLARGED} times as many along y and x.",
+            field="target",
+        )
+    return factors
+
+
+def _enlarged_window(window: Block, scale: tuple[int, ...]) -> Block:
+    return tuple(slice(part.start * n, part.stop * n) for part, n in zip(window, scale[-2:], strict=True))
 
 
 def shift(image: Image, target: Image) -> float:

@@ -36,8 +36,19 @@ class TrainConfig:
         Size of a patch along z, slices (dims 3 only).
     dims
         2: every y-x plane is a sample; 3: every z-y-x volume is one.
+    channels
+        "separate": each channel has a network of its own; "joint": one network sees and gives all of them.
+    frames
+        Frames on each side that the method temporal sees besides the one to be told.
     learning_rate
-        Peak of the one-cycle schedule.
+        Peak of the schedule.
+    schedule
+        "one_cycle" (up for a tenth, then down by a cosine) or "cosine" (down from the start).
+    early_stop
+        Share of the steps after which a training without a better validation loss stops; 0 goes on to the end.
+    precision
+        "fp32"; "bf16" computes the network in bfloat16 and keeps weights, loss and result in float32; "auto" takes
+        bf16 on CUDA devices that have it.
     masked_fraction
         Share of pixels that a blind-spot method masks.
     radius
@@ -56,6 +67,9 @@ class TrainConfig:
         Of everything random.
     device
         "auto", "cpu", "cuda" or "mps".
+    together
+        Patches of a step that are computed at once; 0 finds it from the free memory. It changes no result but for the
+        order of sums.
     threads
         CPU threads; 0 leaves torch's choice.
     checkpoint_every
@@ -70,7 +84,12 @@ class TrainConfig:
     patch: int = 64
     patch_z: int = 16
     dims: int = 2
+    channels: str = "separate"
+    frames: int = 3
     learning_rate: float = 1e-3
+    schedule: str = "one_cycle"
+    early_stop: float = 0.5
+    precision: str = "auto"
     masked_fraction: float = 0.02
     radius: int = 2
     noise_axis: str = "auto"
@@ -83,6 +102,7 @@ class TrainConfig:
     held_out: float = 0.05
     seed: int = 0
     device: str = "auto"
+    together: int = 0
     threads: int = 0
     checkpoint_every: int = 50
     force: bool = False
@@ -127,6 +147,12 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "patch": ("a whole number from 16 to 1024", _whole(16, 1024)),
     "patch_z": ("a whole number from 4 to 256", _whole(4, 256)),
     "dims": ("2 or 3", _whole(2, 3)),
+    "channels": ('"separate" or "joint"', lambda v: v in ("separate", "joint")),
+    "frames": ("a whole number from 1 to 16", _whole(1, 16)),
+    "schedule": ('"one_cycle" or "cosine"', lambda v: v in ("one_cycle", "cosine")),
+    "early_stop": ("0 or at most 1", _real(0, 1, zero=True)),
+    "precision": ('"auto", "fp32" or "bf16"', lambda v: v in ("auto", "fp32", "bf16")),
+    "together": ("a whole number of at least 0", _whole(0, 1024)),
     "learning_rate": ("above 0 and at most 1", _real(0, 1)),
     "masked_fraction": ("above 0 and at most 0.1", _real(0, 0.1)),
     "radius": ("a whole number from 1 to 16", _whole(1, 16)),

@@ -11,67 +11,93 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bioimg_fiji.drawn import selected
 from bioimg_fiji.errors import AxesError, ImageError, ImageTooSmallError, ParameterError
 from bioimg_fiji.image import Image
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.randomness import Purpose, generator
+from bioimg_fiji.train.stored import Block, Sample, StoredSample, TrainingImage, about, blocks_of, samples_of
 
 MINIMUM_SIDE = 32
 """Smallest y and x size, pixels: below it a patch holds little but its border."""
 MINIMUM_DEPTH = 4
 """Smallest z size of a volume, slices."""
 
-Block = tuple[slice, ...]
+_BLOCK = 512
+_MEASURED_BLOCKS = 256
+"""Blocks of samples in files that are read for the scale and the hash; smaller files are read whole."""
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """Samples to draw patches from.
 
-    `samples` are views of the images' own pixels, (y, x) or (z, y, x), in raw units; `held_out` has one block per
-    sample that is never a target, or None; `mean` and `std` are those of all samples, raw units; `out_mean` and
-    `out_std` those of the targets, where they are others.
+    `samples` are (c, (z,) y, x), in raw units: views of the images' own pixels, or parts of a file that are read when
+    they are asked for. `held_out` has one block ((z,) y, x) per sample that is never a target, or None; `regions` a
+    mask (y, x) of what is to be learnt from, or None for everything. `mean` and `std` are those of all samples, raw
+    units, one for each channel, or one for all; `names` are those of the channels; `out_mean` and `out_std` those of the targets, where they are others.
     """
 
-    samples: tuple[NDArray[Any], ...]
+    samples: tuple[Sample, ...]
     held_out: tuple[Block | None, ...]
-    mean: float
-    std: float
+    regions: tuple[NDArray[np.bool_] | None, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     sha256: str
-    out_mean: float | None = None
-    out_std: float | None = None
+    names: tuple[str, ...] = ("intensity",)
+    out_mean: tuple[float, ...] | None = None
+    out_std: tuple[float, ...] | None = None
+
+    @property
+    def channels(self) -> int:
+        """Channels of each sample."""
+        return self.samples[0].shape[0]
 
     @property
     def smallest(self) -> tuple[int, ...]:
-        """Smallest size of any sample along each axis."""
-        return tuple(min(sizes) for sizes in zip(*(s.shape for s in self.samples), strict=True))
+        """Smallest size of any sample along each spatial axis."""
+        return tuple(min(sizes) for sizes in zip(*(s.shape[1:] for s in self.samples), strict=True))
 
     def normalised(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """Give (pixels - mean) / std."""
-        return ((pixels - np.float64(self.mean)) / self.std).astype(np.float32)
+        """Give (pixels - mean) / std of (..., c, (z,) y, x)."""
+        return _scaled(pixels, self.mean, self.std, len(self.smallest))
 
     def normalised_target(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Give (pixels - mean) / std, those of the targets."""
-        mean, std = self.out_scale
-        return ((pixels - np.float64(mean)) / std).astype(np.float32)
+        return _scaled(pixels, *self.out_scale, len(self.smallest))
 
     @property
-    def out_scale(self) -> tuple[float, float]:
-        """Mean and standard deviation of the targets."""
-        mean = self.mean if self.out_mean is None else self.out_mean
-        return mean, self.std if self.out_std is None else self.out_std
+    def out_scale(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Means and standard deviations of the targets."""
+        return self.out_mean or self.mean, self.out_std or self.std
 
 
-def prepare(images: Sequence[Image], config: TrainConfig) -> TrainingData:
+def _scaled(pixels: NDArray[Any], mean: Sequence[float], std: Sequence[float], dims: int) -> NDArray[np.float32]:
+    shape = (-1,) + (1,) * dims
+    centre, spread = np.reshape(np.asarray(mean, np.float64), shape), np.reshape(np.asarray(std, np.float64), shape)
+    return ((pixels - centre) / spread).astype(np.float32)
+
+
+def prepare(images: Sequence[TrainingImage], config: TrainConfig, windows: Sequence[Block] = ()) -> TrainingData:
     """Check the images and make training data of them.
 
-    Every channel, frame and (for two dimensions) slice is a sample of its own. One affine scale, from all pixels,
-    serves all of them: it belongs to the model, so intensities stay comparable between images.
+    Every frame and (for two dimensions) slice is a sample of its own, with all its channels. A selection limits what
+    is learnt from. One affine scale for each channel, from all pixels, serves all images: it belongs to the model, so
+    intensities stay comparable between images.
+
+    Parameters
+    ----------
+    images
+        In memory or in files.
+    config
+        Parameters.
+    windows
+        Part of y and x to be used of each image instead of its selection.
 
     Raises
     ------
     AxesError
-        When a volume is asked for and there is no z.
+        When a volume is asked for and there is no z, or images differ in their channels.
     ImageTooSmallError
         When a side is below `MINIMUM_SIDE`, or z below `MINIMUM_DEPTH`.
     ImageError
@@ -79,15 +105,46 @@ def prepare(images: Sequence[Image], config: TrainConfig) -> TrainingData:
     """
     if not images:
         raise ImageError("There is no image to train on.", fix="Give at least one.")
-    samples = tuple(sample for image in images for sample in _samples(image, config.dims))
-    mean, std = _moments(samples)
-    if std == 0:
-        raise ImageError(f"All pixels have the value {mean:g}: there is nothing to learn.", fix="Choose another image.")
-    blocks = tuple(_held_out(sample.shape, config, index) for index, sample in enumerate(samples))
-    return TrainingData(samples, blocks, mean, std, _sha256(samples))
+    _refuse_mixed(images)
+    samples: list[Sample] = []
+    regions: list[NDArray[np.bool_] | None] = []
+    for number, image in enumerate(images):
+        window, mask = (windows[number], None) if windows else region_of(image)
+        _refuse_unusable(image, config.dims, window)
+        found = samples_of(image, config.dims, window)
+        samples += found
+        regions += [mask] * len(found)
+    measured = _measure(samples, config)
+    blocks = tuple(_held_out(sample.shape[1:], config, index) for index, sample in enumerate(samples))
+    return TrainingData(tuple(samples), blocks, tuple(regions), *measured, channel_names(about(images[0])))
 
 
-def no_targets(targets: Sequence[Image], method: str) -> None:
+def region_of(image: TrainingImage) -> tuple[Block, NDArray[np.bool_] | None]:
+    """Give the part of y and x that is selected, and the mask within it where it is no rectangle."""
+    one = about(image)
+    mask = selected(one) if one.roi else None
+    if mask is None:
+        return (slice(0, one.size("y")), slice(0, one.size("x"))), None
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    window = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    inner = mask[window]
+    return window, None if inner.all() else inner
+
+
+def channel_names(image: Image) -> tuple[str, ...]:
+    """Give a name for each channel of an image, all different."""
+    count = image.size("c")
+    if count == 1:
+        return ("intensity",)
+    if image.rgb:
+        return ("red", "green", "blue")
+    named = [channel.name for channel in image.channels]
+    if len(named) == count == len(set(named)) and all(named):
+        return tuple(named)
+    return tuple(f"channel {number}" for number in range(1, count + 1))
+
+
+def no_targets(targets: Sequence[TrainingImage], method: str) -> None:
     """Refuse targets that a method would not use.
 
     Raises
@@ -96,45 +153,93 @@ def no_targets(targets: Sequence[Image], method: str) -> None:
         When there are any.
     """
     if targets:
-        raise ParameterError.of("target", f"nothing: {method} learns from the image alone", targets[0].title)
-
-
-def _samples(image: Image, dims: int) -> list[NDArray[Any]]:
-    _refuse_unusable(image, dims)
-    array = image.ordered("btczyx")
-    tail = array.shape[-dims:]
-    return list(array.reshape(-1, *tail))
-
-
-def _refuse_unusable(image: Image, dims: int) -> None:
-    if dims == 3 and image.size("z") == 1:
-        raise AxesError(f"{image.title} has axes {image.axes!r} and no depth, but dims is 3.", fix="Train with dims 2.")
-    needed = {"y": MINIMUM_SIDE, "x": MINIMUM_SIDE} | ({"z": MINIMUM_DEPTH} if dims == 3 else {})
-    for axis, minimum in needed.items():
-        if image.size(axis) < minimum:
-            raise ImageTooSmallError(
-                f"{image.title} has {image.size(axis)} pixels along {axis}; training needs at least {minimum}.",
-                fix="Use a larger image, or a larger region of it.",
-                axis=axis,
-                minimum=minimum,
-                got=image.size(axis),
-            )
-    if image.dtype.kind == "b":
-        raise ImageError(f"{image.title} is binary; denoising needs intensities.", fix="Give the raw image.")
-    if image.dtype.kind == "f" and not bool(np.isfinite(image.pixels).all()):
-        raise ImageError(
-            f"{image.title} has NaN or infinite pixels.",
-            fix="Replace them first, for example by Process > Noise > Remove NaNs.",
+        raise ParameterError.of(
+            "target", f"nothing: {method} learns from the image alone", about(targets[0]).title
         )
 
 
-def _moments(samples: Sequence[NDArray[Any]]) -> tuple[float, float]:
-    """Give mean and standard deviation over all pixels, from those of the samples."""
-    counts = np.array([s.size for s in samples], np.float64)
-    means = np.array([s.mean(dtype=np.float64) for s in samples])
-    variances = np.array([s.var(dtype=np.float64) for s in samples])
-    mean = float((counts * means).sum() / counts.sum())
-    return mean, math.sqrt(float((counts * (variances + (means - mean) ** 2)).sum() / counts.sum()))
+def _refuse_mixed(images: Sequence[TrainingImage]) -> None:
+    first, *others = (about(image) for image in images)
+    for other in others:
+        if other.size("c") != first.size("c"):
+            raise AxesError(
+                f"{first.title} has {first.size('c')} channels and {other.title} has {other.size('c')}.",
+                fix="Train on images of the same channels, or duplicate the ones to be used.",
+                axis="c",
+            )
+
+
+def _refuse_unusable(image: TrainingImage, dims: int, window: Block) -> None:
+    one = about(image)
+    if dims == 3 and one.size("z") == 1:
+        raise AxesError(f"{one.title} has axes {one.axes!r} and no depth, but dims is 3.", fix="Train with dims 2.")
+    sizes = {"y": window[0].stop - window[0].start, "x": window[1].stop - window[1].start, "z": one.size("z")}
+    needed = {"y": MINIMUM_SIDE, "x": MINIMUM_SIDE} | ({"z": MINIMUM_DEPTH} if dims == 3 else {})
+    for axis, minimum in needed.items():
+        if sizes[axis] < minimum:
+            selected_only = axis in "yx" and sizes[axis] < one.size(axis)
+            raise ImageTooSmallError(
+                f"{'The selection of ' if selected_only else ''}{one.title} has {sizes[axis]} pixels along {axis}; "
+                f"training needs at least {minimum}.",
+                fix="Select a larger region, or nothing." if selected_only else "Use a larger image.",
+                axis=axis,
+                minimum=minimum,
+                got=sizes[axis],
+            )
+    if one.dtype.kind == "b":
+        raise ImageError(f"{one.title} is binary; a training needs intensities.", fix="Give the raw image.")
+    if isinstance(image, Image) and one.dtype.kind == "f" and not bool(np.isfinite(one.pixels).all()):
+        raise _not_finite(one.title)
+
+
+def _not_finite(title: str) -> ImageError:
+    return ImageError(
+        f"{title} has NaN or infinite pixels.",
+        fix="Replace them first, for example by Process > Noise > Remove NaNs.",
+    )
+
+
+def _measure(samples: Sequence[Sample], config: TrainConfig) -> tuple[tuple[float, ...], tuple[float, ...], str]:
+    """Give each channel's mean and standard deviation, and a hash of shapes, types and pixels (little-endian bytes).
+
+    Of samples in files as many blocks are read as `_MEASURED_BLOCKS`, spread evenly and drawn from the seed alone.
+    """
+    digest = hashlib.sha256()
+    counts, sums, squares = 0, np.zeros(samples[0].shape[0]), np.zeros(samples[0].shape[0])
+    shift = None
+    for sample, place in _looked_at(samples, config):
+        part = sample[place]
+        if isinstance(sample, StoredSample) and part.dtype.kind == "f" and not bool(np.isfinite(part).all()):
+            raise _not_finite(sample.source.image.title)
+        digest.update(f"{sample.shape}{place}{part.dtype.name}".encode())
+        digest.update(np.ascontiguousarray(part, part.dtype.newbyteorder("<")).data)
+        flat = part.reshape(part.shape[0], -1).astype(np.float64)
+        # Sums about a first mean lose no digits where the offset is large.
+        shift = flat.mean(axis=1) if shift is None else shift
+        counts += flat.shape[1]
+        sums += (flat - shift[:, None]).sum(axis=1)
+        squares += ((flat - shift[:, None]) ** 2).sum(axis=1)
+    assert shift is not None
+    mean = shift + sums / counts
+    std = np.sqrt(np.maximum(squares / counts - (sums / counts) ** 2, 0))
+    for number in np.flatnonzero(std == 0):
+        what = f"of channel {number + 1} " if len(std) > 1 else ""
+        raise ImageError(
+            f"All pixels {what}have the value {mean[number]:g}: there is nothing to learn.", fix="Choose another image."
+        )
+    return tuple(map(float, mean)), tuple(map(float, std)), digest.hexdigest()
+
+
+def _looked_at(samples: Sequence[Sample], config: TrainConfig) -> list[tuple[Sample, Block]]:
+    """Give whole samples of images in memory, and chosen blocks of those in files."""
+    here: list[tuple[Sample, Block]] = [
+        (s, (slice(None),) * len(s.shape)) for s in samples if not isinstance(s, StoredSample)
+    ]
+    stored = [(s, place) for s in samples if isinstance(s, StoredSample) for place in blocks_of(s.shape, _BLOCK)]
+    if len(stored) > _MEASURED_BLOCKS:
+        rng = generator(config.seed, Purpose.MEASURE)
+        stored = [stored[n] for n in np.sort(rng.choice(len(stored), _MEASURED_BLOCKS, replace=False))]
+    return here + stored
 
 
 def _held_out(shape: tuple[int, ...], config: TrainConfig, index: int) -> Block | None:
@@ -148,12 +253,3 @@ def _held_out(shape: tuple[int, ...], config: TrainConfig, index: int) -> Block 
         start = int(rng.integers(0, size - side + 1))
         block.append(slice(start, start + side))
     return tuple(block)
-
-
-def _sha256(samples: Sequence[NDArray[Any]]) -> str:
-    """Hash shapes, types and pixels, as little-endian bytes."""
-    digest = hashlib.sha256()
-    for sample in samples:
-        digest.update(f"{sample.shape}{sample.dtype.name}".encode())
-        digest.update(np.ascontiguousarray(sample, sample.dtype.newbyteorder("<")).data)
-    return digest.hexdigest()

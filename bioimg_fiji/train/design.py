@@ -22,10 +22,10 @@ def network_arguments(
     scale = [2] * len(smallest)
     if len(smallest) == 3 and smallest[0] < _THIN * 2**config.depth:
         scale[0] = 1
-    return {
+    arguments = {
         "ndim": len(smallest),
         "in_channels": in_channels,
-        "out_channels": 1,
+        "out_channels": in_channels,
         "filters": config.filters,
         "depth": config.depth,
         "scale": scale,
@@ -33,3 +33,6 @@ def network_arguments(
         "padding": config.padding,
         **(changes or {}),
     }
+    if config.channels == "separate" and arguments["in_channels"] == arguments["out_channels"] > 1:
+        arguments.setdefault("independent", True)
+    return arguments

@@ -1,14 +1,16 @@
-"""The training loop: steps, loss, averaging, checkpoints. It knows no method."""
+"""The training loop: steps, loss, averaging, validation, checkpoints. It knows no method."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bioimg_fiji.errors import JobCancelledError, TrainingError
 from bioimg_fiji.jobs import Job
@@ -16,31 +18,66 @@ from bioimg_fiji.nets import build
 from bioimg_fiji.train import checkpoint
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.design import ARCHITECTURE
-from bioimg_fiji.train.method import Batch, Source
-from bioimg_fiji.train.schedule import one_cycle
+from bioimg_fiji.train.feed import Feed, Tensors
+from bioimg_fiji.train.memory import is_full, patches_at_once
+from bioimg_fiji.train.method import Source
+from bioimg_fiji.train.schedule import learning_rate
+from bioimg_fiji.train.watch import Watch
 
-_REPORT_SECONDS = 0.25
 _VALIDATIONS = 20
 _GRADIENT_LIMIT = 1.0
 _BETAS = (0.9, 0.98)
 """NB: torch's 0.999 remembers the first, huge gradients for a thousand steps, as long as a short training lasts."""
 
+Weights = dict[str, torch.Tensor]
+
 
 class Loop:
-    """One training in progress: network, optimizer, averaged weights, losses."""
+    """One training in progress: network, optimizer, averaged weights, losses.
 
-    def __init__(self, source: Source, kwargs: Mapping[str, Any], config: TrainConfig, device: torch.device) -> None:
-        self._source = source
+    Parameters
+    ----------
+    source
+        Batches.
+    kwargs
+        Of the network.
+    config
+        Parameters.
+    device
+        Where to compute.
+    start
+        Weights to start from instead of random ones.
+    tile
+        Raw part of the data (c, (z,) y, x) for the preview; its sizes fit the network.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        kwargs: Mapping[str, Any],
+        config: TrainConfig,
+        device: torch.device,
+        start: Weights | None = None,
+        tile: NDArray[Any] | None = None,
+    ) -> None:
+        self.source = source
+        self.tile = tile
         self._config = config
         self._device = device
         self._layout = torch.channels_last if kwargs["ndim"] == 2 else torch.channels_last_3d
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = build(ARCHITECTURE, kwargs)
+        if start is not None:
+            network.load_state_dict(start)
         self._network = network.to(device).to(memory_format=self._layout)
-        self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=config.learning_rate, betas=_BETAS)
+        self._optimizer = torch.optim.AdamW(
+            self._network.parameters(), lr=config.learning_rate, betas=_BETAS, fused=device.type in ("cpu", "cuda")
+        )
         self._average = [p.detach().clone() for p in self._network.parameters()]
-        self._validation_batches = source.validation()
+        self._validation_batches = [Tensors.of(batch).to(device) for batch in source.validation()]
+        self._best: Weights | None = None
+        self.together = patches_at_once(kwargs, source.patch, config, device)
         self.history: list[float] = []
         self.validation: list[tuple[int, float]] = []
 
@@ -49,10 +86,19 @@ class Loop:
         """Steps done."""
         return len(self.history)
 
-    def run(self, job: Job, path: Path | None, header: Mapping[str, Any]) -> None:
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Step and loss of the best validation; None before the first."""
+        return min(self.validation, key=lambda each: each[1], default=None)
+
+    def run(self, job: Job, path: Path | None, header: Mapping[str, Any]) -> str:
         """Train up to the configured number of steps, from wherever the loop stands.
 
         `header` goes into every checkpoint. A cancelled or interrupted run leaves a checkpoint of the last whole step.
+
+        Returns
+        -------
+        Why it ended: "steps", "finished" (the user asked for it) or "early" (the validation got no better).
 
         Raises
         ------
@@ -62,41 +108,60 @@ class Loop:
             When the job was cancelled.
         """
         try:
-            self._steps(job, path, header)
-        except (JobCancelledError, KeyboardInterrupt, TrainingError):
+            return self._steps(job, path, header)
+        except (JobCancelledError, KeyboardInterrupt):
             self._save(path, header)
             raise
+        except TrainingError as error:
+            self._save(path, header)
+            if path is not None and self.done:
+                error.message += f" The state after step {self.done} is kept in {path}."
+            raise
 
-    def _steps(self, job: Job, path: Path | None, header: Mapping[str, Any]) -> None:
-        began, first, reported = time.monotonic(), self.done, 0.0
-        every = max(1, self._config.steps // _VALIDATIONS)
-        job.progress("Training", self.done, self._config.steps)
-        while self.done < self._config.steps:
-            loss = self._step(self.done)
-            self.history.append(loss)
-            if self.done % every == 0 or self.done == self._config.steps:
-                self._validate()
-            if self.done % self._config.checkpoint_every == 0 or self.done == self._config.steps:
-                self._save(path, header)
-            now = time.monotonic()
-            if now - reported >= _REPORT_SECONDS or self.done == self._config.steps:
-                reported = now
-                left = (now - began) / (self.done - first) * (self._config.steps - self.done)
-                job.progress("Training", self.done, self._config.steps, loss=loss, seconds_left=left)
-            job.check()
+    def _steps(self, job: Job, path: Path | None, header: Mapping[str, Any]) -> str:
+        steps = self._config.steps
+        every = max(1, steps // _VALIDATIONS)
+        watch = Watch(job, self, steps)
+        with Feed(self.source, self.done, steps, self._device) as feed:
+            for batch in feed:
+                self.history.append(self._step(batch, self.done, job))
+                if self.done % every == 0 or self.done == steps:
+                    self._validate()
+                if self.done % self._config.checkpoint_every == 0 or self.done == steps:
+                    self._save(path, header)
+                watch.tell()
+                job.check()
+                if job.finishing and self.done < steps:
+                    self._finish(path, header)
+                    return "finished"
+                if self._is_stuck():
+                    self._save(path, header)
+                    return "early"
+        return "steps"
 
-    def _step(self, step: int) -> float:
+    def _finish(self, path: Path | None, header: Mapping[str, Any]) -> None:
+        """Judge what there is, so that the best of all is kept."""
+        if not self.validation or self.validation[-1][0] != self.done:
+            self._validate()
+        self._save(path, header)
+
+    def _is_stuck(self) -> bool:
+        """Whether the validation has not improved for so long that it will not any more."""
+        best, share = self.best, self._config.early_stop
+        return bool(share and best and self.done - best[0] >= max(1.0, share * self._config.steps)) and (
+            self.done < self._config.steps
+        )
+
+    def _step(self, batch: Tensors, step: int, job: Job) -> float:
+        rate = learning_rate(self._config.schedule, step, self._config.steps, self._config.learning_rate)
         for group in self._optimizer.param_groups:
-            group["lr"] = one_cycle(step, self._config.steps, self._config.learning_rate)
+            group["lr"] = rate
         self._network.train()
-        loss = self._loss(self._network, self._source.batch(step))
-        self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        norm = torch.nn.utils.clip_grad_norm_(self._network.parameters(), _GRADIENT_LIMIT)
-        value = float(loss.detach())
-        if not (math.isfinite(value) and math.isfinite(float(norm))):
+        value = self._gradients(batch, job)
+        norm = float(torch.nn.utils.clip_grad_norm_(self._network.parameters(), _GRADIENT_LIMIT))
+        if not (math.isfinite(value) and math.isfinite(norm)):
             raise TrainingError(
-                f"At step {step + 1} the loss was {value:g} and the gradient {float(norm):g}; training has stopped.",
+                f"At step {step + 1} the loss was {value:g} and the gradient {norm:g}; training has stopped.",
                 fix="Lower the learning rate, and look for extreme pixels in the images.",
                 step=step + 1,
             )
@@ -104,30 +169,84 @@ class Loop:
         self._update_average(step)
         return value
 
-    def _loss(self, network: torch.nn.Module, batch: Batch) -> torch.Tensor:
-        """Give the mean squared error over the pixels that count: its minimum is the expected value, not the median."""
-        inputs = torch.from_numpy(batch.inputs).to(self._device, memory_format=self._layout)
-        targets, weights = (torch.from_numpy(a).to(self._device) for a in (batch.targets, batch.weights))
-        error = weights * (network(inputs) - targets).square()
-        loss: torch.Tensor = error.sum() / weights.sum().clamp(min=1)
-        return loss
+    def _gradients(self, batch: Tensors, job: Job) -> float:
+        """Compute the loss and its gradients, in parts where memory asks for it."""
+        while True:
+            self._optimizer.zero_grad(set_to_none=True)
+            try:
+                total = batch.weights.sum().clamp(min=1)
+                losses = []
+                for part in batch.split(self.together):
+                    loss = self._squared_error(part) / total
+                    torch.autograd.backward(loss)
+                    losses.append(float(loss.detach()))
+                return math.fsum(losses)
+            except (RuntimeError, MemoryError) as error:
+                if not is_full(error):
+                    raise
+                if self.together == 1:
+                    raise TrainingError(
+                        "The memory does not suffice for a single patch.",
+                        fix="Choose a smaller patch or fewer filters, or close other programs.",
+                    ) from error
+            self.together = -(-min(self.together, len(batch.inputs)) // 2)
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+            job.note(f"Memory does not suffice for the whole batch at once: going on with {self.together} patches.")
+
+    def _squared_error(self, batch: Tensors) -> torch.Tensor:
+        """Give the sum of squared errors over the pixels that count: its minimum is the expected value."""
+        inputs = batch.inputs.to(memory_format=self._layout)
+        with self._precision():
+            output = self._network(inputs)
+        error: torch.Tensor = (batch.weights * (output.float() - batch.targets).square()).sum()
+        return error
+
+    @contextmanager
+    def _precision(self) -> Iterator[None]:
+        if self._config.precision != "bf16":
+            yield
+            return
+        with torch.autocast(self._device.type, torch.bfloat16):
+            yield
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:
         """Follow the weights with an exponential moving average that forgets the start faster (Polyak 1992)."""
         decay = min(self._config.average, (step + 1) / (step + 10))
-        for mean, weight in zip(self._average, self._network.parameters(), strict=True):
-            mean.lerp_(weight, 1 - decay)
+        torch._foreach_lerp_(self._average, list(self._network.parameters()), 1 - decay)  # noqa: SLF001
 
     def _validate(self) -> None:
         if not self._validation_batches:
             return
+        with self.averaged() as network, torch.inference_mode():
+            network.eval()
+            loss = math.fsum(self._mean_error(batch) for batch in self._validation_batches)
+        before = self.best
+        self.validation.append((self.done, loss / len(self._validation_batches)))
+        if before is None or self.validation[-1][1] < before[1]:
+            self._best = self.averaged_weights()
+
+    def _mean_error(self, batch: Tensors) -> float:
+        parts = [float(self._squared_error(part)) for part in batch.split(self.together)]
+        return math.fsum(parts) / max(1.0, float(batch.weights.sum()))
+
+    def output(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the averaged network on one normalised sample (c, (z,) y, x); the output has such axes, too."""
+        with self.averaged() as network, torch.inference_mode(), self._precision():
+            network.eval()
+            tensor = torch.from_numpy(inputs)[None].to(self._device, memory_format=self._layout)
+            found: NDArray[np.float32] = network(tensor)[0].float().cpu().numpy()
+        return found
+
+    @contextmanager
+    def averaged(self) -> Iterator[torch.nn.Module]:
+        """Give the network with its averaged weights, for the time of the block."""
         self._exchange()
-        self._network.eval()
-        with torch.inference_mode():
-            losses = [float(self._loss(self._network, batch)) for batch in self._validation_batches]
-        self._exchange()
-        self.validation.append((self.done, math.fsum(losses) / len(losses)))
+        try:
+            yield self._network
+        finally:
+            self._exchange()
 
     @torch.no_grad()
     def _exchange(self) -> None:
@@ -135,14 +254,16 @@ class Loop:
         for mean, weight in zip(self._average, self._network.parameters(), strict=True):
             mean.data, weight.data = weight.data, mean.data
 
-    def averaged_weights(self) -> dict[str, torch.Tensor]:
+    def averaged_weights(self) -> Weights:
         """Give the averaged weights as a state dict on the CPU, in the ordinary memory layout."""
-        self._exchange()
-        state = self._state_dict()
-        self._exchange()
-        return state
+        with self.averaged():
+            return self._state_dict()
 
-    def _state_dict(self) -> dict[str, torch.Tensor]:
+    def best_weights(self) -> Weights:
+        """Give the averaged weights of the best validation; the last ones where nothing was validated."""
+        return self._best if self._best is not None else self.averaged_weights()
+
+    def _state_dict(self) -> Weights:
         return {
             name: tensor.detach().cpu().contiguous(memory_format=torch.contiguous_format).clone()
             for name, tensor in self._network.state_dict().items()
@@ -153,8 +274,10 @@ class Loop:
             return
         state = {
             **header,
+            "together": self.together,
             "weights": self._state_dict(),
             "average": self.averaged_weights(),
+            "best": self._best,
             "optimizer": self._optimizer.state_dict(),
             "history": torch.tensor(self.history, dtype=torch.float64),
             "validation": [list(pair) for pair in self.validation],
@@ -167,5 +290,7 @@ class Loop:
         self._average = [p.detach().clone() for p in self._network.parameters()]
         self._network.load_state_dict(state["weights"])
         self._optimizer.load_state_dict(state["optimizer"])
+        self._best = state["best"]
+        self.together = int(state["together"])
         self.history = [float(value) for value in state["history"]]
         self.validation = [(int(step), float(loss)) for step, loss in state["validation"]]

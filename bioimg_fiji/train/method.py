@@ -13,6 +13,7 @@ from bioimg_fiji.image import Image
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import TrainingData
 from bioimg_fiji.train.noise_check import Finding
+from bioimg_fiji.train.stored import TrainingImage
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,10 @@ class Source(Protocol):
     """Where the batches of one training come from."""
 
     data: TrainingData
-    in_channels: int
+    names: tuple[str, ...]
+    """Names of the channels of the images."""
+    window: int
+    """Frames on each side that the input's channels are; 0 where they are an image's channels."""
     network: Mapping[str, Any]
     """Arguments of the network that the method needs to be other than the configuration's."""
     per_image: bool
@@ -37,6 +41,16 @@ class Source(Protocol):
     """Names of what the network gives, where that is more than one channel."""
     objects: Mapping[str, int]
     """How objects are found in it ("minimum_size", pixels); empty for what has none."""
+
+    @property
+    def in_channels(self) -> int:
+        """Channels that the network sees."""
+        ...
+
+    @property
+    def patch(self) -> tuple[int, ...]:
+        """Size of a patch of the input along each spatial axis."""
+        ...
 
     def batch(self, step: int) -> Batch:
         """Give the batch of a step, a function of the seed and the step alone."""
@@ -57,6 +71,8 @@ class Method(Protocol):
         """Say before training what in the images speaks against this method."""
         ...
 
-    def source(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> Source:
+    def source(
+        self, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage] = ()
+    ) -> Source:
         """Prepare the data; `targets` are what the images should become, for methods that learn from pairs."""
         ...

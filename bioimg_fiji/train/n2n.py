@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ from bioimg_fiji.train import noise_check
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import no_targets, prepare
 from bioimg_fiji.train.pairs import PairSource
+from bioimg_fiji.train.stored import TrainingImage, about, leading_shape
 
 CHANGES = 1.3
 """Ratio of the differences' variance at two frames' distance and at one from which frames are no repeats."""
@@ -46,7 +48,9 @@ class Noise2Noise:
             found.append(noise_check.Finding("changing", noise_check.Severity.NOTE, sentence, {"ratio": max(changes)}))
         return found
 
-    def source(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> PairSource:
+    def source(
+        self, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage] = ()
+    ) -> PairSource:
         """Prepare the data.
 
         Raises
@@ -58,39 +62,31 @@ class Noise2Noise:
         pairs = _pairs(images, config)
         data = prepare(images, config)
         # Every exposure is a target of its neighbours: what is held out of one is held out of all.
-        firsts = np.cumsum([0, *(_count(image, config) for image in images)])
+        firsts = np.cumsum([0, *(math.prod(leading_shape(image, config.dims)) for image in images)])
         scene = np.searchsorted(firsts, np.arange(len(data.samples)), side="right") - 1
-        if len(pairs) and all(_frames(image) == 1 for image in images):
+        if all(about(image).size("t") == 1 for image in images):
             scene = np.zeros_like(scene)
         held_out = tuple(data.held_out[firsts[number]] for number in scene)
         data = dataclasses.replace(data, held_out=held_out)
         return PairSource(data, data.samples, pairs, None, config)
 
 
-def _frames(image: Image) -> int:
-    return image.size("t")
-
-
-def _count(image: Image, config: TrainConfig) -> int:
-    return int(np.prod(image.ordered("btczyx").shape[: -config.dims]))
-
-
-def _pairs(images: Sequence[Image], config: TrainConfig) -> list[tuple[int, int]]:
+def _pairs(images: Sequence[TrainingImage], config: TrainConfig) -> list[tuple[int, int]]:
     """Pair neighbouring frames; without frames, each image with the next. Both ways."""
     first, found, numbers = 0, [], []
     for image in images:
-        shape = image.ordered("btczyx").shape[: -config.dims]
-        index = np.arange(int(np.prod(shape))).reshape(shape) + first
+        shape = leading_shape(image, config.dims)
+        index = np.arange(math.prod(shape)).reshape(shape) + first
         first += index.size
         numbers.append(index)
         found += list(zip(index[:, :-1].ravel().tolist(), index[:, 1:].ravel().tolist(), strict=True))
     if not found:
-        shapes = {image.shape for image in images}
+        shapes = {about(image).shape for image in images}
         if len(images) < 2 or len(shapes) > 1:
             raise ImageError(
                 "Noise2Noise needs two exposures of the same scene: a movie, or several images of one shape.",
                 fix="Give a movie (say axes=tyx if ImageJ takes it for a stack), or use method n2v.",
-                got=[list(image.shape) for image in images],
+                got=[list(about(image).shape) for image in images],
             )
         for one, other in itertools.pairwise(numbers):
             found += list(zip(one.ravel().tolist(), other.ravel().tolist(), strict=True))

@@ -7,25 +7,20 @@ network's answer tends to the expected value, so intensities stay quantitative.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bioimg_fiji.image import Image
-from bioimg_fiji.nets import divisor
 from bioimg_fiji.train import noise_check
 from bioimg_fiji.train.config import TrainConfig
-from bioimg_fiji.train.data import TrainingData, no_targets, prepare
-from bioimg_fiji.train.design import ARCHITECTURE, network_arguments
+from bioimg_fiji.train.data import no_targets, prepare
 from bioimg_fiji.train.masking import neighbour_values, stratified_mask
 from bioimg_fiji.train.method import Batch
-from bioimg_fiji.train.randomness import Purpose, generator
-from bioimg_fiji.train.sampling import inside, patch_shape, place_around, random_place, turned
-
-_VALIDATION_PATCHES = 16
-_VALIDATION_ROUNDS = 4
+from bioimg_fiji.train.sampling import PatchSource
+from bioimg_fiji.train.stored import Block, TrainingImage
 
 
 class Noise2Void:
@@ -41,71 +36,46 @@ class Noise2Void:
         del targets
         return noise_check.look(images, independent_in=("y", "x") if config.dims == 2 else ("z", "y", "x"))
 
-    def source(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> Noise2VoidSource:
+    def source(
+        self, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage] = ()
+    ) -> Noise2VoidSource:
         """Prepare the data."""
         no_targets(targets, self.name)
         return Noise2VoidSource(prepare(images, config), config)
 
 
-class Noise2VoidSource:
+class Noise2VoidSource(PatchSource):
     """Patches with blind spots; other methods with blind spots hide other pixels, in another way."""
 
-    in_channels = 1
-    network: Mapping[str, Any] = {}
-    per_image = False
-    channels: tuple[str, ...] = ()
-    objects: Mapping[str, int] = {}
-    quarter_turns = True
+    rounds = 4
 
-    def __init__(self, data: TrainingData, config: TrainConfig) -> None:
-        self.data = data
-        self._config = config
-        step = divisor(ARCHITECTURE, network_arguments(data.smallest, self.in_channels, config))
-        self._size = patch_shape(data.smallest, config, step)
-        sizes = np.array([sample.size for sample in data.samples], np.float64)
-        self._likely = np.cumsum(sizes / sizes.sum())
+    @property
+    def seen(self) -> slice:
+        """Channels whose pixels are hidden and told; the others are only looked at."""
+        return slice(None)
 
-    def batch(self, step: int) -> Batch:
-        """Give the batch of a step: random patches, turned about; held-out pixels are never targets."""
-        rng = generator(self._config.seed, Purpose.BATCH, step)
-        patches, allowed = [], []
-        for choice in np.searchsorted(self._likely, rng.random(self._config.batch_size), side="right"):
-            index = min(int(choice), len(self.data.samples) - 1)
-            sample = self.data.samples[index]
-            place = random_place(sample.shape, self._size, rng)
-            free = ~inside(self.data.held_out[index], place, sample.shape)
-            patch, targets = turned([sample[place], free], rng, quarter_turns=self.quarter_turns)
-            patches.append(patch)
-            allowed.append(targets)
-        return self._blind(np.stack(patches), np.stack(allowed), rng)
+    def patches(self, first: int, second: int, place: Block) -> list[NDArray[Any]]:
+        """Give the raw patch."""
+        del second
+        return [self.data.samples[first][(slice(None), *place)]]
 
-    def validation(self) -> list[Batch]:
-        """Give masked patches around the held-out blocks; only held-out pixels are targets."""
-        rng = generator(self._config.seed, Purpose.VALIDATION)
-        pairs = [(s, b) for s, b in zip(self.data.samples, self.data.held_out, strict=True) if b is not None]
-        if not pairs:
-            return []
-        spread = np.linspace(0, len(pairs) - 1, min(len(pairs), _VALIDATION_PATCHES)).round().astype(int)
-        patches, allowed = [], []
-        for sample, block in (pairs[i] for i in spread):
-            place = place_around(block, sample.shape, self._size)
-            patches.append(sample[place])
-            allowed.append(inside(block, place, sample.shape))
-        return [self._blind(np.stack(patches), np.stack(allowed), rng) for _ in range(_VALIDATION_ROUNDS)]
-
-    def _blind(self, patches: NDArray[Any], allowed: NDArray[np.bool_], rng: np.random.Generator) -> Batch:
-        """Hide pixels of raw patches (b, axes ...); hidden pixels where `allowed` are the targets."""
-        targets = self.data.normalised(patches)
-        positions = stratified_mask(targets.shape, self._config.masked_fraction, rng)
-        inputs = self.hidden(targets, positions, rng)
-        weights = np.zeros_like(targets)
-        weights[tuple(positions)] = allowed[tuple(positions)]
-        return Batch(inputs[:, None], targets[:, None], weights[:, None])
+    def made(self, chosen: Sequence[Sequence[NDArray[Any]]], rng: np.random.Generator) -> Batch:
+        """Hide pixels of each channel by itself; hidden pixels that may be targets are the targets."""
+        raw, allowed = (np.stack(each) for each in zip(*chosen, strict=True))
+        inputs = self.data.normalised(raw)
+        targets = inputs[:, self.seen].copy()
+        flat = targets.reshape(-1, *targets.shape[2:])
+        positions = stratified_mask(flat.shape, self._config.masked_fraction, rng)
+        inputs[:, self.seen] = self.hidden(flat, positions, rng).reshape(targets.shape)
+        weights = np.zeros_like(flat)
+        free = np.broadcast_to(allowed[:, None], targets.shape).reshape(flat.shape)
+        weights[tuple(positions)] = free[tuple(positions)]
+        return Batch(inputs, targets, weights.reshape(targets.shape))
 
     def hidden(
         self, patches: NDArray[np.float32], positions: NDArray[np.intp], rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """Give patches (b, axes ...) in which the pixels at `positions` cannot be seen."""
+        """Give patches (n, axes ...) in which the pixels at `positions` cannot be seen."""
         inputs = patches.copy()
         inputs[tuple(positions)] = neighbour_values(patches, positions, self._config.radius, rng)
         return inputs

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bioimg_fiji.image import Image
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import no_targets, prepare
 from bioimg_fiji.train.masking import median_values
 from bioimg_fiji.train.n2v import Noise2Void, Noise2VoidSource
+from bioimg_fiji.train.stored import TrainingImage
 
 
 class N2V2(Noise2Void):
@@ -26,7 +26,9 @@ class N2V2(Noise2Void):
     name = "n2v2"
     paper = "Hoeck et al., N2V2, ECCV Workshops 2022, doi:10.1007/978-3-031-25069-9_33"
 
-    def source(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> N2V2Source:
+    def source(
+        self, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage] = ()
+    ) -> N2V2Source:
         """Prepare the data."""
         no_targets(targets, self.name)
         return N2V2Source(prepare(images, config), config)

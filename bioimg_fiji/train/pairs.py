@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bioimg_fiji.nets import divisor
 from bioimg_fiji.train.config import TrainConfig
-from bioimg_fiji.train.data import Block, TrainingData
-from bioimg_fiji.train.design import ARCHITECTURE, network_arguments
+from bioimg_fiji.train.data import TrainingData
 from bioimg_fiji.train.method import Batch
-from bioimg_fiji.train.randomness import Purpose, generator
-from bioimg_fiji.train.sampling import inside, patch_shape, place_around, random_place, turned
+from bioimg_fiji.train.sampling import PatchSource
+from bioimg_fiji.train.stored import Block, Sample
 
-_VALIDATION_PATCHES = 16
+Moments = tuple[tuple[float, ...], tuple[float, ...]]
 
 
-class PairSource:
+class PairSource(PatchSource):
     """Patches of pairs.
 
     Parameters
@@ -29,78 +27,57 @@ class PairSource:
     data
         Samples of the inputs.
     targets
-        For each pair its target; of the shape of the input.
+        Samples of what is to come out; each spatial axis is `enlarged` times as long as the input's.
     pairs
         Indices (input, target), into `data.samples` and `targets`.
     scale
-        Mean and standard deviation by which targets are normalised; None: as the inputs.
+        Means and standard deviations by which targets are normalised; None: as the inputs.
     config
         Parameters.
     """
 
-    in_channels = 1
-    network: Mapping[str, Any] = {}
-    per_image = False
-    channels: tuple[str, ...] = ()
-    objects: Mapping[str, int] = {}
-
     def __init__(
         self,
         data: TrainingData,
-        targets: Sequence[NDArray[Any]],
+        targets: Sequence[Sample],
         pairs: Sequence[tuple[int, int]],
-        scale: tuple[float, float] | None,
+        scale: Moments | None,
         config: TrainConfig,
     ) -> None:
-        self._targets, self._pairs, self._config = targets, pairs, config
+        self._targets = targets
         mean, std = scale or (data.mean, data.std)
-        self.data = dataclasses.replace(data, out_mean=mean, out_std=std, sha256=_sha256(data, targets, pairs))
-        step = divisor(ARCHITECTURE, network_arguments(data.smallest, self.in_channels, config))
-        self._size = patch_shape(data.smallest, config, step)
-        sizes = np.array([data.samples[first].size for first, _ in pairs], np.float64)
-        self._likely = np.cumsum(sizes / sizes.sum())
+        told = hashlib.sha256(f"{data.sha256}{list(pairs)}".encode())
+        told.update(self.target_hash(data).encode())
+        data = dataclasses.replace(data, out_mean=mean, out_std=std, sha256=told.hexdigest())
+        super().__init__(data, config, pairs)
 
-    def batch(self, step: int) -> Batch:
-        """Give the batch of a step: random patches, turned about; held-out pixels are never targets."""
-        rng = generator(self._config.seed, Purpose.BATCH, step)
-        chosen = []
-        for choice in np.searchsorted(self._likely, rng.random(self._config.batch_size), side="right"):
-            first, second = self._pairs[min(int(choice), len(self._pairs) - 1)]
-            sample = self.data.samples[first]
-            place = random_place(sample.shape, self._size, rng)
-            free = ~inside(self.data.held_out[first], place, sample.shape)
-            chosen.append(turned([*self.patches(first, second, place), free], rng))
-        return self._batch(chosen)
+    @property
+    def enlarged(self) -> tuple[int, ...]:
+        """How much larger the target is than the input, per spatial axis."""
+        return (1,) * len(self.data.smallest)
 
-    def validation(self) -> list[Batch]:
-        """Give patches around the held-out blocks; only held-out pixels are targets."""
-        pairs = [(first, second) for first, second in self._pairs if self.data.held_out[first] is not None]
-        if not pairs:
-            return []
-        spread = np.linspace(0, len(pairs) - 1, min(len(pairs), _VALIDATION_PATCHES)).round().astype(int)
-        chosen = []
-        for first, second in (pairs[i] for i in spread):
-            sample, block = self.data.samples[first], self.data.held_out[first]
-            assert block is not None
-            place = place_around(block, sample.shape, self._size)
-            chosen.append([*self.patches(first, second, place), inside(block, place, sample.shape)])
-        return [self._batch(chosen)]
+    def target_hash(self, data: TrainingData) -> str:
+        """Give a text that differs when the targets do; empty where they are the inputs themselves."""
+        if self._targets is data.samples:
+            return ""
+        told = hashlib.sha256()
+        for target in self._targets:
+            part = target[(slice(None),) * len(target.shape)]
+            told.update(f"{target.shape}{part.dtype.name}".encode())
+            told.update(np.ascontiguousarray(part, part.dtype.newbyteorder("<")).data)
+        return told.hexdigest()
 
-    def patches(self, first: int, second: int, place: Block) -> list[NDArray[np.float32]]:
-        """Give the normalised input and, channel by channel, the normalised target of a patch."""
-        wanted = self.data.normalised_target(self._targets[second][place])
-        return [self.data.normalised(self.data.samples[first][place]), wanted]
+    def patches(self, first: int, second: int, place: Block) -> list[NDArray[Any]]:
+        """Give the normalised input and the normalised target of a patch."""
+        wide = tuple(slice(p.start * n, p.stop * n) for p, n in zip(place, self.enlarged, strict=True))
+        wanted = self.data.normalised_target(self._targets[second][(slice(None), *wide)])
+        return [self.data.normalised(self.data.samples[first][(slice(None), *place)]), wanted]
 
-    def _batch(self, chosen: Sequence[Sequence[NDArray[Any]]]) -> Batch:
-        inputs, *targets, weights = (np.stack(each) for each in zip(*chosen, strict=True))
-        counted = np.repeat(weights[:, None].astype(np.float32), len(targets), axis=1)
-        return Batch(inputs[:, None], np.stack(targets, axis=1), counted)
-
-
-def _sha256(data: TrainingData, targets: Sequence[NDArray[Any]], pairs: Sequence[tuple[int, int]]) -> str:
-    told = hashlib.sha256(f"{data.sha256}{list(pairs)}".encode())
-    if targets is not data.samples:
-        for target in targets:
-            told.update(f"{target.shape}{target.dtype.name}".encode())
-            told.update(np.ascontiguousarray(target, target.dtype.newbyteorder("<")).data)
-    return told.hexdigest()
+    def made(self, chosen: Sequence[Sequence[NDArray[Any]]], rng: np.random.Generator) -> Batch:
+        """Put patches together; every pixel that may be a target is one."""
+        del rng
+        inputs, targets, free = (np.stack(each) for each in zip(*chosen, strict=True))
+        for axis, times in enumerate(self.enlarged, 1):
+            free = free.repeat(times, axis) if times > 1 else free
+        weights = np.broadcast_to(free[:, None], targets.shape).astype(np.float32)
+        return Batch(inputs, targets, weights)

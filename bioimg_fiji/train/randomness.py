@@ -15,6 +15,7 @@ class Purpose(enum.IntEnum):
     VALIDATION = 3
     HELD_OUT = 4
     TEST_TENSOR = 5
+    MEASURE = 6
 
 
 def generator(seed: int, purpose: Purpose, step: int = 0) -> np.random.Generator:

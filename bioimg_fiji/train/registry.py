@@ -10,9 +10,11 @@ from bioimg_fiji.train.n2v import Noise2Void
 from bioimg_fiji.train.n2v2 import N2V2
 from bioimg_fiji.train.segmentation import Segmentation
 from bioimg_fiji.train.structn2v import StructN2V
+from bioimg_fiji.train.temporal import Temporal
 
 METHODS: dict[str, Method] = {
-    method.name: method for method in (Noise2Void(), N2V2(), StructN2V(), Noise2Noise(), Care(), Segmentation())
+    method.name: method
+    for method in (Noise2Void(), N2V2(), StructN2V(), Temporal(), Noise2Noise(), Care(), Segmentation())
 }
 
 

@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 import bioimg_fiji
 from bioimg_fiji.errors import MissingPartError, ParameterError, TrainingError, UnsuitableMethodError
-from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.nets import divisor
+from bioimg_fiji.runtime.restart import StartingPoint
 from bioimg_fiji.train import checkpoint as checkpoints
 from bioimg_fiji.train.config import TrainConfig
+from bioimg_fiji.train.crop import liveliest
 from bioimg_fiji.train.data import TrainingData
 from bioimg_fiji.train.design import ARCHITECTURE, network_arguments
+from bioimg_fiji.train.finetune import adapted, refitted
 from bioimg_fiji.train.loop import Loop
-from bioimg_fiji.train.method import Method
+from bioimg_fiji.train.method import Method, Source
 from bioimg_fiji.train.noise_check import Finding, Severity
 from bioimg_fiji.train.registry import method_named
 from bioimg_fiji.train.result import TrainedModel
+from bioimg_fiji.train.stored import TrainingImage, excerpt
 
-_SAMPLE_SIDE = 256
-_SAMPLE_DEPTH = 32
-_FREE = ("device", "threads", "checkpoint_every", "force")
-"""Parameters that may differ between a checkpoint and the run that resumes it."""
+_FREE = ("device", "threads", "checkpoint_every", "force", "together", "precision")
+"""Parameters that may differ between a checkpoint and the run that resumes it; the checkpoint's are taken."""
 
 
 def train(
-    images: Sequence[Image],
+    images: Sequence[TrainingImage],
     config: TrainConfig,
     *,
-    targets: Sequence[Image] = (),
+    targets: Sequence[TrainingImage] = (),
+    start: StartingPoint | None = None,
     job: Job | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -48,17 +50,25 @@ def train(
     Parameters
     ----------
     images
-        Raw images; see `bioimg_fiji.train.data.prepare` for what is a sample.
+        Raw images, in memory or as opened files (`bioimg_fiji.files.open_source`), of which patches are read when they
+        are needed; see `bioimg_fiji.train.data.prepare` for what is a sample.
     config
         Parameters.
     targets
-        What the images should become, one for each, for the methods that learn from pairs (care).
+        What the images should become, one for each, for the methods that learn from pairs (care, segmentation).
+    start
+        A model to go on from (`bioimg_fiji.runtime.restart.starting_point`): its network, weights and scale are used.
     job
-        Receives progress (figures `loss` and `seconds_left`) and notes, and may cancel.
+        Receives progress (figures `loss`, `validation` and `seconds_left`), notes, curves and previews; it may cancel,
+        or ask to finish with the best state so far.
     checkpoint
         File that is rewritten every `config.checkpoint_every` steps.
     resume
         Go on from `checkpoint` if it is there. On the CPU every loss is then, bit for bit, that of a run never stopped.
+
+    Returns
+    -------
+    The model with the weights (averaged over the last steps) of the best validation.
 
     Raises
     ------
@@ -74,27 +84,47 @@ def train(
     job = job or Job()
     method = method_named(config.method)
     job.progress("Looking at the images")
+    if start is not None:
+        config = adapted(config, start)
     source = method.source(images, config, targets)
     findings = _look(method, images, config, targets, job)
     kwargs = network_arguments(source.data.smallest, source.in_channels, config, source.network)
+    if start is not None:
+        kwargs = refitted(source, kwargs, start)
     identity = {"config": _decisive(config), "data": source.data.sha256, "network": kwargs}
+    identity |= {"start": start.sha256} if start is not None else {}
     device = _device(config.device)
     began = time.monotonic()
     state = _resumed(checkpoint, identity) if resume else {}
+    config = dataclasses.replace(config, precision=state.get("precision") or _precision(config.precision, device))
+    tile = liveliest(source.data, divisor(ARCHITECTURE, kwargs))
     with _threads(int(state.get("threads", config.threads))) as threads:
-        loop = Loop(source, kwargs, config, device)
+        loop = Loop(source, kwargs, config, device, None if start is None else dict(start.state_dict), tile)
         if state:
             loop.restore(state)
             job.note(f"Resumed after step {loop.done}.")
-        loop.run(job, checkpoint, {"identity": identity, "threads": threads})
-    machine = {"device": _device_name(device), "threads": threads, "system": platform.system()}
-    figures = {"seconds": time.monotonic() - began, "steps": loop.done, "last_loss": loop.history[-1]}
-    if loop.validation:
-        figures["validation_loss"] = loop.validation[-1][1]
+        ended = loop.run(job, checkpoint, {"identity": identity, "threads": threads, "precision": config.precision})
+    if ended == "early":
+        job.note(f"Stopped after step {loop.done}: the validation has not become better for long.")
+    machine = {
+        "device": _device_name(device), "precision": config.precision, "threads": threads, "system": platform.system(),
+    }  # fmt: skip
+    figures = _figures(loop, time.monotonic() - began)
+    model = _model(loop, source, kwargs, config, tile)
+    told = _provenance(method, config, source.data, machine, figures) | {"ended": ended}
+    told["findings"] = [{"code": f.code, "sentence": f.sentence, "figures": dict(f.figures)} for f in findings]
+    if start is not None:
+        told["start"] = {"sha256": start.sha256, "name": start.name}
+    return dataclasses.replace(model, provenance=told)
+
+
+def _model(
+    loop: Loop, source: Source, kwargs: dict[str, Any], config: TrainConfig, tile: np.ndarray[Any, Any]
+) -> TrainedModel:
     return TrainedModel(
         architecture=ARCHITECTURE,
         kwargs=kwargs,
-        state_dict=loop.averaged_weights(),
+        state_dict=loop.best_weights(),
         mean=source.data.mean,
         std=source.data.std,
         per_image=source.per_image,
@@ -102,20 +132,34 @@ def train(
         objects=dict(source.objects),
         out_mean=source.data.out_mean,
         out_std=source.data.out_std,
+        window=source.window,
         axes="zyx"[-config.dims :],
-        sample=_sample(source.data, divisor(ARCHITECTURE, kwargs)),
+        input_channels=source.names,
+        sample=tile,
         history=tuple(loop.history),
         validation=tuple(loop.validation),
-        provenance=_provenance(method, config, source.data, machine, figures)
-        | {"findings": [{"code": f.code, "sentence": f.sentence, "figures": dict(f.figures)} for f in findings]},
     )
 
 
+def _figures(loop: Loop, seconds: float) -> dict[str, float]:
+    figures: dict[str, float] = {"seconds": seconds, "steps": loop.done, "last_loss": loop.history[-1]}
+    if loop.best:
+        figures["best_step"], figures["validation_loss"] = loop.best
+    return figures
+
+
+def _precision(asked: str, device: torch.device) -> str:
+    """Choose "fp32" or "bf16"; NB: not bf16 on CPUs unasked, so that the same seed gives the same model on them."""
+    if asked != "auto":
+        return asked
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+
+
 def _look(
-    method: Method, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image], job: Job
+    method: Method, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage], job: Job
 ) -> list[Finding]:
     """Tell the user what speaks against the method; refuse when much does and the user has not said to go on."""
-    findings = method.look(images, config, targets)
+    findings = method.look([excerpt(image) for image in images], config, [excerpt(target) for target in targets])
     for finding in findings:
         if finding.severity is Severity.UNSUITABLE and not config.force:
             raise UnsuitableMethodError(
@@ -132,7 +176,7 @@ def _decisive(config: TrainConfig) -> dict[str, Any]:
     return {key: value for key, value in config.to_json().items() if key not in _FREE}
 
 
-def _resumed(path: Path | None, identity: dict[str, Any]) -> dict[str, Any]:
+def _resumed(path: Path | None, identity: Mapping[str, Any]) -> dict[str, Any]:
     """Read the checkpoint to go on from; empty when the run was killed before its first one."""
     if path is None:
         raise ParameterError.of("checkpoint", "a file when resume is set", None)
@@ -145,6 +189,11 @@ def _resumed(path: Path | None, identity: dict[str, Any]) -> dict[str, Any]:
         raise TrainingError(
             f"The checkpoint {path} was made with other images.",
             fix="Give the same images, or train without resuming.",
+        )
+    if before.get("start") != identity.get("start"):
+        raise TrainingError(
+            f"The checkpoint {path} was made from another model to start from.",
+            fix="Name the same model, or train without resuming.",
         )
     changed = [key for key, value in identity["config"].items() if before["config"].get(key) != value]
     if changed or before["network"] != identity["network"]:
@@ -184,25 +233,6 @@ def _threads(count: int) -> Iterator[int]:
         torch.set_num_threads(before)
 
 
-def _sample(data: TrainingData, divisor: tuple[int, ...]) -> NDArray[Any]:
-    """Cut the liveliest of the crops of the first, middle and last sample."""
-    chosen = {0, len(data.samples) // 2, len(data.samples) - 1}
-    crops = [crop for index in sorted(chosen) for crop in _crops(data.samples[index], divisor)]
-    return np.ascontiguousarray(max(crops, key=lambda crop: float(np.std(crop))))
-
-
-def _crops(sample: NDArray[Any], divisor: tuple[int, ...]) -> list[NDArray[Any]]:
-    wanted = (_SAMPLE_DEPTH, _SAMPLE_SIDE, _SAMPLE_SIDE)[-sample.ndim :]
-    sizes = [min(w, n) // d * d for w, n, d in zip(wanted, sample.shape, divisor, strict=True)]
-    head = tuple(slice(0, size) for size in sizes[:-2])
-    rows, columns = (range(0, n - s + 1, s) for n, s in zip(sample.shape[-2:], sizes[-2:], strict=True))
-    return [
-        sample[(*head, slice(row, row + sizes[-2]), slice(column, column + sizes[-1]))]
-        for row in rows
-        for column in columns
-    ]
-
-
 def _provenance(
     method: Method, config: TrainConfig, data: TrainingData, machine: dict[str, Any], figures: dict[str, float]
 ) -> dict[str, Any]:
@@ -214,8 +244,9 @@ def _provenance(
             "sha256": data.sha256,
             "samples": len(data.samples),
             "smallest": list(data.smallest),
-            "mean": data.mean,
-            "std": data.std,
+            "mean": list(data.mean),
+            "std": list(data.std),
+            "channels": data.channels,
         },
         "machine": machine,
         "versions": {

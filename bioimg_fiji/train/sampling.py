@@ -1,15 +1,114 @@
-"""Where patches lie, and how they are turned about."""
+"""Where patches lie, how they are turned about, and the batches that are made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import abc
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bioimg_fiji.nets import divisor
 from bioimg_fiji.train.config import TrainConfig
-from bioimg_fiji.train.data import Block
+from bioimg_fiji.train.data import TrainingData
+from bioimg_fiji.train.design import ARCHITECTURE, network_arguments
+from bioimg_fiji.train.method import Batch
+from bioimg_fiji.train.randomness import Purpose, generator
+from bioimg_fiji.train.stored import Block
+
+VALIDATION_PATCHES = 16
+
+
+class PatchSource(abc.ABC):
+    """Patches of samples, the same ones for the same seed and step; what a batch is made of, each method says.
+
+    Parameters
+    ----------
+    data
+        Samples.
+    config
+        Parameters.
+    pairs
+        Indices (sample, target) to draw from; every sample with itself when None.
+    """
+
+    network: Mapping[str, Any] = {}
+    per_image = False
+    channels: tuple[str, ...] = ()
+    objects: Mapping[str, int] = {}
+    window = 0
+    quarter_turns = True
+    rounds = 1
+    """How often the validation patches are used, with other random numbers."""
+
+    def __init__(
+        self, data: TrainingData, config: TrainConfig, pairs: Sequence[tuple[int, int]] | None = None
+    ) -> None:
+        self.data, self._config = data, config
+        self._pairs = pairs if pairs is not None else [(n, n) for n in range(len(data.samples))]
+        step = divisor(ARCHITECTURE, network_arguments(data.smallest, self.in_channels, config, self.network))
+        self._size = patch_shape(data.smallest, config, step)
+        sizes = np.array([np.prod(data.samples[first].shape, dtype=float) for first, _ in self._pairs])
+        self._likely = np.cumsum(sizes / sizes.sum())
+
+    @property
+    def in_channels(self) -> int:
+        """Channels that the network sees."""
+        return self.data.channels
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the images' channels."""
+        return self.data.names
+
+    @property
+    def patch(self) -> tuple[int, ...]:
+        """Size of a patch along each spatial axis."""
+        return self._size
+
+    @abc.abstractmethod
+    def patches(self, first: int, second: int, place: Block) -> list[NDArray[Any]]:
+        """Give what belongs together at a place ((z,) y, x) of a pair: arrays (c, (z,) y, x)."""
+
+    @abc.abstractmethod
+    def made(self, chosen: Sequence[Sequence[NDArray[Any]]], rng: np.random.Generator) -> Batch:
+        """Make a batch of patches; each has its arrays, and last the mask ((z,) y, x) of what may be a target."""
+
+    def batch(self, step: int) -> Batch:
+        """Give the batch of a step: random patches, turned about; held-out pixels are never targets."""
+        rng = generator(self._config.seed, Purpose.BATCH, step)
+        chosen = []
+        for choice in np.searchsorted(self._likely, rng.random(self._config.batch_size), side="right"):
+            first, second = self._pairs[min(int(choice), len(self._pairs) - 1)]
+            shape = self.data.samples[first].shape[1:]
+            place = random_place(shape, self._size, rng)
+            free = ~inside(self.data.held_out[first], place, shape) & self._region(first, place)
+            parts = [*self.patches(first, second, place), free]
+            chosen.append(turned(parts, len(shape), rng, quarter_turns=self.quarter_turns))
+        return self.made(chosen, rng)
+
+    def validation(self) -> list[Batch]:
+        """Give patches around the held-out blocks; only held-out pixels are targets."""
+        rng = generator(self._config.seed, Purpose.VALIDATION)
+        pairs = [pair for pair in self._pairs if self.data.held_out[pair[0]] is not None]
+        if not pairs:
+            return []
+        spread = np.linspace(0, len(pairs) - 1, min(len(pairs), VALIDATION_PATCHES)).round().astype(int)
+        chosen = []
+        for first, second in (pairs[i] for i in spread):
+            shape, block = self.data.samples[first].shape[1:], self.data.held_out[first]
+            assert block is not None
+            place = place_around(block, shape, self._size)
+            chosen.append([*self.patches(first, second, place), inside(block, place, shape) & self._region(first, place)])
+        return [self.made(chosen, rng) for _ in range(self.rounds)]
+
+    def _region(self, index: int, place: Block) -> NDArray[np.bool_]:
+        """Mark what of a patch is to be learnt from; the same for every slice."""
+        region = self.data.regions[index]
+        if region is None:
+            return np.ones((), bool)
+        return region[place[-2:]]
 
 
 def patch_shape(smallest: tuple[int, ...], config: TrainConfig, divisor: tuple[int, ...]) -> tuple[int, ...]:
@@ -46,14 +145,15 @@ def inside(block: Block | None, place: Block, shape: tuple[int, ...]) -> NDArray
 
 
 def turned(
-    patches: Sequence[NDArray[Any]], rng: np.random.Generator, *, quarter_turns: bool = True
+    patches: Sequence[NDArray[Any]], dims: int, rng: np.random.Generator, *, quarter_turns: bool = True
 ) -> list[NDArray[Any]]:
-    """Flip patches of one shape along random axes and, where they are square, swap y and x: the same for all of them.
+    """Flip patches along random ones of their last `dims` axes and, where these are square, swap y and x.
 
-    In a plane these are the eight symmetries of the square; without `quarter_turns` the four that keep y along y.
+    The same is done to all. In a plane these are the eight symmetries of the square; without `quarter_turns` the four
+    that keep y along y.
     """
-    shape = patches[0].shape
-    flipped = tuple(axis for axis in range(len(shape)) if rng.integers(2))
+    shape = patches[0].shape[-dims:]
+    flipped = tuple(axis - dims for axis in range(dims) if rng.integers(2))
     result = [np.flip(patch, flipped) for patch in patches]
     if rng.integers(2) and quarter_turns and shape[-1] == shape[-2]:
         result = [np.swapaxes(patch, -1, -2) for patch in result]

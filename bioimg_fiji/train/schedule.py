@@ -5,7 +5,19 @@ from __future__ import annotations
 import math
 
 _WARM_UP = 0.1
+_SHORT = 0.01
 _START, _END = 0.04, 1e-3
+
+
+def learning_rate(schedule: str, step: int, steps: int, peak: float) -> float:
+    """Give the learning rate of a step (0-based) by the schedule of that name."""
+    return one_cycle(step, steps, peak) if schedule == "one_cycle" else cosine(step, steps, peak)
+
+
+def cosine(step: int, steps: int, peak: float) -> float:
+    """Give the learning rate of a step: up in a hundredth of the steps, then cosine down (Loshchilov 2017)."""
+    place = (step + 0.5) / steps
+    return peak * min(1.0, place / _SHORT) * (_END + (1 - _END) * (1 + math.cos(math.pi * place)) / 2)
 
 
 def one_cycle(step: int, steps: int, peak: float) -> float:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from bioimg_fiji.errors import ImageError
 from bioimg_fiji.image import Image
 from bioimg_fiji.train.config import TrainConfig
-from bioimg_fiji.train.data import Block, TrainingData, prepare
+from bioimg_fiji.train.data import TrainingData, prepare, region_of
 from bioimg_fiji.train.noise_check import Finding
 from bioimg_fiji.train.pairs import PairSource
+from bioimg_fiji.train.stored import Block, Sample, TrainingImage, about
 
 CHANNELS = ("foreground", "distance")
 SPECK = 0.25
@@ -39,7 +40,9 @@ class Segmentation:
         del images, config, targets
         return []
 
-    def source(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> SegmentationSource:
+    def source(
+        self, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage] = ()
+    ) -> SegmentationSource:
         """Prepare the data.
 
         Raises
@@ -54,7 +57,10 @@ class Segmentation:
             )
         labels: list[NDArray[np.int64]] = []
         for image, target in zip(images, targets, strict=True):
-            labels += _planes(image, target, config.dims)
+            if not isinstance(target, Image):
+                target = target.image.with_pixels(target.read(tuple(slice(0, n) for n in target.image.shape)))
+            rows, columns = region_of(image)[0]
+            labels += [each[..., rows, columns] for each in _planes(about(image), target, config.dims)]
         count = sum(len(np.unique(each[each > 0])) for each in labels)
         if count < FEWEST:
             raise ImageError(
@@ -79,14 +85,22 @@ class SegmentationSource(PairSource):
     ) -> None:
         pairs = [(index, index) for index in range(len(data.samples))]
         self.objects = {"minimum_size": smallest}
-        super().__init__(data, labels, pairs, (0.0, 1.0), config)
-        self._moments = [(float(s.mean(dtype=np.float64)), float(s.std(dtype=np.float64)) or 1.0) for s in data.samples]
+        super().__init__(data, labels, pairs, ((0.0,), (1.0,)), config)
+        self._moments = [_moments(sample) for sample in data.samples]
 
-    def patches(self, first: int, second: int, place: Block) -> list[NDArray[np.float32]]:
-        """Give the normalised input, the foreground and the distance."""
+    def patches(self, first: int, second: int, place: Block) -> list[NDArray[Any]]:
+        """Give the normalised input, and foreground and distance."""
         mean, std = self._moments[first]
-        inputs = ((self.data.samples[first][place] - np.float64(mean)) / std).astype(np.float32)
-        return [inputs, *(channel[place] for channel in self._targets[second])]
+        inputs = ((self.data.samples[first][(slice(None), *place)] - mean) / std).astype(np.float32)
+        return [inputs, self._targets[second][(slice(None), *place)]]
+
+
+def _moments(sample: Sample) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give mean and standard deviation of each channel, (c, 1, ...), as the package's operation takes them."""
+    pixels = sample[(slice(None),) * len(sample.shape)]
+    axes = tuple(range(1, pixels.ndim))
+    std = pixels.std(axis=axes, dtype=np.float64, keepdims=True)
+    return pixels.mean(axis=axes, dtype=np.float64, keepdims=True), np.where(std == 0, 1.0, std)
 
 
 def described(labels: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -108,11 +122,12 @@ def described(labels: NDArray[np.int64]) -> NDArray[np.float32]:
 
 
 def _planes(image: Image, target: Image, dims: int) -> list[NDArray[np.int64]]:
-    """Give the labels of each sample; those of one channel serve all channels of the image."""
-    sizes = [(image.size(axis), target.size(axis)) for axis in "btczyx"]
-    if any(one not in (other, 1) and other != 1 for one, other in sizes) or image.size("y") != target.size("y"):
+    """Give the labels of each sample; those of one frame or slice serve all of them."""
+    wide = [(image.size(axis), target.size(axis)) for axis in "btz"]
+    same = all(image.size(axis) == target.size(axis) for axis in "yx")
+    if target.size("c") > 1 or not same or any(other not in (one, 1) for one, other in wide):
         raise _unlike(image, target)
-    pixels = target.ordered("btczyx")
+    pixels = target.ordered("btczyx")[:, :, 0]
     if pixels.dtype.kind == "f":
         if not np.array_equal(pixels, np.round(pixels)):
             raise ImageError(
@@ -124,10 +139,7 @@ def _planes(image: Image, target: Image, dims: int) -> list[NDArray[np.int64]]:
         raise ImageError(f"{target.title} is a mask; objects need numbers.", fix="Label it first (Analyze Particles).")
     if pixels.min(initial=0) < 0:
         raise ImageError(f"{target.title} has labels below 0.", fix="Give 0 to the background.", field="target")
-    shape = image.ordered("btczyx").shape
-    if shape[-2:] != pixels.shape[-2:]:
-        raise _unlike(image, target)
-    whole = np.broadcast_to(pixels, shape).astype(np.int64)
+    whole = np.broadcast_to(pixels, [image.size(axis) for axis in "btzyx"]).astype(np.int64)
     return list(whole.reshape(-1, *whole.shape[-dims:]))
 
 

@@ -19,6 +19,7 @@ from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import TrainingData, no_targets, prepare
 from bioimg_fiji.train.masking import beside_values, line_positions
 from bioimg_fiji.train.n2v import Noise2Void, Noise2VoidSource
+from bioimg_fiji.train.stored import TrainingImage, excerpt
 
 
 class StructN2V(Noise2Void):
@@ -35,7 +36,9 @@ class StructN2V(Noise2Void):
         axis, _ = line_of(images, config)
         return noise_check.look(images, independent_in=tuple(a for a in ("y", "x") if a != axis))
 
-    def source(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> StructN2VSource:
+    def source(
+        self, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage] = ()
+    ) -> StructN2VSource:
         """Prepare the data; axis and span are measured where they are not given.
 
         Raises
@@ -44,7 +47,7 @@ class StructN2V(Noise2Void):
             When they are to be measured and the noise is correlated along no axis.
         """
         no_targets(targets, self.name)
-        return StructN2VSource(prepare(images, config), config, *line_of(images, config))
+        return StructN2VSource(prepare(images, config), config, *line_of([excerpt(image) for image in images], config))
 
 
 def line_of(images: Sequence[Image], config: TrainConfig) -> tuple[str, int]:
