@@ -5,12 +5,15 @@ Lives here: filling of ImageJ's regions. Lives not here: outlines of labels (obj
 
 from __future__ import annotations
 
+import struct
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import ImageError
+from bioimg_fiji.errors import FileFormatError, ImageError
 from bioimg_fiji.image import Image
 
 Array = npt.NDArray[Any]
@@ -87,6 +90,29 @@ def selected(image: Image) -> Array | None:
             f"The selection of {image.title} has no pixel of the image.", fix="Select a region inside, or nothing."
         )
     return mask
+
+
+def regions_of(path: Path) -> tuple[bytes, ...]:
+    """Read the regions of a file that ImageJ's ROI Manager has saved (.roi, or .zip of several).
+
+    Raises
+    ------
+    FileFormatError
+        When it is no such file, or has no region.
+    """
+    import roifile
+
+    try:
+        found = roifile.roiread(path)
+    except (OSError, ValueError, struct.error, zipfile.BadZipFile) as error:
+        raise FileFormatError(
+            f"{path} cannot be read as regions: {error}.",
+            fix="Save them by the ROI Manager: More >> Save...",
+        ) from error
+    rois = found if isinstance(found, list) else [found]
+    if not rois:
+        raise FileFormatError(f"{path} has no regions.", fix="Save them by the ROI Manager: More >> Save...")
+    return tuple(roi.tobytes() for roi in rois)
 
 
 def _index(roi: Any, letter: str, image: Image) -> Any:

@@ -13,6 +13,7 @@ TITLES = {
     "n2v": "Noise2Void",
     "n2v2": "N2V2",
     "structn2v": "StructN2V",
+    "temporal": "Temporal blind spot",
     "n2n": "Noise2Noise",
     "care": "CARE",
     "segmentation": "Segmentation",
@@ -21,6 +22,7 @@ PAPERS = {
     "n2v": {"text": "Krull et al. 2019, Noise2Void", "doi": "10.1109/CVPR.2019.00223"},
     "n2v2": {"text": "Hoeck et al. 2022, N2V2", "doi": "10.1007/978-3-031-25069-9_33"},
     "structn2v": {"text": "Broaddus et al. 2020, StructN2V", "doi": "10.1109/ISBI45749.2020.9098336"},
+    "temporal": {"text": "Krull et al. 2019, Noise2Void", "doi": "10.1109/CVPR.2019.00223"},
     "n2n": {"text": "Lehtinen et al. 2018, Noise2Noise", "doi": "10.48550/arXiv.1803.04189"},
     "segmentation": {"text": "Naylor et al. 2019, distance maps", "doi": "10.1109/TMI.2018.2865709"},
     "care": {"text": "Weigert et al. 2018, CARE", "doi": "10.1038/s41592-018-0216-7"},
@@ -34,15 +36,17 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 UNET = {"text": "Ronneberger et al. 2015, U-Net", "doi": "10.1007/978-3-319-24574-4_28"}
 
 
-def describe(provenance: Mapping[str, Any], image: str) -> About:
-    """Describe a model that was trained on an image of that name.
+def describe(provenance: Mapping[str, Any], image: str, line: str = "") -> About:
+    """Describe a model that was trained on an image or a folder of that name.
 
     Parameters
     ----------
     provenance
         `bioimg_fiji.train.TrainedModel.provenance`.
     image
-        Name of the training image.
+        Name of the training data.
+    line
+        Macro line that trains it again.
     """
     from bioimg_fiji.package import About
 
@@ -52,7 +56,7 @@ def describe(provenance: Mapping[str, Any], image: str) -> About:
     return About(
         name=f"{method} {image}",
         description=f"{what} images like {image}; trained on it by {method} with bioimg-fiji.",
-        documentation=_readme(provenance, image, method),
+        documentation=_readme(provenance, image, method, line),
         cite=tuple(cite),
         tags=(
             *tags,
@@ -62,7 +66,7 @@ def describe(provenance: Mapping[str, Any], image: str) -> About:
     )
 
 
-def _readme(provenance: Mapping[str, Any], image: str, method: str) -> str:
+def _readme(provenance: Mapping[str, Any], image: str, method: str, line: str) -> str:
     data, figures = provenance["data"], provenance["figures"]
     validation = figures.get("validation_loss")
     checked = (
@@ -82,11 +86,15 @@ def _readme(provenance: Mapping[str, Any], image: str, method: str) -> str:
             "There is no ground truth: look at the difference between the noisy and the denoised image,\n"
             "which should have no structure."
         )
+    means, stds = (" / ".join(f"{value:.6g}" for value in data[name]) for name in ("mean", "std"))
+    sentences = "".join(f"- {sentence}\n" for sentence in provenance.get("sentences", ()))
+    again = f"```ijm\n{line}\n```\n" if line else ""
+    shown = "".join(f"| {name.replace('_', ' ')} | {value:.4g} |\n" for name, value in figures.items())
     return f"""# {method} model of {image}
 
-Trained by {method} ({provenance["paper"]}) with bioimg-fiji, on {data["samples"]} plane(s) of `{image}`:
+Trained by {method} ({provenance["paper"]}) with bioimg-fiji, on {data["samples"]} plane(s) or volume(s) of `{image}`:
 {learnt} The affine normalisation
-(mean {data["mean"]:.6g}, standard deviation {data["std"]:.6g}) and its inverse are part of the package.
+(mean {means}, standard deviation {stds}) and its inverse are part of the package.
 
 ## Use
 
@@ -99,9 +107,14 @@ It suits images of the same kind, taken with the same camera, gain and magnifica
 
 {checked} {judge}
 
+{sentences}
+| figure | value |
+|---|---|
+{shown}
 ## Training
 
+{again}
 ```json
-{json.dumps({"parameters": provenance["parameters"], "figures": figures, "data": data}, indent=2)}
+{json.dumps({"parameters": provenance["parameters"], "data": data, "machine": provenance["machine"]}, indent=2)}
 ```
 """

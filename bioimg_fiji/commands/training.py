@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bioimg_fiji import settings
+from bioimg_fiji.commands import macro, registry
 from bioimg_fiji.commands.documentation import describe
+from bioimg_fiji.commands.gathering import Gathered, Wanted, gather
 from bioimg_fiji.commands.keys import Device, ObjectKeys, axes_key, device_key
-from bioimg_fiji.commands.parameters import ImageInput, Parameters, key
+from bioimg_fiji.commands.parameters import ImageInput, ImageList, Parameters, key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.commands.segment import with_objects
-from bioimg_fiji.errors import ParameterError
+from bioimg_fiji.errors import JobCancelledError, ParameterError
 from bioimg_fiji.files import check_folder
+from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
-    from bioimg_fiji.image import Image
-    from bioimg_fiji.train import TrainConfig
+    from bioimg_fiji.package import ModelPackage
+    from bioimg_fiji.runtime.restart import StartingPoint
+    from bioimg_fiji.train import TrainConfig, TrainedModel
 
 Quality = Literal["quick", "normal", "thorough"]
+
+FINE = 0.3
+"""Factor of the learning rate where a training goes on from a model."""
 
 
 def quality_key() -> Any:
@@ -30,10 +40,43 @@ def quality_key() -> Any:
     )
 
 
+def image_key(help_: str) -> Any:
+    """Declare `image`, which others may stand for."""
+    return key(None, title="Image", help=help_, unless=("images", "source"))
+
+
+def model_key() -> Any:
+    """Declare `model`."""
+    return key(title="Save model as", widget="save", suffix=".zip", help="Where the trained model package is written.")
+
+
 class Training(Parameters):
     """Keys of every training."""
 
     axes: str | None = axes_key()
+    images: ImageList = key(
+        (), title="Open images", expert=True, help="Several open images to learn from, instead of the active one."
+    )
+    source: Path | None = key(
+        None,
+        title="Folder or file",
+        widget="file",
+        help="Instead of open images: a folder, an image file of any size (OME-Zarr, TIFF), or a text file with a path "
+        "on each line.",
+    )
+    pattern: str = key(
+        "*.tif *.tiff",
+        title="Files",
+        expert=True,
+        help="Names of the files in a folder, * for anything; several with spaces between.",
+    )
+    start_from: Path | None = key(
+        None,
+        title="Go on from model",
+        widget="model",
+        expert=True,
+        help="A model that was trained here, to go on from with these images (fine-tuning); empty begins anew.",
+    )
     steps: int | None = key(
         None, ge=1, le=10_000_000, title="Steps", expert=True, help="Optimiser steps; empty leaves it to the quality."
     )
@@ -45,6 +88,41 @@ class Training(Parameters):
     )
     dims: Literal["2", "3"] = key(
         "2", title="Dimensions", expert=True, help="2 learns from single planes, 3 from volumes (needs a z axis)."
+    )
+    channels: Literal["separate", "joint"] = key(
+        "separate",
+        title="Channels",
+        expert=True,
+        help="separate gives each channel a network of its own; joint lets one network see and give all of them.",
+    )
+    filters: int | None = key(
+        None, ge=1, le=256, title="Filters", expert=True, help="Width of the network; empty leaves it to the quality."
+    )
+    depth: int | None = key(
+        None, ge=1, le=5, title="Depth", expert=True, help="Levels of the network; empty leaves it to the quality."
+    )
+    learning_rate: float | None = key(
+        None, gt=0, le=1, title="Learning rate", expert=True, help="Peak of the schedule; empty takes 0.001."
+    )
+    schedule: Literal["one_cycle", "cosine"] = key(
+        "one_cycle", title="Schedule", expert=True, help="How the learning rate goes: up and down, or down only."
+    )
+    early_stop: float = key(
+        0.5,
+        ge=0,
+        le=1,
+        title="Early stop",
+        expert=True,
+        help="Stop when the validation has not become better for this share of the steps; 0 goes on to the end.",
+    )
+    precision: Literal["auto", "fp32", "bf16"] = key(
+        "auto",
+        title="Precision",
+        expert=True,
+        help="bf16 computes faster where the processor has it; auto takes it on GPUs only.",
+    )
+    torchscript: bool = key(
+        False, title="TorchScript too", expert=True, help="Write the weights as TorchScript, besides ONNX and PyTorch."
     )
     seed: int = key(0, ge=0, le=2**31 - 1, title="Seed", expert=True, help="The same seed gives the same model.")
     device: Device = device_key()
@@ -59,25 +137,28 @@ class Training(Parameters):
 class TrainDenoiser(Training):
     """Parameters of `train_denoiser`."""
 
-    image: ImageInput = key(
-        title="Image", help="The noisy image to learn from; every plane of a stack or movie is a sample."
-    )
-    method: Literal["n2v", "n2v2", "structn2v", "n2n"] = key(
+    image: ImageInput | None = image_key("The noisy image to learn from; every plane of a stack or movie is a sample.")
+    method: Literal["n2v", "n2v2", "structn2v", "temporal", "n2n"] = key(
         "n2v",
         title="Method",
         help="n2v (Noise2Void) needs only the noisy image; its noise must be pixel by pixel. n2v2 avoids checkerboards "
-        "and takes more steps. structn2v is for noise along lines. n2n (Noise2Noise) learns from neighbouring frames.",
+        "and takes more steps. structn2v is for noise along lines. temporal sees neighbouring frames of a movie. n2n "
+        "(Noise2Noise) learns from repeats, or from neighbouring frames.",
     )
-    model: Path = key(
-        title="Save model as", widget="save", suffix=".zip", help="Where the trained model package is written."
-    )
+    model: Path = model_key()
     quality: Quality = quality_key()
     apply: bool = key(True, title="Denoise the image", help="Run the trained model on the image and show the result.")
+    residual: bool = key(
+        False, title="Show what was removed", help="Show noisy minus denoised too: it should have no structure."
+    )
     force: bool = key(
         False,
         title="Train although advised against",
         expert=True,
         help="Train even if the method does not suit the noise.",
+    )
+    frames: int = key(
+        3, ge=1, le=16, title="Frames", expert=True, help="temporal: how many frames on each side it sees."
     )
     noise_axis: Literal["x", "y"] | None = key(
         None, title="Noise along", expert=True, help="structn2v: the axis of the lines; empty measures it."
@@ -93,28 +174,51 @@ class TrainDenoiser(Training):
     )
 
 
-class TrainRestoration(Training):
+class Paired(Training):
+    """Keys of trainings that learn what images should become."""
+
+    targets: ImageList = key(
+        (), title="Open targets", expert=True, help="What the open images should become, in the same order."
+    )
+    target_source: Path | None = key(
+        None,
+        title="Folder of targets",
+        widget="file",
+        help="With a folder of images: the folder with a target of the same name for each.",
+    )
+
+
+class TrainRestoration(Paired):
     """Parameters of `train_restoration`."""
 
-    image: ImageInput = key(title="Image", help="What is to be restored: the poor image of each pair.")
-    target: ImageInput = key(title="Target", help="What it should become: the good image of the same pixels.")
-    model: Path = key(
-        title="Save model as", widget="save", suffix=".zip", help="Where the trained model package is written."
+    image: ImageInput | None = image_key("What is to be restored: the poor image of each pair.")
+    target: ImageInput | None = key(
+        None,
+        title="Target",
+        help="What it should become: the good image of the same pixels, or with 2, 3, ... times as many along y and x.",
     )
+    model: Path = model_key()
     quality: Quality = quality_key()
     apply: bool = key(True, title="Restore the image", help="Run the trained model on the image and show the result.")
 
 
-class TrainSegmentation(Training):
+class TrainSegmentation(Paired):
     """Parameters of `train_segmentation`."""
 
-    image: ImageInput = key(title="Image", help="The image with objects; all of them must be annotated.")
+    image: ImageInput | None = image_key("The image with objects; all of them must be annotated.")
     target: ImageInput | None = key(
-        None, title="Label image", help="The objects, numbered from 1; without one, the areas of the image's overlay."
+        None,
+        title="Label image",
+        help="The objects, numbered from 1; without one, the areas of the image's overlay or of the ROI Manager.",
     )
-    model: Path = key(
-        title="Save model as", widget="save", suffix=".zip", help="Where the trained model package is written."
+    rois: Path | None = key(
+        None,
+        title="Regions",
+        widget="file",
+        expert=True,
+        help="A file of regions that the ROI Manager has saved (RoiSet.zip), instead of a label image.",
     )
+    model: Path = model_key()
     quality: Quality = quality_key()
     apply: bool = key(True, title="Segment the image", help="Run the trained model on the image and show the labels.")
 
@@ -124,63 +228,144 @@ def train_denoiser(parameters: TrainDenoiser, job: Job) -> Result:
     """Train a denoiser on the image itself, without clean data, and save it as a bioimage.io model package."""
     chosen = {"noise_axis": parameters.noise_axis, "noise_span": parameters.noise_span}
     changes = {name: value for name, value in chosen.items() if value is not None}
-    config = _config(parameters, parameters.quality, method=parameters.method, force=parameters.force, **changes)
-    return _trained(parameters, parameters.image, (), config, parameters.model, parameters.apply, job)
+    changes |= {"method": parameters.method, "force": parameters.force, "frames": parameters.frames}
+    with contextlib.ExitStack() as stack:
+        found = gather(_wanted(parameters, parameters.image), stack)
+        if found.targets:
+            raise ParameterError.of("source", "a list without targets: a denoiser needs none", str(parameters.source))
+        result = _Training("train_denoiser", parameters, job).run(found, changes)
+    if not parameters.residual or "output" not in result.images:
+        return result
+    from bioimg_fiji.train.judge import residual
+
+    image = _shown(parameters)
+    assert image is not None
+    images = {**result.images, "residual": residual(image, result.images["output"])}
+    return dataclasses.replace(result, images=images)
 
 
 @command(id="train_restoration", title="BioImg Train Restoration...", menu=MENU)
 def train_restoration(parameters: TrainRestoration, job: Job) -> Result:
-    """Train on pairs (CARE), a poor and a good image of the same pixels, and save a bioimage.io model package."""
-    config = _config(parameters, parameters.quality, method="care")
-    targets = (_with_axes(parameters.target, parameters),)
-    return _trained(parameters, parameters.image, targets, config, parameters.model, parameters.apply, job)
+    """Train on pairs (CARE), poor and good images of the same pixels, and save a bioimage.io model package."""
+    wanted = dataclasses.replace(_wanted(parameters, parameters.image), target=parameters.target)
+    with contextlib.ExitStack() as stack:
+        found = gather(wanted, stack)
+        if not found.targets:
+            raise ParameterError(
+                "There is no target: nothing tells what the image should become.",
+                fix="Open the good image and name it with target=..., or name a folder with target_source=...",
+                field="target",
+                expected="an image",
+            )
+        return _Training("train_restoration", parameters, job).run(found, {"method": "care"})
 
 
 @command(id="train_segmentation", title="BioImg Train Segmentation...", menu=MENU)
 def train_segmentation(parameters: TrainSegmentation, job: Job) -> Result:
     """Train a segmentation on annotated objects, and save it as a bioimage.io model package that gives labels."""
-    from bioimg_fiji.drawn import labels_of
+    wanted = dataclasses.replace(_wanted(parameters, parameters.image), target=parameters.target)
+    with contextlib.ExitStack() as stack:
+        found = gather(wanted, stack)
+        if not found.targets:
+            found = dataclasses.replace(found, targets=tuple(_drawn(image, parameters.rois) for image in found.images))
+        return _Training("train_segmentation", parameters, job).run(found, {"method": "segmentation"})
 
-    config = _config(parameters, parameters.quality, method="segmentation")
-    given = parameters.target
-    target = labels_of(_with_axes(parameters.image, parameters)) if given is None else _with_axes(given, parameters)
-    return _trained(parameters, parameters.image, (target,), config, parameters.model, parameters.apply, job)
+
+def _drawn(image: Any, rois: Path | None) -> Image:
+    """Give the labels of what is drawn: the regions of a file, else those of the image's overlay."""
+    from bioimg_fiji.drawn import labels_of, regions_of
+
+    if not isinstance(image, Image):
+        raise ParameterError.of(
+            "target_source", "the label images: one in a file is too large for regions", image.image.title
+        )
+    return labels_of(dataclasses.replace(image, overlay=regions_of(rois)) if rois else image)
 
 
-def _trained(
-    parameters: Training,
-    image: Image,
-    targets: tuple[Image, ...],
-    config: TrainConfig,
-    model: Path,
-    apply: bool,
-    job: Job,
-) -> Result:
-    """Train, write the package, and run it on the image."""
-    from bioimg_fiji.predict import predict
-    from bioimg_fiji.runtime.export import export
-    from bioimg_fiji.train import train
+def _wanted(parameters: Training, image: Image | None) -> Wanted:
+    paired = isinstance(parameters, Paired)
+    return Wanted(
+        image,
+        parameters.images,
+        parameters.source,
+        parameters.pattern,
+        parameters.axes,
+        targets=parameters.targets if paired else (),
+        target_source=parameters.target_source if paired else None,
+    )
 
-    target = _model_target(model)
-    image = _with_axes(image, parameters)
-    checkpoint = target.with_suffix(".checkpoint")
-    trained = train([image], config, targets=targets, job=job, checkpoint=checkpoint, resume=parameters.resume)
-    job.progress("Writing the model")
-    package = export(trained, describe(trained.provenance, image.name), target, OUTPUTS.get(config.method, "denoised"))
-    checkpoint.unlink(missing_ok=True)
-    figures: dict[str, float | int | str | bool] = dict(trained.provenance["figures"])
-    images: dict[str, Image] = {}
-    if apply:
-        images, _ = with_objects(predict(image, package, job=job), image, package, ObjectKeys())
-    return Result(images=images, figures=figures, files={"model": target})
+
+def _shown(parameters: Any) -> Image | None:
+    """Give the open image on which the model is run in the end: the first of them."""
+    image: Image | None = parameters.image or next(iter(parameters.images), None)
+    return None if image is None else image.with_axes(parameters.axes or image.axes)
+
+
+class _Training:
+    """A training from its images to its result, the same for every method."""
+
+    def __init__(self, command_id: str, parameters: Any, job: Job) -> None:
+        self._command, self._parameters, self._job = command_id, parameters, job
+        self._target = _model_target(parameters.model)
+
+    def run(self, found: Gathered, changes: Mapping[str, Any]) -> Result:
+        """Train, write the package, and run it on the open image."""
+        from bioimg_fiji.runtime.export import export
+        from bioimg_fiji.train import train
+
+        parameters, job = self._parameters, self._job
+        start = self._start()
+        config = _config(parameters, start, **changes)
+        checkpoint = self._target.with_suffix(".checkpoint")
+        try:
+            trained = train(
+                found.images,
+                config,
+                targets=found.targets,
+                start=start,
+                job=job,
+                checkpoint=checkpoint,
+                resume=parameters.resume,
+            )
+        except JobCancelledError as cancelled:
+            if checkpoint.exists():
+                cancelled.fix = f"The same command with resume=true goes on from {checkpoint}."
+            raise
+        job.progress("Writing the model")
+        line = macro.line(registry.find(self._command), parameters)
+        about = describe(trained.provenance, found.name, line)
+        package = export(
+            trained, about, self._target, OUTPUTS.get(config.method, "denoised"), torchscript=parameters.torchscript
+        )
+        checkpoint.unlink(missing_ok=True)
+        return self._result(trained, package)
+
+    def _start(self) -> StartingPoint | None:
+        if self._parameters.start_from is None:
+            return None
+        from bioimg_fiji.package import open_package
+        from bioimg_fiji.runtime.restart import starting_point
+
+        return starting_point(open_package(self._parameters.start_from))
+
+    def _result(self, trained: TrainedModel, package: ModelPackage) -> Result:
+        from bioimg_fiji.predict import predict
+
+        image = _shown(self._parameters)
+        images: dict[str, Image] = {}
+        if self._parameters.apply and image is not None:
+            images, _ = with_objects(predict(image, package, job=self._job), image, package, ObjectKeys())
+        for sentence in trained.provenance["sentences"]:
+            self._job.note(sentence)
+        return Result(
+            images=images,
+            figures=dict(trained.provenance["figures"]),
+            files={"model": self._target},
+        )
 
 
 OUTPUTS = {"care": "restored", "segmentation": "objects"}
 """With what the titles of results end, where that is not "denoised"."""
-
-
-def _with_axes(image: Image, parameters: Training) -> Image:
-    return image.with_axes(parameters.axes or image.axes)
 
 
 def _model_target(path: Path) -> Path:
@@ -192,17 +377,19 @@ def _model_target(path: Path) -> Path:
     return target
 
 
-def _config(parameters: Training, quality: str, **changes: Any) -> TrainConfig:
+def _config(parameters: Any, start: StartingPoint | None, **changes: Any) -> TrainConfig:
     from bioimg_fiji.train import TrainConfig
 
-    chosen = {"steps": parameters.steps, "batch_size": parameters.batch_size}
+    names = ("steps", "batch_size", "filters", "depth", "learning_rate")
+    chosen = {name: getattr(parameters, name) for name in names}
+    if start is not None and chosen["learning_rate"] is None:
+        chosen["learning_rate"] = FINE * TrainConfig.learning_rate
+    kept = ("patch", "channels", "schedule", "early_stop", "precision", "seed", "device")
     return TrainConfig.preset(
-        quality,
-        patch=parameters.patch,
+        parameters.quality,
         dims=int(parameters.dims),
-        seed=parameters.seed,
-        device=parameters.device,
         threads=settings.get("threads"),
+        **{name: getattr(parameters, name) for name in kept},
         **changes,
         **{name: value for name, value in chosen.items() if value is not None},
     )

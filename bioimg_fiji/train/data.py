@@ -153,9 +153,7 @@ def no_targets(targets: Sequence[TrainingImage], method: str) -> None:
         When there are any.
     """
     if targets:
-        raise ParameterError.of(
-            "target", f"nothing: {method} learns from the image alone", about(targets[0]).title
-        )
+        raise ParameterError.of("target", f"nothing: {method} learns from the image alone", about(targets[0]).title)
 
 
 def _refuse_mixed(images: Sequence[TrainingImage]) -> None:

@@ -214,7 +214,7 @@ class Loop:
     def _update_average(self, step: int) -> None:
         """Follow the weights with an exponential moving average that forgets the start faster (Polyak 1992)."""
         decay = min(self._config.average, (step + 1) / (step + 10))
-        torch._foreach_lerp_(self._average, list(self._network.parameters()), 1 - decay)  # noqa: SLF001
+        torch._foreach_lerp_(self._average, list(self._network.parameters()), 1 - decay)
 
     def _validate(self) -> None:
         if not self._validation_batches:

@@ -42,9 +42,7 @@ class PatchSource(abc.ABC):
     rounds = 1
     """How often the validation patches are used, with other random numbers."""
 
-    def __init__(
-        self, data: TrainingData, config: TrainConfig, pairs: Sequence[tuple[int, int]] | None = None
-    ) -> None:
+    def __init__(self, data: TrainingData, config: TrainConfig, pairs: Sequence[tuple[int, int]] | None = None) -> None:
         self.data, self._config = data, config
         self._pairs = pairs if pairs is not None else [(n, n) for n in range(len(data.samples))]
         step = divisor(ARCHITECTURE, network_arguments(data.smallest, self.in_channels, config, self.network))
@@ -100,7 +98,9 @@ class PatchSource(abc.ABC):
             shape, block = self.data.samples[first].shape[1:], self.data.held_out[first]
             assert block is not None
             place = place_around(block, shape, self._size)
-            chosen.append([*self.patches(first, second, place), inside(block, place, shape) & self._region(first, place)])
+            chosen.append(
+                [*self.patches(first, second, place), inside(block, place, shape) & self._region(first, place)]
+            )
         return [self.made(chosen, rng) for _ in range(self.rounds)]
 
     def _region(self, index: int, place: Block) -> NDArray[np.bool_]:

@@ -34,7 +34,7 @@ class Sample(Protocol):
     def shape(self) -> tuple[int, ...]: ...  # noqa: D102
     @property
     def dtype(self) -> np.dtype[Any]: ...  # noqa: D102
-    def __getitem__(self, place: Block, /) -> NDArray[Any]: ...  # noqa: D105
+    def __getitem__(self, place: Block, /) -> NDArray[Any]: ...
 
 
 @dataclasses.dataclass(frozen=True)

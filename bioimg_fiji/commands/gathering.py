@@ -1,0 +1,186 @@
+"""The images that a training learns from: the active one, several open ones, a folder, a list, a file of any size."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bioimg_fiji.errors import ParameterError
+from bioimg_fiji.files import open_source, read_image
+from bioimg_fiji.files.ome_zarr import is_zarr
+from bioimg_fiji.files.source import Source
+from bioimg_fiji.image import Image
+from bioimg_fiji.runtime.memory import free_memory
+
+LISTS = (".txt", ".csv", ".tsv")
+"""Extensions of lists: a path on each line, for pairs a tab and the target's path; # begins a remark."""
+
+_SHARE = 0.25
+"""Part of the free memory that files may take; more are read patch by patch."""
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the keys of a training say about its images.
+
+    Parameters
+    ----------
+    image, images
+        Open images.
+    source
+        A folder, a list (`LISTS`) or an image file.
+    pattern
+        Names of the files in folders.
+    target, targets, target_source
+        The same of what the images are to become.
+    axes
+        Letters of the images' axes, where they have them wrong.
+    """
+
+    image: Image | None
+    images: Sequence[Image]
+    source: Path | None
+    pattern: str
+    axes: str | None
+    target: Image | None = None
+    targets: Sequence[Image] = ()
+    target_source: Path | None = None
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Images and, where there are any, their targets in the same order; `name` is that of the data."""
+
+    images: tuple[Image | Source, ...]
+    targets: tuple[Image | Source, ...]
+    name: str
+
+
+def gather(wanted: Wanted, stack: contextlib.ExitStack) -> Gathered:
+    """Find the images; files that are read patch by patch are closed with `stack`.
+
+    Raises
+    ------
+    ParameterError
+        When there is no image, or images are named in two ways, or a file has no target of its name.
+    FileFormatError, AxesError
+        For files that cannot be read.
+    """
+    opened = [*([] if wanted.image is None else [wanted.image]), *wanted.images]
+    if wanted.source is None:
+        if not opened:
+            raise ParameterError(
+                "There is no image to train on.",
+                fix="Open one, or name a folder with source=...",
+                field="image",
+                expected="an image",
+            )
+        targets = [*([] if wanted.target is None else [wanted.target]), *wanted.targets]
+        relettered = [image.with_axes(wanted.axes or image.axes) for image in opened]
+        return Gathered(tuple(relettered), tuple(t.with_axes(_fitting(t, wanted)) for t in targets), opened[0].name)
+    if opened:
+        raise ParameterError.of("source", "left out where open images are named", str(wanted.source))
+    paths = files_of(wanted.source, wanted.pattern, "source")
+    name = wanted.source.name.split(".")[0]
+    pairs = paths if any(paths.values()) else _paired(paths, wanted)
+    opener = _Opener([*pairs, *(target for target in pairs.values() if target)], wanted.axes, stack)
+    images = tuple(opener.open(path) for path in pairs)
+    return Gathered(images, tuple(opener.open(target) for target in pairs.values() if target), name)
+
+
+def _fitting(target: Image, wanted: Wanted) -> str:
+    """Give the axes that a target has: those that were said, where they describe it."""
+    return wanted.axes if wanted.axes and len(wanted.axes) == len(target.axes) else target.axes
+
+
+def files_of(source: Path, pattern: str, field: str) -> dict[Path, Path | None]:
+    """Give the image files of a folder (in the order of their names), a list or a file, each with its target or None.
+
+    Raises
+    ------
+    ParameterError
+        When there are none, or a file that a list names is not there.
+    """
+    if source.suffix.lower() in LISTS and source.is_file():
+        return _listed(source, field)
+    if source.is_file() or is_zarr(source):
+        return {source: None}
+    if not source.is_dir():
+        raise ParameterError.of(field, "a folder, an image file or a list of files", str(source), fix="Check the path.")
+    patterns = pattern.split()
+    if not patterns or any(each.startswith("/") or ".." in each for each in patterns):
+        raise ParameterError.of("pattern", "names such as *.tif", pattern)
+    found = {
+        path for each in patterns for path in source.rglob(each) if path.is_file() and not path.name.startswith(".")
+    }
+    found |= {path for path in source.glob("*.zarr") if is_zarr(path)}
+    if not found:
+        raise ParameterError.of("pattern", f"at least one file in {source}", pattern)
+    return dict.fromkeys(sorted(found))
+
+
+def _listed(source: Path, field: str) -> dict[Path, Path | None]:
+    found: dict[Path, Path | None] = {}
+    for number, line in enumerate(source.read_text("utf-8-sig").splitlines(), 1):
+        text = line.split("#")[0].strip()
+        if not text:
+            continue
+        paths = [source.parent / part.strip() for part in text.split("\t")]
+        missing = [str(path) for path in paths if not path.exists()]
+        if missing or len(paths) > 2:
+            raise ParameterError.of(
+                field, f"a file, or two with a tab between, in line {number}", missing[0] if missing else text
+            )
+        found[paths[0]] = paths[1] if len(paths) == 2 else None
+    if not found:
+        raise ParameterError.of(field, "at least one path", f"{source} without any")
+    if len({target is None for target in found.values()}) > 1:
+        raise ParameterError.of(field, "a target on each line, or on none", str(source))
+    return found
+
+
+def _paired(paths: Mapping[Path, Path | None], wanted: Wanted) -> dict[Path, Path | None]:
+    """Give each file the target of the same name."""
+    if wanted.target_source is None:
+        return dict(paths)
+    assert wanted.source is not None
+    targets = list(files_of(wanted.target_source, wanted.pattern, "target_source"))
+    if len(paths) == len(targets) == 1:
+        return {next(iter(paths)): targets[0]}
+    by_name = {_key(path, wanted.target_source): path for path in targets}
+    named = {path: by_name.get(_key(path, wanted.source)) for path in paths}
+    lacking = [path.name for path, target in named.items() if target is None]
+    if lacking:
+        shown = ", ".join(lacking[:_SHOWN]) + (", ..." if len(lacking) > _SHOWN else "")
+        raise ParameterError.of(
+            "target_source",
+            "a file of the same name for each image",
+            f"none for {len(lacking)} of {len(named)}: {shown}",
+            fix=f"Put them into {wanted.target_source}, named as the images.",
+        )
+    return named
+
+
+def _key(path: Path, folder: Path) -> str:
+    """Give the name below the folder without the extension; the place in a list that is no folder."""
+    inner = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
+    return str(inner.with_name(inner.name.split(".")[0])).casefold()
+
+
+class _Opener:
+    """Reads files whole where the memory allows it, else opens them."""
+
+    def __init__(self, paths: Sequence[Path], axes: str | None, stack: contextlib.ExitStack) -> None:
+        self._axes, self._stack = axes, stack
+        total = sum(path.stat().st_size for path in paths if path.is_file())
+        self._in_parts = total > _SHARE * free_memory("cpu")
+
+    def open(self, path: Path) -> Image | Source:
+        """Open one."""
+        if not self._in_parts and not is_zarr(path):
+            return read_image(path, self._axes)
+        return self._stack.enter_context(open_source(path, self._axes))
