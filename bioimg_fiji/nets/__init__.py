@@ -22,11 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network class in a file of this folder; `halo` and `divisor` are functions of that file."""
+    """A network class in a file of this folder; `halo` and `divisor` are functions of that file.
+
+    `earlier` has the hashes of former versions of the file, whose networks are those of the same arguments today: same
+    parameters, same results. Packages with such a copy need no trust either.
+    """
 
     name: str
     file: Path
     callable: str
+    earlier: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -41,7 +46,13 @@ class Architecture:
 
 _HERE = Path(__file__).parent
 
-ARCHITECTURES: dict[str, Architecture] = {"unet": Architecture("unet", _HERE / "unet.py", "UNet")}
+_EARLIER_UNETS = (
+    "9f82b14d59b424a34bf2adf84a0078d80a4a03f5803cee7d9ed6de8977e6960f",
+    "994619ddc8613d61e1469258604a6b5625488535b52b4abe848081ff682a481e",  # with pooling and top_skip
+    "5fd9dd5f9bb8e376be54b8d1d293c199565f899b469e70ab5948707791dc10c6",  # BlurPool without a kernel
+)
+
+ARCHITECTURES: dict[str, Architecture] = {"unet": Architecture("unet", _HERE / "unet.py", "UNet", _EARLIER_UNETS)}
 """Every network by name."""
 
 
@@ -59,8 +70,8 @@ def architecture(name: str) -> Architecture:
 
 
 def known_architecture(sha256: str) -> Architecture | None:
-    """Give the architecture whose file has this hash, so that a package's copy of it needs no trust; else None."""
-    return next((one for one in ARCHITECTURES.values() if one.sha256 == sha256), None)
+    """Give the architecture whose file has or had this hash, so that a package's copy needs no trust; else None."""
+    return next((one for one in ARCHITECTURES.values() if sha256 in (one.sha256, *one.earlier)), None)
 
 
 def build(name: str, kwargs: Mapping[str, Any]) -> nn.Module:
@@ -70,7 +81,7 @@ def build(name: str, kwargs: Mapping[str, Any]) -> nn.Module:
 
 
 def halo(name: str, kwargs: Mapping[str, Any]) -> tuple[int, ...]:
-    """Give the pixels that a tile needs around it, per spatial axis ((z,) y, x), to come out as in the whole."""
+    """Give the input pixels that a tile needs around it, per spatial axis ((z,) y, x), to come out as in the whole."""
     return cast("tuple[int, ...]", _module(architecture(name)).halo(**kwargs))
 
 

@@ -22,7 +22,7 @@ class UNet(nn.Module):
     """U-Net: at each level two 3-wide convolutions, maximum pooling down, interpolation up, concatenating skips.
 
     Input and output have the axes (b, c, y, x) or (b, c, z, y, x), float32, with each spatial size a multiple of
-    `divisor`; the spatial shape is kept.
+    `divisor`; the spatial shape is kept, or enlarged by `out_scale`.
 
     Parameters
     ----------
@@ -46,6 +46,12 @@ class UNet(nn.Module):
         "max", or "blur": the maximum of neighbours, blurred before every second pixel is taken (Zhang 2019).
     top_skip
         Whether the finest level has a skip; without one, single pixels do not pass (N2V2, Hoeck 2022).
+    out_scale
+        How many times larger the output is, per spatial axis, whole numbers in the order (z,) y, x; None: as large. The
+        finest features are enlarged by `upsampling` and convolved once more.
+    independent
+        Whether each channel has a network of its own, so that no channel sees another; there are then as many output
+        channels as input channels.
     """
 
     def __init__(
@@ -61,24 +67,28 @@ class UNet(nn.Module):
         slope: float = 0.1,
         pooling: str = "max",
         top_skip: bool = True,
+        out_scale: Sequence[int] | None = None,
+        independent: bool = False,
     ) -> None:
         super().__init__()
-        if ndim not in _CONV:
-            raise ValueError(f"ndim must be 2 or 3, not {ndim!r}")
-        if upsampling not in ("linear", "nearest"):
-            raise ValueError(f'upsampling must be "linear" or "nearest", not {upsampling!r}')
-        if pooling not in ("max", "blur"):
-            raise ValueError(f'pooling must be "max" or "blur", not {pooling!r}')
-        steps = tuple(scale) if scale is not None else (2,) * ndim
+        _check(ndim, upsampling, pooling)
+        steps, larger = tuple(scale) if scale is not None else (2,) * ndim, _enlargement(ndim, out_scale)
+        self.each: nn.ModuleList | None = None
+        if independent:
+            if in_channels != out_channels:
+                raise ValueError(f"independent channels are as many out as in, not {in_channels} and {out_channels}")
+            one = (ndim, 1, 1, filters, depth, scale, upsampling, padding, slope, pooling, top_skip, out_scale)
+            self.each = nn.ModuleList(UNet(*one) for _ in range(in_channels))
+            return
         self.top_skip = top_skip
         widths = [filters * 2**level for level in range(depth + 1)]
 
+        def convolution(before: int, after: int) -> list[nn.Module]:
+            layer = _CONV[ndim](before, after, _KERNEL, padding=_KERNEL // 2, padding_mode=padding)
+            return [layer, nn.LeakyReLU(slope, inplace=True)]
+
         def block(before: int, after: int) -> nn.Sequential:
-            layers: list[nn.Module] = []
-            for channels in (before, after):
-                layers.append(_CONV[ndim](channels, after, _KERNEL, padding=_KERNEL // 2, padding_mode=padding))
-                layers.append(nn.LeakyReLU(slope, inplace=True))
-            return nn.Sequential(*layers)
+            return nn.Sequential(*convolution(before, after), *convolution(after, after))
 
         self.down = nn.ModuleList(block(a, b) for a, b in zip([in_channels, *widths], widths, strict=False))
         skipped = [*widths[-2:0:-1], widths[0] if top_skip else 0][:depth] if depth else []
@@ -86,11 +96,10 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(block(before + skip, after) for before, skip, after in pairs)
         self.head = _CONV[ndim](filters, out_channels, 1)
         self.pool: nn.Module = _POOL[ndim](steps) if pooling == "max" else BlurPool(steps)
-        self.grow = nn.Upsample(
-            scale_factor=tuple(float(step) for step in steps),
-            mode=_LINEAR[ndim] if upsampling == "linear" else "nearest",
-            align_corners=False if upsampling == "linear" else None,
-        )
+        self.grow = _growth(steps, upsampling)
+        self.enlarge: nn.Module | None = None
+        if max(larger) > 1:
+            self.enlarge = nn.Sequential(_growth(larger, upsampling), *convolution(filters, filters))
         self._initialise(slope)
 
     def _initialise(self, slope: float) -> None:
@@ -104,7 +113,9 @@ class UNet(nn.Module):
             self.head.weight.mul_(0.1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (b, in_channels, ...) to (b, out_channels, ...) of the same spatial shape."""
+        """Map (b, in_channels, ...) to (b, out_channels, ...), each spatial size times that of `out_scale`."""
+        if self.each is not None:
+            return torch.cat([net(x[:, place : place + 1]) for place, net in enumerate(self.each)], dim=1)
         skips: list[torch.Tensor] = []
         for index, block in enumerate(self.down):
             x = block(x if index == 0 else self.pool(x))
@@ -113,7 +124,7 @@ class UNet(nn.Module):
         for block in self.up:
             x, skip = self.grow(x), skips.pop()
             x = block(torch.cat([x, skip], dim=1) if skips or self.top_skip else x)
-        output: torch.Tensor = self.head(x)
+        output: torch.Tensor = self.head(x if self.enlarge is None else self.enlarge(x))
         return output
 
 
@@ -142,8 +153,32 @@ class BlurPool(nn.Module):
         return x
 
 
+def _growth(factors: Sequence[int], upsampling: str) -> nn.Upsample:
+    return nn.Upsample(
+        scale_factor=tuple(float(factor) for factor in factors),
+        mode=_LINEAR[len(factors)] if upsampling == "linear" else "nearest",
+        align_corners=False if upsampling == "linear" else None,
+    )
+
+
 def _along(x: torch.Tensor, axis: int, start: int, stop: int | None, step: int = 1) -> torch.Tensor:
     return x[(slice(None),) * axis + (slice(start, stop, step),)]
+
+
+def _check(ndim: int, upsampling: str, pooling: str) -> None:
+    if ndim not in _CONV:
+        raise ValueError(f"ndim must be 2 or 3, not {ndim!r}")
+    if upsampling not in ("linear", "nearest"):
+        raise ValueError(f'upsampling must be "linear" or "nearest", not {upsampling!r}')
+    if pooling not in ("max", "blur"):
+        raise ValueError(f'pooling must be "max" or "blur", not {pooling!r}')
+
+
+def _enlargement(ndim: int, out_scale: Sequence[int] | None) -> tuple[int, ...]:
+    factors = (1,) * ndim if out_scale is None else tuple(out_scale)
+    if len(factors) != ndim or any(int(factor) != factor or factor < 1 for factor in factors):
+        raise ValueError(f"out_scale must have a whole number of at least 1 for each of {ndim} axes, not {out_scale!r}")
+    return factors
 
 
 def divisor(ndim: int = 2, depth: int = 2, scale: Sequence[int] | None = None, **_others: object) -> tuple[int, ...]:
@@ -157,34 +192,55 @@ def halo(
     scale: Sequence[int] | None = None,
     upsampling: str = "linear",
     pooling: str = "max",
+    out_scale: Sequence[int] | None = None,
     **_others: object,
 ) -> tuple[int, ...]:
-    """Give the pixels around a tile, per spatial axis, beyond which nothing reaches the tile's output.
+    """Give the input pixels around a tile, per spatial axis, beyond which nothing reaches the tile's output.
 
     The receptive field is walked back through the layers for every position on the pooling grid; the largest reach is
     rounded up to a multiple of `divisor`, so that a tile with its halo starts on the grid again.
     """
     steps = tuple(scale) if scale is not None else (2,) * ndim
-    return tuple(_reach(depth, step, linear=upsampling == "linear", blur=pooling == "blur") for step in steps)
+    larger = _enlargement(ndim, out_scale)
+    convolved = max(larger) > 1  # then the enlarged features are, along all axes
+    linear, blur = upsampling == "linear", pooling == "blur"
+    return tuple(
+        _reach(depth, step, factor if convolved else None, linear=linear, blur=blur)
+        for step, factor in zip(steps, larger, strict=True)
+    )
 
 
-def _reach(depth: int, step: int, *, linear: bool, blur: bool) -> int:
+def _reach(depth: int, step: int, enlarged: int | None, *, linear: bool, blur: bool) -> int:
     grid: int = step**depth
     widest = 0
-    for position in range(grid):
-        low, high = _needed(position, depth, step, linear=linear, blur=blur)
-        widest = max(widest, position - low, high - position)
+    for position in range(grid * (enlarged or 1)):
+        low, high = position, position
+        if enlarged is not None:
+            low, high = low - _KERNEL // 2, high + _KERNEL // 2
+            low, high = (
+                _before_growth(low, enlarged, linear=linear)[0],
+                _before_growth(high, enlarged, linear=linear)[1],
+            )
+        low, high = _needed(low, high, depth, step, linear=linear, blur=blur)
+        place = position // (enlarged or 1)
+        widest = max(widest, place - low, high - place)
     return -(-widest // grid) * grid
 
 
-def _needed(position: int, depth: int, step: int, *, linear: bool, blur: bool) -> tuple[int, int]:
-    """Give the first and last input pixel that the output at `position` depends on, along one axis."""
+def _before_growth(position: int, factor: int, *, linear: bool) -> tuple[int, int]:
+    """Give the first and last element that a position of the enlarged features is made of, along one axis."""
+    if factor == 1 or not linear:
+        return position // factor, position // factor
+    low = (2 * position + 1 - factor) // (2 * factor)  # centres: (position + 1/2) / factor - 1/2
+    return low, low + 1
+
+
+def _needed(low: int, high: int, depth: int, step: int, *, linear: bool, blur: bool) -> tuple[int, int]:
+    """Give the first and last input pixel that the finest features from `low` to `high` depend on, along one axis."""
     convolutions = 2 * (_KERNEL // 2)
-    low, high = position, position
     for _ in range(depth):
         low, high = low - convolutions, high + convolutions
-        if step > 1:
-            low, high = ((low - 1) // 2, (high + 1) // 2) if linear else (low // 2, high // 2)
+        low, high = _before_growth(low, step, linear=linear)[0], _before_growth(high, step, linear=linear)[1]
     low, high = low - convolutions, high + convolutions
     for _ in range(depth):
         if step > 1:
