@@ -130,7 +130,7 @@ class TrainedNetwork:
     @property
     def keeps_values(self) -> bool:
         """Whether the result is in the unit of the input."""
-        return not self.objects and self.result_scale == (self.std, self.mean)
+        return not self.objects and not self.per_image and self.result_scale == (self.std, self.mean)
 
     @property
     def moments_over_channels(self) -> bool:
