@@ -1,7 +1,8 @@
-"""Networks as ONNX, so that they run without torch."""
+"""Networks as ONNX, so that they run without torch, and as TorchScript, for programs that ask for it."""
 
 from __future__ import annotations
 
+import io
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -31,13 +32,9 @@ def to_onnx(name: str, kwargs: Mapping[str, Any], state_dict: Mapping[str, torch
     -------
     The serialised model: float32 `input` and `output`, (b, c, y, x) or (b, c, z, y, x), all axes but c of free size.
     """
-    network = build(name, kwargs)
-    network.load_state_dict(dict(state_dict))
-    network.eval()
-    sizes = tuple(max(4 * step, 16) for step in divisor(name, kwargs))
-    axes = dict(enumerate(("b", "c", "z", "y", "x") if len(sizes) == 3 else ("b", "c", "y", "x")))
+    network, example = _traceable(name, kwargs, state_dict)
+    axes = dict(enumerate(("b", "c", "z", "y", "x") if example.ndim == 5 else ("b", "c", "y", "x")))
     free = {place: axis for place, axis in axes.items() if axis != "c"}
-    example = torch.zeros(1, int(kwargs.get("in_channels", 1)), *sizes)
     with tempfile.TemporaryDirectory(prefix="bioimg-onnx-") as folder, warnings.catch_warnings(), torch.no_grad():
         # NB: the exporter by tracing is called legacy, but it alone writes free axes without constraints on them.
         warnings.simplefilter("ignore")
@@ -53,3 +50,29 @@ def to_onnx(name: str, kwargs: Mapping[str, Any], state_dict: Mapping[str, torch
             dynamic_axes={"input": free, "output": free},
         )
         return file.read_bytes()
+
+
+def to_torchscript(name: str, kwargs: Mapping[str, Any], state_dict: Mapping[str, torch.Tensor]) -> bytes:
+    """Write a network as TorchScript; parameters as for `to_onnx`.
+
+    Returns
+    -------
+    A file for `torch.jit.load`: float32 (b, c, y, x) or (b, c, z, y, x) in and out, all axes but c of free size.
+    """
+    network, example = _traceable(name, kwargs, state_dict)
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        # NB: torch advises against TorchScript; other software asks for it. Nothing in our networks depends on sizes.
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.trace(network, example), buffer)  # type: ignore[no-untyped-call]
+    return buffer.getvalue()
+
+
+def _traceable(
+    name: str, kwargs: Mapping[str, Any], state_dict: Mapping[str, torch.Tensor]
+) -> tuple[torch.nn.Module, torch.Tensor]:
+    """Give the network, in evaluation mode on the CPU, and an input for it."""
+    network = build(name, kwargs)
+    network.load_state_dict(dict(state_dict))
+    sizes = tuple(max(4 * step, 16) for step in divisor(name, kwargs))
+    return network.eval(), torch.zeros(1, int(kwargs.get("in_channels", 1)), *sizes)

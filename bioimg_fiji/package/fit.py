@@ -12,6 +12,7 @@ from bioimg_fiji.image import Image
 from bioimg_fiji.package.decode import before_decoding
 from bioimg_fiji.package.links import Links, links, main_input
 from bioimg_fiji.package.model import ModelPackage, Size, SizeReference, TensorAxis, TensorSpec
+from bioimg_fiji.package.window import Window, window_of
 from bioimg_fiji.tiling import AxisRule
 
 
@@ -37,6 +38,8 @@ class Fit:
         How the axes of the inputs and outputs follow those of the main input.
     uncut
         Why the model must see the whole image at once; empty where tiles are right.
+    window
+        The frames that the model sees as channels, around each one that is looped over; None where it sees channels.
     """
 
     axes: str
@@ -47,6 +50,7 @@ class Fit:
     follows: Mapping[str, tuple[str, int]]
     links: Links
     uncut: str = ""
+    window: Window | None = None
 
 
 def fit(image: Image, package: ModelPackage, axes: str | None = None, others: Mapping[str, Image] | None = None) -> Fit:
@@ -77,9 +81,12 @@ def fit(image: Image, package: ModelPackage, axes: str | None = None, others: Ma
     needed = tensor.letters.replace("b", "")
     for axis in tensor.axes:
         _check_axis(axis, letters, image, package)
+    window = window_of(package)
+    if window is not None:
+        _check_movie(window, letters, image, package)
     channels = _channels(tensor)
     size = dict(zip(letters, image.shape, strict=True))
-    per_channel = channels is None or (channels == 1 and size.get("c", 1) > 1)
+    per_channel = window is not None or channels is None or (channels == 1 and size.get("c", 1) > 1)
     if channels is not None and not per_channel:
         _check_channels(size.get("c", 1), tensor, package, letters)
     looped = "".join(a for a in letters if a not in needed or (a == "c" and per_channel))
@@ -96,6 +103,7 @@ def fit(image: Image, package: ModelPackage, axes: str | None = None, others: Ma
         _follows(tensor),
         linked,
         _uncut(made, tiled, made_links),
+        window,
     )
 
 
@@ -165,15 +173,32 @@ def _check_axis(axis: TensorAxis, letters: str, image: Image, package: ModelPack
             fix="Choose a model with the axes b, t, c, z, y, x.",
             field="inputs",
         )
-    if axis.letter in "bc" or axis.letter in letters:
-        return
+    if axis.letter not in "bc" and axis.letter not in letters:
+        raise _lacks(axis.letter, letters, image, package)
+
+
+def _check_movie(window: Window, letters: str, image: Image, package: ModelPackage) -> None:
+    """Check that there are frames: one alone has no neighbours to learn from."""
+    if window.axis not in letters:
+        raise _lacks(window.axis, letters, image, package)
+    if image.shape[letters.index(window.axis)] < 2:
+        raise AxesError(
+            f"{package.name} sees {window.length} frames of a movie at a time; the image has one.",
+            fix="Give a movie of several frames.",
+            axis=window.axis,
+            axes=letters,
+            sizes=list(image.shape),
+        )
+
+
+def _lacks(letter: str, letters: str, image: Image, package: ModelPackage) -> AxesError:
     others = [a for a in letters if a not in "yx"]
-    choices = [f"axes={letters.replace(other, axis.letter)}" for other in others]
-    fix = f"If one of the image's axes is {axis.letter}, say so: {' or '.join(choices)}." if choices else ""
-    raise AxesError(
-        f"{package.name} needs the axis {axis.letter!r}; the image has {', '.join(letters)}.",
-        fix=fix or f"Give an image with the axis {axis.letter!r}.",
-        axis=axis.letter,
+    choices = [f"axes={letters.replace(other, letter)}" for other in others]
+    fix = f"If one of the image's axes is {letter}, say so: {' or '.join(choices)}." if choices else ""
+    return AxesError(
+        f"{package.name} needs the axis {letter!r}; the image has {', '.join(letters)}.",
+        fix=fix or f"Give an image with the axis {letter!r}.",
+        axis=letter,
         axes=letters,
         sizes=list(image.shape),
     )

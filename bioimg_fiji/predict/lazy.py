@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji.errors import ImageError
-from bioimg_fiji.files.source import Source
+from bioimg_fiji.files.source import Place, Source, phantom
 from bioimg_fiji.ops.stream import Block, Stream
-from bioimg_fiji.predict.samples import Cut
+from bioimg_fiji.predict.samples import Cut, gathered_along
 from bioimg_fiji.runtime.sample import gathered, taken
 
 Array = npt.NDArray[Any]
@@ -35,6 +36,8 @@ class LazySample:
     """
 
     def __init__(self, source: Source, cut: Cut, axes: tuple[str, ...]) -> None:
+        if cut.frames is not None:
+            source, cut = FramesSource(source, *cut.frames), dataclasses.replace(cut, frames=None)
         self.shape = cut.of(source.image.pixels).shape
         self._source, self._cut, self._axes = source, cut, axes
         self._rest = [place for place, index in enumerate(cut.index) if isinstance(index, slice)]
@@ -81,6 +84,33 @@ class LazySample:
         if name in ("y", "x"):
             return min(size, -(-SIDE // chunk) * chunk)
         return min(size, chunk) if name in ("z", "time") else size
+
+
+class FramesSource(Source):
+    """Some frames of a movie in a file, as if they were all: those that a model with a window sees at once.
+
+    Parameters
+    ----------
+    source
+        The movie; whoever opened it closes it.
+    axis
+        Its axis of time.
+    which
+        Frames, in any order, one as often as wanted.
+    """
+
+    def __init__(self, source: Source, axis: int, which: tuple[int, ...]) -> None:
+        self._source, self._axis, self._which = source, axis, which
+        shape = (*source.image.shape[:axis], len(which), *source.image.shape[axis + 1 :])
+        self.image = source.image.with_pixels(phantom(shape, source.image.dtype))
+        self.chunks, self.identity = source.chunks, source.identity
+
+    def read(self, place: Place) -> Array:
+        """Read a part; the frames between the first and the last one are read once."""
+        wanted = self._which[place[self._axis]]
+        first, last = min(wanted), max(wanted)
+        part = self._source.read((*place[: self._axis], slice(first, last + 1), *place[self._axis + 1 :]))
+        return gathered_along(part, [frame - first for frame in wanted], self._axis)
 
 
 def streamed(

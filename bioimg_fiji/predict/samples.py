@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji.errors import ParameterError
@@ -62,6 +64,8 @@ def loop_shape(image: Image, way: Fit) -> tuple[int, ...]:
 class Cut:
     """One sample of an image's array: which element of each looped axis, and the order of the remaining ones.
 
+    The frames of a window are an axis that remains.
+
     Parameters
     ----------
     index
@@ -70,16 +74,30 @@ class Cut:
         Number of axes of size one that the tensor has more; they come first.
     order
         The tensor's axes among the missing and the remaining ones.
+    frames
+        Which elements, along which of the image's axes, are the channels of a model that sees a window of frames.
     """
 
     index: tuple[int | slice, ...]
     missing: int
     order: tuple[int, ...]
+    frames: tuple[int, tuple[int, ...]] | None = None
 
     def of(self, array: Array) -> Array:
-        """Give the sample, as a view."""
-        sample = array[self.index]
+        """Give the sample: a view, or a copy of the few frames of a window that is mirrored at an end of the movie."""
+        sample = array[self.index] if self.frames is None else self._framed(array, *self.frames)
         return sample.reshape((1,) * self.missing + sample.shape).transpose(self.order)
+
+    def _framed(self, array: Array, axis: int, which: tuple[int, ...]) -> Array:
+        first, last = min(which), max(which)
+        index = (*self.index[:axis], slice(first, last + 1), *self.index[axis + 1 :])
+        place = sum(isinstance(each, slice) for each in self.index[:axis])
+        return gathered_along(array[index], [frame - first for frame in which], place)
+
+
+def gathered_along(part: Array, which: Sequence[int], axis: int) -> Array:
+    """Give elements along an axis; `part` itself where they are all of it, in order."""
+    return part if list(which) == list(range(part.shape[axis])) else np.take(part, which, axis=axis)
 
 
 def cuts_of(image: Image, others: Mapping[str, Image], way: Fit, package: ModelPackage) -> Iterator[dict[str, Cut]]:
@@ -90,7 +108,10 @@ def cuts_of(image: Image, others: Mapping[str, Image], way: Fit, package: ModelP
     sources |= {name: (each.shape, each.axes) for name, each in others.items()}
     for place in itertools.product(*(range(n) for n in loop_shape(image, way))):
         chosen = dict(zip(way.looped, place, strict=True))
-        yield {name: _cut(shape, axes, chosen, tensors[name]) for name, (shape, axes) in sources.items()}
+        cuts = {name: _cut(shape, axes, chosen, tensors[name]) for name, (shape, axes) in sources.items()}
+        if way.window is not None:
+            cuts[main.id] = _framed_cut(image.shape, way, chosen, main)
+        yield cuts
 
 
 def samples_of(
@@ -108,6 +129,19 @@ def _cut(shape: tuple[int, ...], axes: str, chosen: Mapping[str, int], tensor: T
     if "c" in looped and "c" in tensor.letters and len(tensor.axes[tensor.letters.index("c")].channel_names) > 1:
         looped.remove("c")
     index = tuple(min(chosen[a], n - 1) if a in looped else slice(None) for a, n in zip(axes, shape, strict=True))
-    rest = "".join(letter for letter in axes if letter not in looped)
+    return _arranged(index, tensor, "".join(letter for letter in axes if letter not in looped))
+
+
+def _framed_cut(shape: tuple[int, ...], way: Fit, chosen: Mapping[str, int], tensor: TensorSpec) -> Cut:
+    """Take one element of each looped axis but that of the window, whose frames are the tensor's channels."""
+    assert way.window is not None
+    axis = way.axes.index(way.window.axis)
+    index = tuple(chosen[a] if a in chosen and a != way.window.axis else slice(None) for a in way.axes)
+    rest = "".join("c" if a == way.window.axis else a for a in way.axes if a == way.window.axis or a not in chosen)
+    frames = (axis, way.window.frames(chosen[way.window.axis], shape[axis]))
+    return dataclasses.replace(_arranged(index, tensor, rest), frames=frames)
+
+
+def _arranged(index: tuple[int | slice, ...], tensor: TensorSpec, rest: str) -> Cut:
     missing = "".join(letter for letter in tensor.letters if letter not in rest)
     return Cut(index, len(missing), tuple((missing + rest).index(letter) for letter in tensor.letters))

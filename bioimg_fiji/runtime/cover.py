@@ -12,13 +12,15 @@ SIDE = 256
 """Side of each half, pixels."""
 
 
-def cover(before: Array, after: Array) -> bytes:
-    """Draw two images side by side with one grey scale, twice as wide as high, as the specification likes covers.
+def cover(before: Array, after: Array, *, same_values: bool = True) -> bytes:
+    """Draw two images side by side, twice as wide as high, as the specification likes covers.
 
     Parameters
     ----------
     before, after
-        Arrays of the same shape, (y, x) or (z, y, x); of volumes the middle slice is shown.
+        Arrays of the same field of view, (y, x) or (z, y, x); of volumes the middle slice is shown.
+    same_values
+        Whether both are in one unit: they then have one grey scale.
 
     Returns
     -------
@@ -27,11 +29,15 @@ def cover(before: Array, after: Array) -> bytes:
     import imageio.v3 as imageio
 
     halves = [_square(_plane(image)) for image in (before, after)]
-    low, high = np.percentile(halves[1], (0.5, 99.8))
-    grey = (np.concatenate(halves, axis=1) - low) / max(float(high - low), 1e-12)
+    grey = np.concatenate([_grey(half, halves[1] if same_values else half) for half in halves], axis=1)
     buffer = io.BytesIO()
     imageio.imwrite(buffer, (np.clip(grey, 0, 1) * 255).astype(np.uint8), extension=".png")
     return buffer.getvalue()
+
+
+def _grey(half: Array, scale: Array) -> Array:
+    low, high = np.percentile(scale, (0.5, 99.8))
+    return np.asarray((half - low) / max(float(high - low), 1e-12))
 
 
 def _plane(image: Array) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,41 +110,45 @@ def write_fake_package(target: Path, model: FakeModel | None = None) -> ModelPac
     return write_package(new, target)
 
 
-def write_random_unet(target: Path, mean: float = 100.0, std: float = 10.0, **kwargs: Any) -> ModelPackage:
-    """Write a package of our U-Net with random weights of seed 0; `kwargs` are the network's."""
+def random_unet(mean: float | Sequence[float] = 100.0, std: float | Sequence[float] = 10.0, **more: Any) -> Any:
+    """Make a `TrainedNetwork`: our U-Net with random weights of seed 0, as if trained on noise.
+
+    Parameters
+    ----------
+    mean, std
+        Of its training data; one for all channels, or one for each.
+    more
+        Fields of `TrainedNetwork` (`window`, `channels`, ...), and arguments of the network.
+    """
     import torch
 
-    from bioimg_fiji.nets import build, divisor, halo
-    from bioimg_fiji.runtime.export import export
+    from bioimg_fiji.nets import build
+    from bioimg_fiji.runtime.trained import TrainedNetwork
 
+    names = {each.name for each in dataclasses.fields(TrainedNetwork)}
+    kwargs = {name: value for name, value in more.items() if name not in names}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         state = build("unet", kwargs).state_dict()
-    axes = "zyx"[-int(kwargs.get("ndim", 2)) :]
-    sample = np.random.default_rng(0).normal(mean, std, (64,) * len(axes)).astype(np.float32)
-    steps, reach = divisor("unet", kwargs), halo("unet", kwargs)
-    about = About("Random U-Net", "Random weights.", "# Random U-Net\n\n## Validation\nNone.\n")
-    return export(_Random("unet", kwargs, state, mean, std, axes, reach, steps, sample), about, target)
+    means, stds = (tuple(np.atleast_1d(np.asarray(value, np.float64)).tolist()) for value in (mean, std))
+    channels, ndim = int(kwargs.get("in_channels", 1)), int(kwargs.get("ndim", 2))
+    noise = np.random.default_rng(0).normal(size=(channels, *(64,) * ndim))
+    sample = noise * np.reshape(stds, (-1, *(1,) * ndim)) + np.reshape(means, (-1, *(1,) * ndim))
+    inputs = {"input_channels": tuple(f"channel {i + 1}" for i in range(channels))} if channels > 1 else {}
+    fields: dict[str, Any] = {"mean": means, "std": stds, "axes": "zyx"[-ndim:], "sample": sample.astype(np.float32)}
+    fields |= inputs if "window" not in more else {}
+    fields |= {name: value for name, value in more.items() if name in names}
+    return TrainedNetwork(architecture="unet", kwargs=kwargs, state_dict=state, **fields)
 
 
-@dataclass(frozen=True)
-class _Random:
-    architecture: str
-    kwargs: Mapping[str, Any]
-    state_dict: Mapping[str, Any]
-    mean: float
-    std: float
-    axes: str
-    halo: tuple[int, ...]
-    divisor: tuple[int, ...]
-    sample: Array
-    per_image: bool = False
-    channels: tuple[str, ...] = ()
-    objects: Mapping[str, int] = field(default_factory=dict)
+def write_random_unet(target: Path, mean: float = 100.0, std: float = 10.0, **more: Any) -> ModelPackage:
+    """Write a package of `random_unet`; `torchscript` and `provenance` may be given besides."""
+    from bioimg_fiji.runtime.export import export
 
-    @property
-    def out_scale(self) -> tuple[float, float]:
-        return self.std, self.mean
+    torchscript, provenance = more.pop("torchscript", False), more.pop("provenance", {})
+    documentation = "# Random U-Net\n\n## Validation\nNone.\n"
+    about = About("Random U-Net", "Random weights.", documentation, provenance=provenance)
+    return export(random_unet(mean, std, **more), about, target, torchscript=torchscript)
 
 
 def _axes(model: FakeModel, *, inputs: bool) -> tuple[Mapping[str, Any], ...]:

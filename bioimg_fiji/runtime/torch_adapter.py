@@ -52,7 +52,7 @@ class TorchAdapter:
         self._package = package
         self._outputs = tuple(tensor.id for tensor in package.outputs)
         self._threads = thread_count(threads)
-        network = _script(package) if weights == SCRIPT else _network(package)
+        network = _script(package) if weights == SCRIPT else loaded_network(package)
         try:
             self._network: Any = network.to(torch.device(device)).eval()
         except (RuntimeError, AssertionError) as error:
@@ -75,11 +75,6 @@ class TorchAdapter:
                 return {name: r.cpu().numpy() for name, r in zip(self._outputs, results, strict=True)}
         except (RuntimeError, ValueError, TypeError) as error:
             raise refused(self.weights, error, arrays) from error
-
-    def _tensor(self, array: Array) -> Any:
-        import torch
-
-        return torch.from_numpy(np.array(array, order="C")).to(self.device)
 
     def close(self) -> None:
         """Free the network, and what torch keeps for it on the GPU."""
@@ -113,7 +108,14 @@ def torch_device(wanted: str) -> str:
     return wanted
 
 
-def _network(package: ModelPackage) -> Any:
+def loaded_network(package: ModelPackage) -> Any:
+    """Make the network of a package's state dict, with its weights, on the CPU; code of others runs here.
+
+    Raises
+    ------
+    WeightsError
+        When there is no state dict, or it does not fit.
+    """
     import torch
 
     weights = package.weights.get(FORMAT)

@@ -130,7 +130,7 @@ class TrainedNetwork:
     @property
     def keeps_values(self) -> bool:
         """Whether the result is in the unit of the input."""
-        return not self.objects and self.result_scale == (self.std, self.mean)
+        return not self.objects and not self.per_image and self.result_scale == (self.std, self.mean)
 
     @property
     def moments_over_channels(self) -> bool:
@@ -215,7 +215,8 @@ class TrainedNetwork:
             return ((values - self._along(self.mean)) / self._along(self.std)).astype(np.float32)
         over = tuple(range(0 if self.moments_over_channels else 1, values.ndim))
         mean, std = values.mean(axis=over, keepdims=True), values.std(axis=over, keepdims=True)
-        return ((values - mean) / (std + EPS)).astype(np.float32)
+        result: NDArray[np.float32] = ((values - mean) / (std + EPS)).astype(np.float32)
+        return result
 
     def _along(self, values: tuple[float, ...]) -> NDArray[np.float64]:
         """Give values that broadcast over the channels."""

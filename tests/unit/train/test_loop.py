@@ -29,10 +29,10 @@ def test_result_describes_itself(image: Image) -> None:
     assert model.axes == "yx"
     assert len(model.history) == 12
     assert [step for step, _ in model.validation] == list(range(1, 13))
-    assert model.mean == pytest.approx(float(image.pixels.mean(dtype=float)))
-    assert model.sample.shape == (64, 64)
+    assert model.mean == pytest.approx((float(image.pixels.mean(dtype=float)),))
+    assert model.sample.shape == (1, 64, 64)
     assert model.sample.dtype == image.dtype
-    assert np.array_equal(model.sample, image.pixels)
+    assert np.array_equal(model.sample[0], image.pixels)
     assert model.provenance["method"] == "n2v"
     assert model.provenance["parameters"]["steps"] == 12
     assert model.provenance["machine"]["device"] == "cpu"
@@ -59,7 +59,7 @@ def test_volume_training(tmp_path: Path) -> None:
     model = train([Image(volume, "tzyx")], config)
     assert model.axes == "zyx"
     assert model.kwargs["scale"] == [1, 2, 2]
-    assert model.sample.shape == (6, 40, 40)
+    assert model.sample.shape == (1, 6, 40, 40)
     assert model.denoise(volume[0]).shape == (6, 40, 40)
     assert model.provenance["data"]["samples"] == 2
 
