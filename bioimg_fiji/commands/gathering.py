@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bioimg_fiji.errors import ParameterError
-from bioimg_fiji.files import open_source, read_image
+from bioimg_fiji.files import read_image
 from bioimg_fiji.files.ome_zarr import is_zarr
-from bioimg_fiji.files.source import Source
+from bioimg_fiji.files.source import Source, open_source
 from bioimg_fiji.image import Image
 from bioimg_fiji.runtime.memory import free_memory
 

@@ -227,7 +227,7 @@ class TrainSegmentation(Paired):
 def train_denoiser(parameters: TrainDenoiser, job: Job) -> Result:
     """Train a denoiser on the image itself, without clean data, and save it as a bioimage.io model package."""
     chosen = {"noise_axis": parameters.noise_axis, "noise_span": parameters.noise_span}
-    changes = {name: value for name, value in chosen.items() if value is not None}
+    changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     changes |= {"method": parameters.method, "force": parameters.force, "frames": parameters.frames}
     with contextlib.ExitStack() as stack:
         found = gather(_wanted(parameters, parameters.image), stack)
@@ -283,16 +283,10 @@ def _drawn(image: Any, rois: Path | None) -> Image:
 
 
 def _wanted(parameters: Training, image: Image | None) -> Wanted:
-    paired = isinstance(parameters, Paired)
-    return Wanted(
-        image,
-        parameters.images,
-        parameters.source,
-        parameters.pattern,
-        parameters.axes,
-        targets=parameters.targets if paired else (),
-        target_source=parameters.target_source if paired else None,
-    )
+    wanted = Wanted(image, parameters.images, parameters.source, parameters.pattern, parameters.axes)
+    if not isinstance(parameters, Paired):
+        return wanted
+    return dataclasses.replace(wanted, targets=parameters.targets, target_source=parameters.target_source)
 
 
 def _shown(parameters: Any) -> Image | None:

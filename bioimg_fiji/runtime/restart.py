@@ -31,10 +31,14 @@ class StartingPoint(TrainedNetwork):
 
     Parameters
     ----------
+    name, sha256
+        Of the package.
     method
         By which method; empty where the package does not tell.
     """
 
+    name: str = ""
+    sha256: str = ""
     method: str = ""
 
 
@@ -104,6 +108,8 @@ def _described(package: ModelPackage) -> dict[str, Any]:
     names, told = _names(output), _names(tensor)
     provenance = package.own.get("provenance")
     return {
+        "name": package.name,
+        "sha256": package.sha256,
         "mean": mean,
         "std": std,
         "out_mean": None if same else out_mean,
@@ -164,4 +170,4 @@ def _values(op: OpSpec, name: str) -> Values:
     found = value if isinstance(value, list) else [value]
     if not all(isinstance(each, (int, float)) and np.isfinite(each) for each in found):
         raise ValueError(f"{op.id} has the {name} {value!r}")
-    return tuple(float(each) for each in found)
+    return tuple(float(each) for each in found if each is not None)

@@ -139,7 +139,10 @@ class TrainedNetwork:
 
     def network(self) -> nn.Module:
         """Give the network with its weights, in evaluation mode, on the CPU."""
-        network = build(self.architecture, self.kwargs)
+        import torch
+
+        with torch.random.fork_rng(devices=[]):  # the first, random weights are nobody's: the caller's numbers stay
+            network = build(self.architecture, self.kwargs)
         network.load_state_dict(dict(self.state_dict))
         return network.eval()
 

@@ -35,7 +35,8 @@ class TrainingData:
     `samples` are (c, (z,) y, x), in raw units: views of the images' own pixels, or parts of a file that are read when
     they are asked for. `held_out` has one block ((z,) y, x) per sample that is never a target, or None; `regions` a
     mask (y, x) of what is to be learnt from, or None for everything. `mean` and `std` are those of all samples, raw
-    units, one for each channel, or one for all; `names` are those of the channels; `out_mean` and `out_std` those of the targets, where they are others.
+    units, one for each channel, or one for all; `names` are those of the channels; `out_mean` and `out_std` belong to
+    the targets, where they are others.
     """
 
     samples: tuple[Sample, ...]

@@ -29,8 +29,6 @@ class Source(Protocol):
     """Where the batches of one training come from."""
 
     data: TrainingData
-    names: tuple[str, ...]
-    """Names of the channels of the images."""
     window: int
     """Frames on each side that the input's channels are; 0 where they are an image's channels."""
     network: Mapping[str, Any]
@@ -41,6 +39,11 @@ class Source(Protocol):
     """Names of what the network gives, where that is more than one channel."""
     objects: Mapping[str, int]
     """How objects are found in it ("minimum_size", pixels); empty for what has none."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the channels of the images."""
+        ...
 
     @property
     def in_channels(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from bioimg_fiji.train.method import Batch
 from bioimg_fiji.train.sampling import PatchSource
 from bioimg_fiji.train.stored import Block, Sample
 
+HeldOut = tuple[NDArray[Any], NDArray[Any], Block]
 Moments = tuple[tuple[float, ...], tuple[float, ...]]
 
 
@@ -72,6 +73,26 @@ class PairSource(PatchSource):
         wide = tuple(slice(p.start * n, p.stop * n) for p, n in zip(place, self.enlarged, strict=True))
         wanted = self.data.normalised_target(self._targets[second][(slice(None), *wide)])
         return [self.data.normalised(self.data.samples[first][(slice(None), *place)]), wanted]
+
+    def held_out_pairs(self, most: int, margin: int) -> Iterator[HeldOut]:
+        """Give held-out blocks of up to `most` pairs.
+
+        Each is a raw input (c, (z,) y, x), its block with up to `margin` pixels around it; the target of the same part;
+        and where the block is in the target.
+        """
+        pairs = [pair for pair in self._pairs if self.data.held_out[pair[0]] is not None]
+        chosen = {round(place) for place in np.linspace(0, len(pairs) - 1, min(len(pairs), most))}
+        for first, second in (pairs[n] for n in sorted(chosen)):
+            sample, block = self.data.samples[first], self.data.held_out[first]
+            assert block is not None
+            ends = [part.indices(size)[:2] for part, size in zip(block, sample.shape[1:], strict=True)]
+            wide = [(max(a - margin, 0), min(b + margin, n)) for (a, b), n in zip(ends, sample.shape[1:], strict=True)]
+            scaled = list(zip(ends, wide, self.enlarged, strict=True))
+            yield (
+                sample[(slice(None), *(slice(a, b) for a, b in wide))],
+                self._targets[second][(slice(None), *(slice(a * n, b * n) for _, (a, b), n in scaled))],
+                (slice(None), *(slice((a - first) * n, (b - first) * n) for (a, b), (first, _), n in scaled)),
+            )
 
     def made(self, chosen: Sequence[Sequence[NDArray[Any]]], rng: np.random.Generator) -> Batch:
         """Put patches together; every pixel that may be a target is one."""

@@ -30,6 +30,7 @@ from bioimg_fiji.train.noise_check import Finding, Severity
 from bioimg_fiji.train.registry import method_named
 from bioimg_fiji.train.result import TrainedModel
 from bioimg_fiji.train.stored import TrainingImage, excerpt
+from bioimg_fiji.train.validate import judged
 
 _FREE = ("device", "threads", "checkpoint_every", "force", "together", "precision")
 """Parameters that may differ between a checkpoint and the run that resumes it; the checkpoint's are taken."""
@@ -109,9 +110,13 @@ def train(
     machine = {
         "device": _device_name(device), "precision": config.precision, "threads": threads, "system": platform.system(),
     }  # fmt: skip
-    figures = _figures(loop, time.monotonic() - began)
+    seconds = time.monotonic() - began
     model = _model(loop, source, kwargs, config, tile)
+    job.progress("Judging the result")
+    verdict = judged(model, source, images)
+    figures = _figures(loop, seconds) | verdict.figures
     told = _provenance(method, config, source.data, machine, figures) | {"ended": ended}
+    told["sentences"] = list(verdict.sentences)
     told["findings"] = [{"code": f.code, "sentence": f.sentence, "figures": dict(f.figures)} for f in findings]
     if start is not None:
         told["start"] = {"sha256": start.sha256, "name": start.name}

@@ -20,7 +20,7 @@ from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import TrainingData, prepare, region_of
 from bioimg_fiji.train.noise_check import Finding
 from bioimg_fiji.train.pairs import PairSource
-from bioimg_fiji.train.stored import Block, Sample, TrainingImage, about
+from bioimg_fiji.train.stored import Block, Sample, TrainingImage, about, whole
 
 CHANNELS = ("foreground", "distance")
 SPECK = 0.25
@@ -57,10 +57,8 @@ class Segmentation:
             )
         labels: list[NDArray[np.int64]] = []
         for image, target in zip(images, targets, strict=True):
-            if not isinstance(target, Image):
-                target = target.image.with_pixels(target.read(tuple(slice(0, n) for n in target.image.shape)))
             rows, columns = region_of(image)[0]
-            labels += [each[..., rows, columns] for each in _planes(about(image), target, config.dims)]
+            labels += [each[..., rows, columns] for each in _planes(about(image), whole(target), config.dims)]
         count = sum(len(np.unique(each[each > 0])) for each in labels)
         if count < FEWEST:
             raise ImageError(

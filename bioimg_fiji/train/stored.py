@@ -78,16 +78,23 @@ class StoredSample:
             first = self.window["yx".index(axis)].start if axis in "yx" else 0
             asked[axis] = slice(first + start, first + stop)
         image = self.source.image
-        part = self.source.read(tuple(asked[axis] for axis in image.axes))
+        found = self.source.read(tuple(asked[axis] for axis in image.axes))
         letters = [axis for axis in axes if axis in image.axes]
         rest = [axis for axis in image.axes if axis not in axes]
-        part = part.transpose([image.axes.index(axis) for axis in (*rest, *letters)])
-        return part.reshape([asked[axis].stop - asked[axis].start for axis in axes])
+        found = found.transpose([image.axes.index(axis) for axis in (*rest, *letters)])
+        return found.reshape([asked[axis].stop - asked[axis].start for axis in axes])
 
 
 def about(image: TrainingImage) -> Image:
     """Give the image with its metadata; pixels of one in a file are a phantom."""
     return image if isinstance(image, Image) else image.image
+
+
+def whole(image: TrainingImage) -> Image:
+    """Give the image with its pixels in memory."""
+    if isinstance(image, Image):
+        return image
+    return image.image.with_pixels(image.read(tuple(slice(0, n) for n in image.image.shape)))
 
 
 def leading_shape(image: TrainingImage, dims: int) -> tuple[int, ...]:
@@ -99,7 +106,8 @@ def samples_of(image: TrainingImage, dims: int, window: Block) -> list[Sample]:
     """Give the samples of an image: views of its pixels, or parts of its file, cut to `window` (y, x)."""
     places = itertools.product(*(range(n) for n in leading_shape(image, dims)))
     if isinstance(image, Image):
-        array = image.ordered(LEADING[dims] + TRAILING[dims])[(..., *window)]
+        rows, columns = window
+        array = image.ordered(LEADING[dims] + TRAILING[dims])[..., rows, columns]
         return [array[place] for place in places]
     return [StoredSample(image, place, window, dims) for place in places]
 

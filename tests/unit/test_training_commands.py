@@ -54,7 +54,7 @@ def test_pairs_give_a_package_in_the_units_of_the_targets(tmp_path: Path) -> Non
     assert restored.title == "movie-restored"
     np.testing.assert_allclose(restored.pixels.mean(), good.pixels.mean(), rtol=0.05)
     assert "units of those images" in (open_package(tmp_path / "m.zip").root / "README.md").read_text()
-    with pytest.raises(ParameterError, match="target is missing"):
+    with pytest.raises(ParameterError, match="There is no target"):
         find("train_restoration").run({"image": poor, "model": tmp_path / "m.zip"})
     with pytest.raises(ImageError, match="does not match"):
         find("train_restoration").run({**values, "target": movie(3)})

@@ -21,31 +21,46 @@ def stack(*shape: int, dtype: type = np.uint16) -> np.ndarray:
 
 def test_every_plane_is_a_sample_in_raw_units() -> None:
     pixels = stack(3, 2, 40, 48)
-    data = prepare([Image(pixels, "tcyx"), Image(stack(64, 36), "yx")], CONFIG)
+    data = prepare([Image(pixels, "tzyx"), Image(stack(64, 36), "yx")], CONFIG)
     assert len(data.samples) == 7
     assert data.smallest == (40, 36)
-    assert np.array_equal(data.samples[3], pixels[1, 1])
+    assert np.array_equal(data.samples[3][:], pixels[1:2, 1])
     every = np.concatenate([pixels.ravel(), stack(64, 36).ravel()]).astype(float)
-    assert data.mean == pytest.approx(every.mean(), rel=1e-12)
-    assert data.std == pytest.approx(every.std(), rel=1e-12)
+    assert data.mean == pytest.approx((every.mean(),), rel=1e-12)
+    assert data.std == pytest.approx((every.std(),), rel=1e-12)
+
+
+def test_channels_belong_to_a_sample_and_have_scales_of_their_own() -> None:
+    pixels = stack(3, 2, 40, 48) * np.array([1, 30], np.uint16)[:, None, None]
+    data = prepare([Image(pixels, "tcyx")], CONFIG)
+    assert len(data.samples) == 3
+    assert data.samples[0].shape == (2, 40, 48)
+    assert data.names == ("channel 1", "channel 2")
+    np.testing.assert_allclose(data.mean, pixels.mean(axis=(0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(data.std, pixels.std(axis=(0, 2, 3)), rtol=1e-12)
+    scaled = data.normalised(np.stack([s[:, :, :] for s in data.samples]))
+    np.testing.assert_allclose(scaled.mean(axis=(0, 2, 3)), 0, atol=1e-6)
+    np.testing.assert_allclose(scaled.std(axis=(0, 2, 3)), 1, atol=1e-6)
+    with pytest.raises(AxesError, match="2 channels and .* has 1"):
+        prepare([Image(pixels, "tcyx"), Image(stack(40, 40), "yx")], CONFIG)
 
 
 def test_axes_are_taken_by_name_not_by_place() -> None:
     pixels = stack(48, 5, 40)  # y, z, x
     data = prepare([Image(pixels, "yzx")], CONFIG)
-    assert np.array_equal(data.samples[2], pixels[:, 2])
+    assert np.array_equal(data.samples[2][0], pixels[:, 2])
     volume = prepare([Image(pixels, "yzx")], TrainConfig(dims=3))
     assert len(volume.samples) == 1
-    assert np.array_equal(volume.samples[0], pixels.transpose(1, 0, 2))
+    assert np.array_equal(volume.samples[0][0], pixels.transpose(1, 0, 2))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32])
 def test_normalising_and_back_is_exact_enough(dtype: type) -> None:
     data = prepare([Image((stack(40, 40) % 200).astype(dtype), "yx")], CONFIG)
-    scaled = data.normalised(data.samples[0])
+    scaled = data.normalised(data.samples[0][:])
     assert scaled.dtype == np.float32
     assert scaled.mean() == pytest.approx(0, abs=1e-6)
-    np.testing.assert_allclose(scaled * data.std + data.mean, data.samples[0], atol=1e-3)
+    np.testing.assert_allclose(scaled * data.std + data.mean, data.samples[0][:], atol=1e-3)
 
 
 def test_hash_follows_the_pixels_only() -> None:
@@ -110,16 +125,17 @@ def test_patch_is_cut_down_to_what_fits() -> None:
 
 def test_turning_gives_the_eight_symmetries() -> None:
     patch, rng = np.arange(9).reshape(3, 3), np.random.default_rng(0)
-    assert len({turned([patch], rng)[0].tobytes() for _ in range(300)}) == 8
-    assert len({turned([patch], rng, quarter_turns=False)[0].tobytes() for _ in range(300)}) == 4
+    assert len({turned([patch], 2, rng)[0].tobytes() for _ in range(300)}) == 8
+    assert len({turned([patch], 2, rng, quarter_turns=False)[0].tobytes() for _ in range(300)}) == 4
 
 
 def test_patches_that_belong_together_are_turned_alike() -> None:
     patch, rng = np.arange(24).reshape(2, 3, 4), np.random.default_rng(0)
     for _ in range(50):
-        first, second = turned([patch, patch + 100], rng)
-        assert np.array_equal(first + 100, second)
+        first, second = turned([patch, patch[1:] + 100], 2, rng)
+        assert np.array_equal(first[1:] + 100, second)
         assert set(first.ravel()) == set(patch.ravel())
+        assert set(first[0].ravel()) == set(patch[0].ravel())
 
 
 def test_schedule_rises_and_falls() -> None:

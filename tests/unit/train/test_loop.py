@@ -9,11 +9,32 @@ import numpy as np
 import pytest
 import torch
 
-from bioimg_fiji.errors import JobCancelledError, ParameterError, StorageError, TrainingError, UnsuitableMethodError
-from bioimg_fiji.image import Image
-from bioimg_fiji.jobs import Job, Progress
+from bioimg_fiji import metrics
+from bioimg_fiji.drawn import selected
+from bioimg_fiji.errors import (
+    AxesError,
+    ImageError,
+    ImageTooSmallError,
+    JobCancelledError,
+    ModelError,
+    ParameterError,
+    StorageError,
+    TrainingError,
+    UnsuitableMethodError,
+)
+from bioimg_fiji.files import open_source, write_image
+from bioimg_fiji.image import Image, Scale
+from bioimg_fiji.jobs import Job, Live, Progress
+from bioimg_fiji.package import About
+from bioimg_fiji.predict import predict
+from bioimg_fiji.runtime.export import export
+from bioimg_fiji.runtime.restart import starting_point
 from bioimg_fiji.train import TrainConfig, checkpoint, synthetic, train
+from bioimg_fiji.train.data import prepare
+from bioimg_fiji.train.feed import Tensors
 from bioimg_fiji.train.loop import Loop
+from bioimg_fiji.train.registry import method_named
+from bioimg_fiji.train.watch import thinned
 
 TINY = TrainConfig(steps=12, batch_size=2, patch=32, filters=2, depth=1, checkpoint_every=4, device="cpu", threads=1)
 
@@ -90,10 +111,10 @@ def test_training_leaves_torch_as_it_was(image: Image) -> None:
 def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
     original = Loop._step
 
-    def step(self: Loop, number: int) -> float:
+    def step(self: Loop, batch: Tensors, number: int, job_: Job) -> float:
         if number == steps - 1:
             job.cancel()
-        return original(self, number)
+        return original(self, batch, number, job_)
 
     monkeypatch.setattr(Loop, "_step", step)
 
@@ -143,18 +164,19 @@ def test_checkpoint_of_other_data_or_parameters_is_refused(image: Image, tmp_pat
 def test_loss_that_is_not_finite_stops_at_once_and_keeps_the_last_finite_state(
     image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = Loop._loss
+    original = Loop._squared_error
 
-    def poisoned(self: Loop, network: torch.nn.Module, batch: object) -> torch.Tensor:
-        loss = original(self, network, batch)
-        return loss * float("nan") if self.done == 7 and network.training else loss
+    def poisoned(self: Loop, batch: Tensors) -> torch.Tensor:
+        loss = original(self, batch)
+        return loss * float("nan") if self.done == 7 and self._network.training else loss
 
     path = tmp_path / "c.checkpoint"
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_loss", poisoned)
+        patch.setattr(Loop, "_squared_error", poisoned)
         with pytest.raises(TrainingError, match="At step 8 ") as caught:
             train([image], TINY, checkpoint=path)
     assert caught.value.details["step"] == 8
+    assert f"after step 7 is kept in {path}" in caught.value.message
     state = checkpoint.load(path)
     assert len(state["history"]) == 7
     assert all(bool(torch.isfinite(w).all()) for w in state["weights"].values())
@@ -202,3 +224,222 @@ def test_half_written_file_is_swept(tmp_path: Path) -> None:
     (tmp_path / "other.part").write_bytes(b"not ours")
     checkpoint.sweep(path)
     assert [p.name for p in tmp_path.iterdir()] == ["other.part"]
+
+
+def test_memory_that_does_not_suffice_halves_what_is_computed_at_once(
+    image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train([image], dataclasses.replace(TINY, batch_size=8))
+    original = Loop._squared_error
+
+    def full(self: Loop, batch: Tensors) -> torch.Tensor:
+        if len(batch.inputs) > 3 and self.done >= 4:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
+        return original(self, batch)
+
+    notes: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "_squared_error", full)
+        parts = train([image], dataclasses.replace(TINY, batch_size=8, held_out=0.0), job=Job(on_note=notes.append))
+    assert notes == [
+        "Memory does not suffice for the whole batch at once: going on with 4 patches.",
+        "Memory does not suffice for the whole batch at once: going on with 2 patches.",
+    ]
+    plain = train([image], dataclasses.replace(TINY, batch_size=8, held_out=0.0))
+    np.testing.assert_allclose(parts.history, plain.history, rtol=1e-4)
+    assert whole.history != plain.history
+
+
+def test_other_errors_than_of_memory_are_not_swallowed(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Loop, batch: Tensors) -> torch.Tensor:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(Loop, "_squared_error", broken)
+    with pytest.raises(RuntimeError, match="mat1"):
+        train([image], TINY)
+
+
+def test_parts_of_a_batch_give_the_gradients_of_the_whole(image: Image) -> None:
+    config = dataclasses.replace(TINY, batch_size=6)
+    whole = train([image], config)
+    parts = train([image], dataclasses.replace(config, together=4))
+    np.testing.assert_allclose(parts.history, whole.history, rtol=1e-4)
+    assert parts.provenance["parameters"]["batch_size"] == 6
+
+
+def test_finishing_early_keeps_the_best_state_and_gives_a_model(image: Image, tmp_path: Path) -> None:
+    job, path = Job(), tmp_path / "c.checkpoint"
+    job._on_progress = lambda report: job.finish() if report.figures else None
+    model = train([image], dataclasses.replace(TINY, steps=4000), job=job, checkpoint=path)
+    assert model.provenance["ended"] == "finished"
+    assert 1 <= len(model.history) < 4000
+    assert model.provenance["figures"]["steps"] == len(model.history)
+    assert model.validation[-1][0] == len(model.history)
+    state = checkpoint.load(path)
+    assert len(state["history"]) == len(model.history)
+    assert all(torch.equal(model.state_dict[k], state["best"][k]) for k in model.state_dict)
+
+
+def test_the_best_validation_is_what_remains(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([5.0, 3.0, 1.0, *([2.0] * 20)])
+    monkeypatch.setattr(Loop, "_mean_error", lambda self, batch: next(losses) if batch is self._first else 0.0)
+    kept: dict[int, dict[str, torch.Tensor]] = {}
+    original = Loop._validate
+
+    def validate(self: Loop) -> None:
+        self._first = self._validation_batches[0]
+        original(self)
+        kept[self.done] = self.averaged_weights()
+
+    monkeypatch.setattr(Loop, "_validate", validate)
+    notes: list[str] = []
+    model = train([image], dataclasses.replace(TINY, early_stop=0.5), job=Job(on_note=notes.append))
+    assert model.provenance["ended"] == "early"
+    assert len(model.history) == 9  # best after step 3; half of 12 steps later it stops
+    assert notes == ["Stopped after step 9: the validation has not become better for long."]
+    assert all(torch.equal(model.state_dict[k], kept[3][k]) for k in model.state_dict)
+    assert not all(torch.equal(model.state_dict[k], kept[9][k]) for k in model.state_dict)
+    assert model.provenance["figures"]["best_step"] == 3
+
+
+def test_curves_and_a_preview_are_shown_to_who_looks(image: Image) -> None:
+    shown: list[Live] = []
+    model = train([image], TINY, job=Job(on_live=shown.append))
+    last = shown[-1]
+    assert last.finishable
+    assert [step for step, _ in last.curves["loss"]] == list(range(1, 13))
+    assert [value for _, value in last.curves["loss"]] == list(model.history)
+    assert tuple(last.curves["validation"]) == model.validation
+    assert last.preview is not None
+    assert last.preview.names == ("before", "after")
+    assert last.preview.step == 12
+    before, after = (np.frombuffer(p, "<f4").reshape(last.preview.shape) for p in last.preview.pixels)
+    assert np.array_equal(before, image.pixels)
+    np.testing.assert_allclose(after, model.denoise(image.pixels), rtol=1e-4)
+    assert train([image], TINY, job=Job()).history == model.history  # looking changes nothing
+
+
+def test_long_curves_are_thinned_to_means() -> None:
+    points = [(float(n), float(n % 2)) for n in range(1, 4001)]
+    few = thinned(points)
+    assert len(few) == 400
+    assert few[0] == (10.0, 0.5)
+    assert few[-1] == (4000.0, 0.5)
+    assert thinned(points[:5]) == points[:5]
+
+
+def test_bfloat16_trains_and_keeps_float32_weights(image: Image) -> None:
+    exact, rough = train([image], TINY), train([image], dataclasses.replace(TINY, precision="bf16"))
+    assert rough.history != exact.history
+    np.testing.assert_allclose(rough.history, exact.history, rtol=0.02)
+    assert all(tensor.dtype == torch.float32 for tensor in rough.state_dict.values())
+    assert rough.provenance["machine"]["precision"] == "bf16"
+    assert exact.provenance["machine"]["precision"] == "fp32"
+
+
+def test_an_image_in_a_file_trains_as_one_in_memory(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.poisson(20, (3, 2, 70, 90)).astype(np.uint16)
+    image = Image(pixels, "tcyx", title="big")
+    write_image(image, tmp_path / "big.ome.zarr")
+    config = dataclasses.replace(TINY, channels="joint")
+    memory = train([image], config)
+    with open_source(tmp_path / "big.ome.zarr") as source:
+        stored = train([source], config)
+        volume = prepare([source], config).samples[1]
+    assert stored.history == memory.history
+    assert np.array_equal(volume[(slice(0, 2), slice(5, 9), slice(80, 90))], pixels[1, :, 5:9, 80:90])
+
+
+def test_a_selection_limits_what_is_learnt_from(image: Image) -> None:
+    import roifile
+
+    numbered = np.arange(64 * 64, dtype=np.float32).reshape(64, 64)
+    corners = np.array([(4, 10), (60, 10), (60, 50), (30, 50)], np.float32)
+    roi = roifile.ImagejRoi.frompoints(corners)
+    roi.roitype = roifile.ROI_TYPE.POLYGON
+    chosen = Image(numbered, "yx", roi=roi.tobytes(), title="cells")
+    mask = selected(chosen)
+    assert mask is not None
+    config = dataclasses.replace(TINY, held_out=0.1)
+    source = method_named("n2v").source([chosen], config)
+    assert source.data.smallest == (40, 56)
+    (mean,), (std,) = source.data.mean, source.data.std
+    found: set[int] = set()
+    for step in range(300):
+        batch = source.batch(step)
+        values = batch.targets[batch.weights > 0] * std + mean
+        found |= set(values.round().astype(int).tolist())
+    allowed = set(numbered[mask].astype(int).tolist())
+    assert found <= allowed
+    assert len(found) > 0.6 * len(allowed)
+    small = dataclasses.replace(chosen, roi=roifile.ImagejRoi.frompoints(np.array([(1, 1), (9, 1), (9, 9)])).tobytes())
+    with pytest.raises(ImageTooSmallError, match="selection of cells has"):
+        train([small], TINY)
+
+
+def test_each_channel_by_its_own_network_or_all_by_one() -> None:
+    scene = synthetic.phantom(64, seed=3) * 5
+    rng = np.random.default_rng(0)
+    first, second = synthetic.expose(scene, rng), synthetic.expose(scene.T * 40, rng)
+    both = Image(np.stack([first, second]), "cyx")
+    models = {mode: train([both], dataclasses.replace(TINY, channels=mode)) for mode in ("separate", "joint")}
+    changed = np.stack([first, np.roll(second, 7)])
+    for mode, model in models.items():
+        one, other = model.denoise(both.pixels), model.denoise(changed)
+        assert one.shape == (2, 64, 64)
+        assert np.array_equal(one[0], other[0]) == (mode == "separate")
+        assert not np.array_equal(one[1], other[1])
+
+
+def test_going_on_from_a_model_takes_its_network_and_scale(image: Image, tmp_path: Path) -> None:
+    first = train([image], dataclasses.replace(TINY, steps=40))
+    package = export(
+        first,
+        About("One", "One.", "# One\n\n## Validation\nNone.\n", provenance=first.provenance),
+        tmp_path / "one.zip",
+    )
+    start = starting_point(package)
+    other = Image(image.pixels * 2 + 50, "yx", title="other")
+    gone_on = train([other], dataclasses.replace(TINY, filters=8, learning_rate=1e-9), start=start)
+    assert gone_on.kwargs == first.kwargs
+    assert (gone_on.mean, gone_on.std) == (start.mean, start.std)
+    np.testing.assert_allclose(gone_on.denoise(image.pixels), first.denoise(image.pixels), rtol=1e-4)
+    assert gone_on.provenance["start"]["sha256"] == package.sha256
+    with pytest.raises(ModelError, match="trained by n2v; care cannot"):
+        train([other], dataclasses.replace(TINY, method="care"), targets=[image], start=start)
+    two = Image(np.stack([image.pixels, image.pixels]), "cyx")
+    with pytest.raises(ModelError, match="has 1 channels; these images need 2"):
+        train([two], TINY, start=start)
+
+
+def test_targets_of_twice_the_size_give_a_model_that_enlarges(tmp_path: Path) -> None:
+    fine = synthetic.phantom(128, seed=2) * 20
+    coarse = fine.reshape(64, 2, 64, 2).mean(axis=(1, 3)) + np.random.default_rng(0).normal(0, 20, (64, 64))
+    config = dataclasses.replace(TINY, method="care", steps=150, filters=8, batch_size=4, learning_rate=3e-3)
+    model = train([Image(coarse, "yx", scales={"x": Scale(0.2, "µm")})], config, targets=[Image(fine, "yx")])
+    result = model.denoise(coarse)
+    assert result.shape == (128, 128)
+    nearest = coarse.repeat(2, 0).repeat(2, 1)
+    assert metrics.psnr(fine, result) > metrics.psnr(fine, nearest) + 1
+    package = export(
+        model,
+        About("Finer", "Finer.", "# F\n\n## Validation\nNone.\n", provenance=model.provenance),
+        tmp_path / "f.zip",
+        "restored",
+    )
+    found = predict(Image(coarse, "yx", scales={"x": Scale(0.2, "µm")}), package).images["output"]
+    assert found.scale("x").step == pytest.approx(0.1)
+    np.testing.assert_allclose(found.pixels, result, rtol=1e-3, atol=0.05)
+    with pytest.raises(ImageError, match="does not match"):
+        train([Image(coarse, "yx")], config, targets=[Image(fine[:100], "yx")])
+    assert model.provenance["figures"]["validation_psnr"] > 15
+
+
+def test_what_suits_no_temporal_window_is_refused(image: Image) -> None:
+    config = dataclasses.replace(TINY, method="temporal")
+    with pytest.raises(AxesError, match="has 1 frame .* needs at least 7"):
+        train([image], config)
+    movie = Image(np.stack([image.pixels] * 7)[:, None].repeat(2, 1), "tcyx")
+    with pytest.raises(AxesError, match="2 channels"):
+        train([movie], config)
