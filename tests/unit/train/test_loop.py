@@ -415,7 +415,7 @@ def test_going_on_from_a_model_takes_its_network_and_scale(image: Image, tmp_pat
 
 def test_targets_of_twice_the_size_give_a_model_that_enlarges(tmp_path: Path) -> None:
     fine = synthetic.phantom(128, seed=2) * 20
-    coarse = fine.reshape(64, 2, 64, 2).mean(axis=(1, 3)) + np.random.default_rng(0).normal(0, 20, (64, 64))
+    coarse = fine.reshape(64, 2, 64, 2).mean(axis=(1, 3)) + np.random.default_rng(0).normal(0, 40, (64, 64))
     config = dataclasses.replace(TINY, method="care", steps=150, filters=8, batch_size=4, learning_rate=3e-3)
     model = train([Image(coarse, "yx", scales={"x": Scale(0.2, "µm")})], config, targets=[Image(fine, "yx")])
     result = model.denoise(coarse)
