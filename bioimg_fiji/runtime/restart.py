@@ -164,4 +164,4 @@ def _values(op: OpSpec, name: str) -> Values:
     found = value if isinstance(value, list) else [value]
     if not all(isinstance(each, (int, float)) and np.isfinite(each) for each in found):
         raise ValueError(f"{op.id} has the {name} {value!r}")
-    return tuple(float(each) for each in found)
+    return tuple(float(each) for each in found if each is not None)
