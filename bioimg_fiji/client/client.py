@@ -239,4 +239,4 @@ def _images(name: str, value: Any, entry: Mapping[str, Any]) -> dict[str, Image]
         raise ParameterError.of(name, expected, got, fix="Open files with read_image, wrap arrays with from_array.")
     if takes_several:
         return {f"{name}.{number}": each for number, each in enumerate(found)}
-    return {name: each for each in found}
+    return {name: found[0]} if found else {}

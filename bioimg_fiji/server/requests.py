@@ -72,7 +72,7 @@ class JobRequest:
         """
         lists = parameters.image_list_keys()
         single = parameters.image_keys()
-        inputs = [*single, *(f"{key}.0, {key}.1, ..." for key in lists)]
+        inputs = [*single, *(f"{key}.0, {key}.1 and so on" for key in lists)]
         entries = schema(parameters)["properties"]
         single += [alias for key in single for alias in entries[key].get("x-aliases", ())]
         for name in self.images:
