@@ -1,4 +1,4 @@
-"""A command that shows curves and a preview until it is asked to finish; servers of tests load it by its entry point."""
+"""A command that shows curves and a preview until it is asked to finish; for servers of tests."""
 
 from __future__ import annotations
 
