@@ -137,7 +137,10 @@ class Live:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Live:
         """Read `to_json`'s form."""
-        curves = {name: tuple((x, y) for x, y in points) for name, points in data["curves"].items()}
+        curves = {
+            name: tuple((x, y) for x, y in points if x is not None and y is not None)
+            for name, points in data["curves"].items()
+        }
         preview = None if data["preview"] is None else Preview.from_json(data["preview"])
         return cls(curves, preview, data["finishable"])
 

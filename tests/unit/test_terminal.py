@@ -242,15 +242,20 @@ def handlers() -> Iterator[Callable[[], list[object]]]:
 def test_ctrl_c_finishes_and_a_second_one_cancels(handlers: Callable[[], list[object]]) -> None:
     shown = terminal(force_terminal=False)
     before = handlers()
-    with pytest.raises(KeyboardInterrupt), shown.job(finishable=True) as job:
-        assert not job.finishing
-        os.kill(os.getpid(), signal.SIGINT)
-        assert job.finishing
-        assert not job.cancelled
-        until(lambda: FINISHING in shown.err.export_text(clear=False))
-        assert handlers()[0] == before[0]
-        os.kill(os.getpid(), signal.SIGINT)
-        pytest.fail("the second one interrupts")
+
+    def work() -> None:
+        with shown.job(finishable=True) as job:
+            assert not job.finishing
+            os.kill(os.getpid(), signal.SIGINT)
+            assert job.finishing
+            assert not job.cancelled
+            until(lambda: FINISHING in shown.err.export_text(clear=False))
+            assert handlers()[0] == before[0]
+            os.kill(os.getpid(), signal.SIGINT)
+            pytest.fail("the second one interrupts")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
 
 
 def test_ctrl_c_in_a_job_that_ends_leaves_all_as_it_was(handlers: Callable[[], list[object]]) -> None:
@@ -266,18 +271,29 @@ def test_ctrl_c_in_a_job_that_ends_leaves_all_as_it_was(handlers: Callable[[], l
 
 def test_sigterm_cancels(handlers: Callable[[], list[object]]) -> None:
     before = handlers()
-    with pytest.raises(JobCancelledError), terminal().job(finishable=True) as job:
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert handlers()[1] == before[1]
-        job.check()
+
+    def work() -> None:
+        with terminal().job(finishable=True) as job:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert handlers()[1] == before[1]
+            job.check()
+            pytest.fail("it is cancelled")
+
+    with pytest.raises(JobCancelledError):
+        work()
 
 
 def test_a_job_that_cannot_finish_is_interrupted_at_once(handlers: Callable[[], list[object]]) -> None:
     before = handlers()
-    with pytest.raises(KeyboardInterrupt), terminal().job():
-        assert handlers() == before
-        os.kill(os.getpid(), signal.SIGINT)
-        pytest.fail("it interrupts")
+
+    def work() -> None:
+        with terminal().job():
+            assert handlers() == before
+            os.kill(os.getpid(), signal.SIGINT)
+            pytest.fail("it interrupts")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
