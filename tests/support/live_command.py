@@ -1,4 +1,7 @@
-"""A command that shows curves and a preview until it is asked to finish; for servers of tests."""
+"""A command that shows curves and a preview until it is asked to finish; servers of tests load it by an entry point.
+
+It is registered by another module, live_entry: the registry of the tests' own process stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bioimg_fiji.commands import Result, command
+from bioimg_fiji.commands import Command, Result
 from bioimg_fiji.commands.parameters import ImageInput, ImageList, Parameters, key
 from bioimg_fiji.jobs import Job, Live, Preview
 
@@ -32,7 +35,6 @@ def shown(step: int) -> Live:
     return Live({"loss": curve, "validation": curve[:1]}, preview, finishable=True)
 
 
-@command(id="show_live", title="BioImg Show Live", menu="Plugins>BioImg")
 def show_live(parameters: ShowLive, job: Job) -> Result:
     """Show something every hundredth of a second."""
     step = 0
@@ -46,10 +48,13 @@ def show_live(parameters: ShowLive, job: Job) -> Result:
     return Result(figures={"step": step, "watched": job.watched, "values": str(values), "single": str(single)})
 
 
+SHOW_LIVE = Command("show_live", "BioImg Show Live", "Plugins>BioImg", ShowLive, show_live, "Show something.")
+
+
 def install(folder: Path) -> str:
     """Write what makes this module's command one of an installed package, and give the import path for a server."""
     described = folder / "live_command-1.dist-info"
     described.mkdir(parents=True)
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: live-command\nVersion: 1\n")
-    (described / "entry_points.txt").write_text("[bioimg_fiji.commands]\nlive = support.live_command\n")
+    (described / "entry_points.txt").write_text("[bioimg_fiji.commands]\nlive = support.live_entry\n")
     return str(Path(__file__).resolve().parents[1])
