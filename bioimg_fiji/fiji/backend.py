@@ -31,7 +31,7 @@ class InProcessBackend:
         self.result: Result | None = None
         self.shown: list[Any] = []
         self.failure: BaseException | None = None
-        self.more: dict[str, Image] = {}
+        self.more: dict[str, Image | None] = {}
 
     def register(self) -> None:
         """Make the plugin use this backend."""
@@ -62,8 +62,8 @@ class InProcessBackend:
     def _run(self, name: str, values: dict[str, Any], images: Any, monitor: Any) -> Any:
         more = self.more
         self.forget()
-        values |= more
         values |= {str(entry.getKey()): to_image(entry.getValue()) for entry in images.entrySet()}
+        values |= more  # after Java's: a None takes the place of an active image that is not meant
         result = commands.find(name).run(values, self._job(monitor))
         shown = jclass("java.util.LinkedHashMap")()
         for key, image in result.images.items():

@@ -23,9 +23,10 @@ from bioimg_fiji.fiji.console import Console
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.endpoint import find_endpoint
 from bioimg_fiji.fiji.executor import Executor
+from bioimg_fiji.fiji.inputs import as_image, further_images
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.fiji.start import Started, start_fiji
-from bioimg_fiji.image import Image, from_array
+from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 
 _log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class Fiji:
             opens stays open.
         keys
             The command's keys. For those of ImageJ, True gives the key alone and False leaves it out. Our commands take
-            images too, where they have further image inputs.
+            images too, where they have further image inputs, and lists of images where they take any number of them.
 
         Returns
         -------
@@ -152,12 +153,13 @@ class Fiji:
             The command's own error; FijiError for one of ImageJ.
         """
         self._check_open()
-        source = None if image is None else to_imageplus(_as_image(image))
         ours = self._menu.has(title)
-        more = {name: _as_image(value) for name, value in keys.items() if isinstance(value, Image | np.ndarray)}
-        if more and not ours:
-            raise InputError(f"{title} takes its further images by their titles.", fix="Open them first.")
-        rest = {name: value for name, value in keys.items() if name not in more}
+        more = further_images(title, keys, ours=ours, first=image is not None)
+        if image is None and None in more.values():
+            image = np.zeros((1, 1), np.uint8)  # the plugin wants an active image; the command is not given it
+        source = None if image is None else to_imageplus(as_image(image))
+        taken = {name.partition(".")[0] for name in more}
+        rest = {name: value for name, value in keys.items() if name not in taken}
         line = format_line(rest) if ours else menu.options_line(rest)
         self._backend.forget()
         self._backend.more = more
@@ -228,7 +230,7 @@ class Fiji:
     def show(self, image: Image | npt.NDArray[Any]) -> Any:
         """Open a copy of an image in Fiji, as the active one, and give the ImagePlus."""
         self._check_open()
-        imp = to_imageplus(_as_image(image))
+        imp = to_imageplus(as_image(image))
         imp.show()
         return imp
 
@@ -269,7 +271,7 @@ class Fiji:
     def to_fiji(self, image: Image | npt.NDArray[Any]) -> Any:
         """Copy an image into an ImagePlus, which is not shown."""
         self._check_open()
-        return to_imageplus(_as_image(image))
+        return to_imageplus(as_image(image))
 
     def to_python(self, imp: Any) -> Image:
         """Copy an ImagePlus."""
@@ -323,7 +325,3 @@ class Fiji:
     def _check_open(self) -> None:
         if self.closed:
             raise EndpointError("This Fiji has been closed.", fix="Call open_fiji() again.")
-
-
-def _as_image(image: Image | npt.NDArray[Any]) -> Image:
-    return image if isinstance(image, Image) else from_array(np.asarray(image))
