@@ -95,14 +95,21 @@ def checkerboard_halves(image: NDArray[Any]) -> tuple[Floats, Floats]:
     Parameters
     ----------
     image
-        (..., y, x).
+        (..., y, x), at least 2 x 2.
 
     Returns
     -------
     Two images (..., y // 2, x // 2), float64; their frequencies are twice those of the image.
+
+    Raises
+    ------
+    ValueError
+        When the image is smaller.
     """
     pixels = np.asarray(image, np.float64)
     size_y, size_x = pixels.shape[-2] // 2 * 2, pixels.shape[-1] // 2 * 2
+    if min(size_y, size_x) < 2:
+        raise ValueError(f"y and x must be at least 2, but they are {pixels.shape[-2]} and {pixels.shape[-1]}")
     even, odd = pixels[..., 0:size_y:2, 0:size_x:2], pixels[..., 1:size_y:2, 1:size_x:2]
     shift_y, shift_x = (np.exp(-1j * np.pi * np.fft.fftfreq(size // 2)) for size in (size_y, size_x))
     middle = odd.mean(axis=(-2, -1), keepdims=True)

@@ -86,8 +86,8 @@ def judge(noisy: Image, denoised: Image, *, truth: Image | None = None) -> Judge
     ============================  =================================================================================
 
     At most 64 planes (eight million pixels) are looked at, evenly spread, the middle 1024 x 1024 of large ones; of
-    movies 256 frames for activity. With several channels each is judged by itself, and the worst figure is given. Values are
-    compared in physical units where the images have an intensity calibration.
+    movies 256 frames for activity. With several channels each is judged by itself, and the worst figure is given.
+    Values are compared in physical units where the images have an intensity calibration.
 
     Parameters
     ----------

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 WHITE = 0.05
 """Autocorrelation of what was removed up to which it has no structure."""
+CONTRAST = 0.1
+"""Correlation of what was removed with what is left from which contrast was changed."""
 KEPT = 0.03
 """Difference of a slope from 1 up to which intensities are quantitative."""
 BIAS = 0.015
@@ -54,7 +56,13 @@ def _residual(figures: Mapping[str, float]) -> Iterator[Told]:
     value, noise = figures["residual_autocorrelation"], figures.get("noise_autocorrelation", 0.0)
     if abs(value) <= WHITE:
         yield f"The difference between noisy and denoised has no structure (autocorrelation {value:.2f}).", False
-    elif noise > WHITE and value <= noise + WHITE:
+    elif value < 0:
+        text = (
+            f"The difference between noisy and denoised alternates from pixel to pixel (autocorrelation {value:.2f}): "
+            "only the finest noise was removed, coarser noise is left."
+        )
+        yield text, True
+    elif noise > WHITE and value <= 1.25 * noise + WHITE:
         text = (
             f"The difference between noisy and denoised is as smooth as the noise itself (autocorrelation {value:.2f}, "
             f"the noise's is {noise:.2f})."
@@ -70,7 +78,7 @@ def _residual(figures: Mapping[str, float]) -> Iterator[Told]:
 
 def _contrast(figures: Mapping[str, float]) -> Iterator[Told]:
     value = figures.get("residual_signal_correlation", 0.0)
-    if abs(value) > WHITE:
+    if abs(value) > CONTRAST:
         more = "more was taken away" if value > 0 else "something was added"
         text = f"Where the image is brighter, {more} (correlation of the difference with the image {value:.2f})."
         yield text, True
@@ -161,8 +169,8 @@ def _resolution(figures: Mapping[str, float], unit: str, movie: bool) -> Iterato
         text = f"Frames agree on details down to {after}, before down to {before} (Fourier ring correlation)."
     else:
         text = (
-            f"Resolution by sub-sampling: {after}, before {before} (Fourier ring correlation, not calibrated; the "
-            "halves of one denoised image share some noise, so the first figure is too good)."
+            f"Resolution by sub-sampling: {after}, before {before} (Fourier ring correlation, not calibrated, 4 at "
+            "best; the halves of one denoised image share some noise, so the first figure is too good)."
         )
     yield text, figures["frc_after"] > 1.1 * figures["frc_before"] and math.isfinite(figures["frc_before"])
 
