@@ -14,6 +14,7 @@ from bioimg_fiji import settings
 from bioimg_fiji.cli.models import models
 from bioimg_fiji.cli.options import given, options_for
 from bioimg_fiji.cli.terminal import Terminal
+from bioimg_fiji.cli.train import train_line
 from bioimg_fiji.commands import Command, describe_all, find
 from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
@@ -60,7 +61,7 @@ class Lazy(click.Group):
         if cmd_name == "run":
             return _run_line(find("run_model"))
         if cmd_name == "train":
-            return _train_line(find("train_denoiser"))
+            return train_line()
         return super().get_command(ctx, cmd_name)
 
 
@@ -218,26 +219,3 @@ def _run_folder(folder: Path, output: Path, options: dict[str, Any]) -> int:
         done = find("run_batch").run({"folder": folder, "output": output} | options, job)
     terminal.result(done)
     return EXIT_FAILED if done.figures["failed"] else 0
-
-
-def _train_line(command: Command) -> click.Command:
-    def work(image: Path, output: Path | None, **values: Any) -> None:
-        if output is not None:
-            check_target(output)
-        options = given(values)
-        source = read_image(image, options.get("axes"))
-        terminal = Terminal()
-        with terminal.job() as job:
-            done = command.run({"image": source, "apply": output is not None} | options, job)
-        if output is not None:
-            terminal.out.print(str(write_image(done.images["output"], output)), markup=False)
-        terminal.result(done)
-
-    methods = command.describe()["schema"]["properties"]["method"]["enum"]
-    arguments: list[click.Parameter] = [
-        click.Argument(["method"], type=click.Choice(methods)),
-        click.Argument(["image"], type=click.Path(path_type=Path)),
-    ]
-    output = click.Option(["--output"], type=click.Path(path_type=Path), help="Denoise the image too, into this file.")
-    options = options_for(command, leave_out=("method", "apply"))
-    return click.Command("train", params=[*arguments, output, *options], callback=work, help=command.help)

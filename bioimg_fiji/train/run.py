@@ -114,7 +114,7 @@ def train(
     model = _model(loop, source, kwargs, config, tile)
     job.progress("Judging the result")
     verdict = judged(model, source, images)
-    figures = _figures(loop, seconds) | verdict.figures
+    figures = _figures(loop, seconds) | dict(verdict.figures)
     told = _provenance(method, config, source.data, machine, figures) | {"ended": ended}
     told["sentences"] = list(verdict.sentences)
     told["findings"] = [{"code": f.code, "sentence": f.sentence, "figures": dict(f.figures)} for f in findings]

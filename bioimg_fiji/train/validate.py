@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,9 @@ from bioimg_fiji.train.method import Source
 from bioimg_fiji.train.result import TrainedModel
 from bioimg_fiji.train.stored import TrainingImage, excerpt
 
-_SIDE = 512
-_FRAMES = 32
+_PIXELS = 2**22
+"""Pixels of an excerpt: as many as are denoised in seconds."""
+_FRAMES = 128
 _HELD_OUT = 8
 _MARGIN = 32
 
@@ -60,10 +62,12 @@ def denoised(model: TrainedModel, image: Image) -> Image:
 
 
 def _small(image: Image) -> Image:
-    """Give the middle of an image, small enough to be denoised in seconds."""
+    """Give the middle of an image, small enough to be denoised in seconds; of movies many frames of a smaller part."""
+    many = {axis: min(image.size(axis), _FRAMES if axis == "t" else 32) for axis in image.axes if axis not in "cyx"}
+    side = max(64, int(math.sqrt(_PIXELS / math.prod(many.values()))))
     place = []
     for axis in image.axes:
-        size, most = image.size(axis), _SIDE if axis in "yx" else image.size(axis) if axis == "c" else _FRAMES
+        size, most = image.size(axis), many.get(axis, image.size(axis) if axis == "c" else side)
         start = (size - min(size, most)) // 2
         place.append(slice(start, start + min(size, most)))
     return image.with_pixels(image.pixels[tuple(place)])

@@ -41,7 +41,7 @@ def test_channels_belong_to_a_sample_and_have_scales_of_their_own() -> None:
     scaled = data.normalised(np.stack([s[:, :, :] for s in data.samples]))
     np.testing.assert_allclose(scaled.mean(axis=(0, 2, 3)), 0, atol=1e-6)
     np.testing.assert_allclose(scaled.std(axis=(0, 2, 3)), 1, atol=1e-6)
-    with pytest.raises(AxesError, match="2 channels and .* has 1"):
+    with pytest.raises(AxesError, match=r"2 channels and .* has 1"):
         prepare([Image(pixels, "tcyx"), Image(stack(40, 40), "yx")], CONFIG)
 
 

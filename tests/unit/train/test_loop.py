@@ -438,7 +438,7 @@ def test_targets_of_twice_the_size_give_a_model_that_enlarges(tmp_path: Path) ->
 
 def test_what_suits_no_temporal_window_is_refused(image: Image) -> None:
     config = dataclasses.replace(TINY, method="temporal")
-    with pytest.raises(AxesError, match="has 1 frame .* needs at least 7"):
+    with pytest.raises(AxesError, match=r"has 1 frame .* needs at least 7"):
         train([image], config)
     movie = Image(np.stack([image.pixels] * 7)[:, None].repeat(2, 1), "tcyx")
     with pytest.raises(AxesError, match="2 channels"):
