@@ -132,7 +132,7 @@ def random_unet(mean: float | Sequence[float] = 100.0, std: float | Sequence[flo
         state = build("unet", kwargs).state_dict()
     means, stds = (tuple(np.atleast_1d(np.asarray(value, np.float64)).tolist()) for value in (mean, std))
     channels, ndim = int(kwargs.get("in_channels", 1)), int(kwargs.get("ndim", 2))
-    noise = np.random.default_rng(0).normal(size=(channels, *(64,) * ndim))
+    noise = np.random.default_rng(0).normal(size=(channels, *(16, 64, 64)[-ndim:]))
     sample = noise * np.reshape(stds, (-1, *(1,) * ndim)) + np.reshape(means, (-1, *(1,) * ndim))
     inputs = {"input_channels": tuple(f"channel {i + 1}" for i in range(channels))} if channels > 1 else {}
     fields: dict[str, Any] = {"mean": means, "std": stds, "axes": "zyx"[-ndim:], "sample": sample.astype(np.float32)}
