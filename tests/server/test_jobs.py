@@ -170,7 +170,7 @@ def test_progress_and_notes_come_as_events(server: Server, tmp_path: Path) -> No
     assert events[0][0] == "state"
     assert events[-1][0] == "state"
     assert events[-1][1]["state"] == "done", events[-1][1]["error"]
-    assert {"state", "progress"} <= {name for name, _ in events} <= {"state", "progress", "note"}
+    assert {"state", "progress"} <= {name for name, _ in events} <= {"state", "progress", "note", "live"}
     steps = [each["progress"]["current"] for _, each in events if each["progress"]["message"] == "Training"]
     assert steps == sorted(steps)
     assert 0 < steps[-1] <= 3  # steps of less than the events' interval are told together

@@ -15,7 +15,12 @@ import pytest
 from bioimg_fiji.client import Client
 from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError, UnknownKeyError
 from bioimg_fiji.image import Image, from_array
-from bioimg_fiji.jobs import Job, Live, Preview
+from bioimg_fiji.jobs import Job, JobState, Live, Preview
+from bioimg_fiji.server.buffers import BufferStore
+from bioimg_fiji.server.options import Limits, ServeOptions
+from bioimg_fiji.server.record import JobRecord
+from bioimg_fiji.server.requests import JobRequest
+from bioimg_fiji.server.store import JobStore
 from support import live_command
 from support.servers import Server, noise, until
 
@@ -240,3 +245,20 @@ def test_a_worker_that_shows_what_cannot_be_sent_goes_on(tmp_path: Path) -> None
 
     channel = Channel.__new__(Channel)  # its pipes are not touched
     channel.send_live(Live({"loss": [("a", "b")]}))  # type: ignore[list-item]
+
+
+def test_only_the_newest_ended_jobs_keep_what_they_showed(tmp_path: Path) -> None:
+    options = ServeOptions(limits=Limits(lives=2))
+    buffers = BufferStore(tmp_path)
+    store = JobStore(options, buffers, "log")
+    for number in range(4):
+        job = JobRecord(str(number), JobRequest("show_live", {}, {}), JobState.RUNNING)
+        job.touched += number
+        job.show({"curves": {}})
+        if number != 0:
+            job.become(JobState.DONE)
+        store._jobs[job.id] = job
+    store.tidy()
+    assert [store.get(each).live is not None for each in "0123"] == [True, False, True, True]
+    assert store.get("1").status()["live"] == 1
+    buffers.close()

@@ -73,6 +73,9 @@ def test_a_web_page_is_refused(server: Server, headers: dict[str, str]) -> None:
         ("GET", "/v1/jobs/unknown", 404, "unknown_job"),
         ("GET", "/v1/jobs/unknown/events", 404, "unknown_job"),
         ("POST", "/v1/jobs/unknown/cancel", 404, "unknown_job"),
+        ("POST", "/v1/jobs/unknown/finish", 404, "unknown_job"),
+        ("GET", "/v1/jobs/unknown/live", 404, "unknown_job"),
+        ("GET", "/v1/jobs/unknown/finish", 405, "protocol"),
         ("GET", "/v1/buffers/unknown", 404, "unknown_job"),
         ("GET", "/v1/buffers/..%2f..%2fetc%2fpasswd", 404, "protocol"),
         ("PUT", "/v1/buffers/unknown", 404, "unknown_job"),
@@ -189,7 +192,7 @@ def test_a_refused_job_leaves_its_buffers_to_the_client(server: Server) -> None:
     image = noise(8, 8)
     id_ = server.put(image.pixels)
     part = {"header": image.header(), "buffer": id_}
-    for images in ({"image": part, "other": part}, {"image": part | {"header": noise(8, 9).header()}}):
+    for images in ({"image": part, "image2": part}, {"image": part | {"header": noise(8, 9).header()}}):
         answer = server.http.post("/v1/jobs", json={"command": "run_model", "images": images})
         assert answer.status_code == 400
         assert error_of(answer).code == "protocol"
