@@ -24,6 +24,9 @@ final class Page {
   /** What stands for no image; no file has this name. */
   private static final String NO_IMAGE = "(none)";
 
+  /** What stands for the active image, which is meant where no other input is given. */
+  private static final String ACTIVE_IMAGE = "(active image)";
+
   /** What stands for a value that is not among the suggested ones. */
   private static final String OTHER = "(the file below)";
 
@@ -50,17 +53,10 @@ final class Page {
     help.append("<dt><b>").append(Lines.html(parameter.title() + unit)).append("</b> ");
     help.append("<code>").append(key).append("</code></dt><dd>");
     help.append(Lines.html(parameter.help())).append("</dd>");
-    if (parameter.isImage()) {
-      List<String> titles = new ArrayList<>(Arrays.asList(WindowManager.getImageTitles()));
-      if (parameter.isOptional()) {
-        titles.add(0, NO_IMAGE);
-      }
-      dialog.addChoice(label, titles.toArray(new String[0]), text.isEmpty() ? NO_IMAGE : text);
-      readers.add(
-          texts -> {
-            String chosen = dialog.getNextChoice();
-            texts.put(key, chosen.equals(NO_IMAGE) ? "" : chosen);
-          });
+    if (parameter.isImageList()) {
+      addImageList(key, label, text);
+    } else if (parameter.isImage()) {
+      addImage(parameter, label, text);
     } else if (!parameter.choices().isEmpty()) {
       dialog.addChoice(label, parameter.choices().toArray(new String[0]), text);
       readers.add(texts -> texts.put(key, dialog.getNextChoice()));
@@ -73,6 +69,31 @@ final class Page {
       addText(parameter, label, text);
       readers.add(texts -> texts.put(key, dialog.getNextString().trim()));
     }
+  }
+
+  private void addImage(Parameter parameter, String label, String text) {
+    List<String> titles = new ArrayList<>(Arrays.asList(WindowManager.getImageTitles()));
+    String none = parameter.mayBeActive() ? ACTIVE_IMAGE : NO_IMAGE;
+    if (parameter.isOptional()) {
+      titles.add(0, none);
+    }
+    dialog.addChoice(label, titles.toArray(new String[0]), text.isEmpty() ? none : text);
+    readers.add(
+        texts -> {
+          String chosen = dialog.getNextChoice();
+          texts.put(parameter.key(), chosen.equals(none) ? "" : chosen);
+        });
+  }
+
+  private void addImageList(String key, String label, String text) {
+    dialog.addStringField(label, "", TEXT_COLUMNS);
+    ImageList list = new ImageList(text);
+    list.replace((TextField) dialog.getStringFields().lastElement());
+    readers.add(
+        texts -> {
+          dialog.getNextString(); // the field that the list stands in for
+          texts.put(key, list.text());
+        });
   }
 
   /** Adds a choice of the suggested values, and a field for any other. */
