@@ -7,6 +7,7 @@ import ij.ImagePlus;
 import ij.ImageStack;
 import ij.process.FloatProcessor;
 import io.github.bioimgfiji.json.Json;
+import java.awt.Graphics;
 import java.awt.image.BufferedImage;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -68,8 +69,18 @@ final class Preview {
     List<BufferedImage> drawn = new ArrayList<>();
     for (FloatProcessor picture : pictures) {
       picture.setMinAndMax(low, high > low ? high : low + 1);
-      drawn.add(picture.getBufferedImage());
+      drawn.add(drawn(picture));
     }
+    return drawn;
+  }
+
+  private static BufferedImage drawn(FloatProcessor picture) {
+    // NB: in a Java image of type "grey" the values are linear, and would be shown brighter.
+    int type = BufferedImage.TYPE_INT_RGB;
+    BufferedImage drawn = new BufferedImage(picture.getWidth(), picture.getHeight(), type);
+    Graphics graphics = drawn.getGraphics();
+    graphics.drawImage(picture.createImage(), 0, 0, null);
+    graphics.dispose();
     return drawn;
   }
 
