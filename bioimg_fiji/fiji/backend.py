@@ -13,7 +13,7 @@ from bioimg_fiji.errors import BioimgError, JobCancelledError
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Image
-from bioimg_fiji.jobs import Job, Progress
+from bioimg_fiji.jobs import Job, Live, Progress
 
 _BACKENDS = "io.github.bioimgfiji.backend.Backends"
 _BACKEND = "io.github.bioimgfiji.backend.Backend"
@@ -31,7 +31,7 @@ class InProcessBackend:
         self.result: Result | None = None
         self.shown: list[Any] = []
         self.failure: BaseException | None = None
-        self.more: dict[str, Image] = {}
+        self.more: dict[str, Any] = {}
 
     def register(self) -> None:
         """Make the plugin use this backend."""
@@ -55,6 +55,10 @@ class InProcessBackend:
         """List the commands."""
         return str(self._guarded(lambda: json.dumps({"commands": commands.describe_all()})))
 
+    def hasImage(self, key: Any) -> bool:  # noqa: N802 - Java's name
+        """Whether Python has given an image input itself; Java then looks for none among the open images."""
+        return str(key) in self.more
+
     def run(self, command_id: Any, parameters: Any, images: Any, monitor: Any) -> Any:
         """Run a command; see the Java interface."""
         return self._guarded(lambda: self._run(str(command_id), json.loads(str(parameters)), images, monitor))
@@ -76,15 +80,28 @@ class InProcessBackend:
             monitor.progress(report.message, report.current, report.maximum, json.dumps(report.figures))
             if monitor.cancelled():
                 job.cancel()
+            if monitor.finishing():
+                job.finish()
             if self.watcher is not None:
                 self.watcher.progress(report.message, report.current, report.maximum, **report.figures)
+                if self.watcher.finishing:
+                    job.finish()
 
         def note(sentence: str) -> None:
             monitor.note(sentence)
             if self.watcher is not None:
                 self.watcher.note(sentence)
 
-        job = Job(progress, note)
+        def live(shown: Live) -> None:
+            if in_window:
+                monitor.live(json.dumps(shown.to_json()))
+            if self.watcher is not None:
+                self.watcher.show(shown)
+
+        in_window = bool(monitor.watches())
+        # NB: without a function to show it to, the work does not compute a preview.
+        watched = in_window or (self.watcher is not None and self.watcher.watched)
+        job = Job(progress, note, live if watched else None)
         return job
 
     def _guarded(self, work: Callable[[], Any]) -> Any:

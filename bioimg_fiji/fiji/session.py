@@ -6,6 +6,7 @@ import atexit
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -137,7 +138,7 @@ class Fiji:
             opens stays open.
         keys
             The command's keys. For those of ImageJ, True gives the key alone and False leaves it out. Our commands take
-            images too, where they have further image inputs.
+            images too, where they have further image inputs, and sequences of images.
 
         Returns
         -------
@@ -154,11 +155,15 @@ class Fiji:
         self._check_open()
         source = None if image is None else to_imageplus(_as_image(image))
         ours = self._menu.has(title)
-        more = {name: _as_image(value) for name, value in keys.items() if isinstance(value, Image | np.ndarray)}
+        more = {name: _as_images(value) for name, value in keys.items() if _has_images(value)}
         if more and not ours:
             raise InputError(f"{title} takes its further images by their titles.", fix="Open them first.")
         rest = {name: value for name, value in keys.items() if name not in more}
+        if ours and image is not None:
+            more |= dict.fromkeys(_besides_others(title, keys), _as_image(image))
         line = format_line(rest) if ours else menu.options_line(rest)
+        if more and not line:
+            line = " "  # an empty one would open the dialog
         self._backend.forget()
         self._backend.more = more
         tables_before = tables.snapshot()
@@ -222,7 +227,7 @@ class Fiji:
         return self.run_macro(text, argument)
 
     def watch(self, job: Job | None) -> None:
-        """Tell the progress and the notes of every command to `job`; cancelling it cancels the command."""
+        """Tell progress, notes and live curves of every command to `job`; its `cancel` and `finish` are the command's."""
         self._backend.watcher = job
 
     def show(self, image: Image | npt.NDArray[Any]) -> Any:
@@ -323,6 +328,23 @@ class Fiji:
     def _check_open(self) -> None:
         if self.closed:
             raise EndpointError("This Fiji has been closed.", fix="Call open_fiji() again.")
+
+
+def _has_images(value: Any) -> bool:
+    """Whether a key's value is an image, or a sequence of images."""
+    if isinstance(value, list | tuple):
+        return bool(value) and all(isinstance(each, Image | np.ndarray) for each in value)
+    return isinstance(value, Image | np.ndarray)
+
+
+def _besides_others(title: str, keys: Mapping[str, Any]) -> list[str]:
+    """Give the image inputs of a command that these keys make unnecessary: one that is given all the same is meant."""
+    entries = commands.find(title).describe()["schema"]["properties"]
+    return [name for name, entry in entries.items() if keys.keys() & set(entry.get("x-unless", ()))]
+
+
+def _as_images(value: Any) -> Image | tuple[Image, ...]:
+    return tuple(map(_as_image, value)) if isinstance(value, list | tuple) else _as_image(value)
 
 
 def _as_image(image: Image | npt.NDArray[Any]) -> Image:
