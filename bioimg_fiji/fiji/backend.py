@@ -12,7 +12,6 @@ from bioimg_fiji.commands import Result
 from bioimg_fiji.errors import BioimgError, JobCancelledError
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.java import jclass
-from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job, Live, Progress
 
 _BACKENDS = "io.github.bioimgfiji.backend.Backends"
@@ -76,32 +75,29 @@ class InProcessBackend:
         return jclass(_OUTCOME)(json.dumps(result.to_json()), shown)
 
     def _job(self, monitor: Any) -> Job:
+        """Give the job of a command: the monitor and the watcher are told, and both may end it."""
+        watcher = self.watcher or Job()
+        in_window = bool(monitor.watches())
+
         def progress(report: Progress) -> None:
             monitor.progress(report.message, report.current, report.maximum, json.dumps(report.figures))
             if monitor.cancelled():
                 job.cancel()
-            if monitor.finishing():
+            watcher.progress(report.message, report.current, report.maximum, **report.figures)
+            if monitor.finishing() or watcher.finishing:
                 job.finish()
-            if self.watcher is not None:
-                self.watcher.progress(report.message, report.current, report.maximum, **report.figures)
-                if self.watcher.finishing:
-                    job.finish()
 
         def note(sentence: str) -> None:
             monitor.note(sentence)
-            if self.watcher is not None:
-                self.watcher.note(sentence)
+            watcher.note(sentence)
 
         def live(shown: Live) -> None:
             if in_window:
                 monitor.live(json.dumps(shown.to_json()))
-            if self.watcher is not None:
-                self.watcher.show(shown)
+            watcher.show(shown)
 
-        in_window = bool(monitor.watches())
         # NB: without a function to show it to, the work does not compute a preview.
-        watched = in_window or (self.watcher is not None and self.watcher.watched)
-        job = Job(progress, note, live if watched else None)
+        job = Job(progress, note, live if in_window or watcher.watched else None)
         return job
 
     def _guarded(self, work: Callable[[], Any]) -> Any:

@@ -227,7 +227,7 @@ class Fiji:
         return self.run_macro(text, argument)
 
     def watch(self, job: Job | None) -> None:
-        """Tell progress, notes and live curves of every command to `job`; its `cancel` and `finish` are the command's."""
+        """Tell progress, notes and curves of every command to `job`, whose `cancel` and `finish` are the command's."""
         self._backend.watcher = job
 
     def show(self, image: Image | npt.NDArray[Any]) -> Any:

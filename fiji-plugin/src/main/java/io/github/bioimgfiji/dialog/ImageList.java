@@ -3,6 +3,8 @@ package io.github.bioimgfiji.dialog;
 import ij.ImagePlus;
 import ij.WindowManager;
 import java.awt.Container;
+import java.awt.Dimension;
+import java.awt.FontMetrics;
 import java.awt.GridBagConstraints;
 import java.awt.GridBagLayout;
 import java.awt.List;
@@ -26,7 +28,7 @@ final class ImageList {
    */
   ImageList(String text) {
     java.util.List<ImagePlus> images = open();
-    list = new List(Math.max(2, Math.min(MOST_ROWS, images.size())), true);
+    list = new WideList(Math.max(2, Math.min(MOST_ROWS, images.size())));
     java.util.List<String> chosen = Arrays.asList(text.split("\\|"));
     for (ImagePlus image : images) {
       String name = name(image, images);
@@ -55,6 +57,29 @@ final class ImageList {
     dialog.add(list, place);
   }
 
+  /** A list that is as wide as its titles, within limits: Java's own cuts them off. */
+  private static final class WideList extends List {
+    private static final long serialVersionUID = 1L;
+    private static final int NARROWEST = 160;
+    private static final int WIDEST = 420;
+    private static final int BORDER = 32;
+
+    WideList(int rows) {
+      super(rows, true);
+    }
+
+    @Override
+    public Dimension getPreferredSize() {
+      Dimension size = super.getPreferredSize();
+      FontMetrics letters = getFontMetrics(getFont());
+      int width = NARROWEST;
+      for (String title : getItems()) {
+        width = Math.max(width, letters.stringWidth(title) + BORDER);
+      }
+      return new Dimension(Math.min(width, WIDEST), size.height);
+    }
+  }
+
   private static java.util.List<ImagePlus> open() {
     int[] ids = WindowManager.getIDList();
     java.util.List<ImagePlus> images = new ArrayList<>();
@@ -65,7 +90,7 @@ final class ImageList {
   }
 
   /** Gives an image's title, or its ID where the title does not tell which image it is. */
-  private static String name(ImagePlus image, java.util.List<ImagePlus> images) {
+  static String name(ImagePlus image, java.util.List<ImagePlus> images) {
     java.util.List<String> titles = new ArrayList<>();
     images.forEach(each -> titles.add(each.getTitle()));
     String title = image.getTitle();

@@ -1,11 +1,10 @@
 package io.github.bioimgfiji.live;
 
 import ij.ImagePlus;
-import ij.WindowManager;
 import ij.gui.GUI;
+import io.github.bioimgfiji.results.Results;
 import java.awt.BorderLayout;
 import java.awt.Dimension;
-import java.awt.Point;
 import java.awt.event.ActionEvent;
 import java.awt.event.KeyEvent;
 import java.awt.event.WindowAdapter;
@@ -27,9 +26,6 @@ import javax.swing.KeyStroke;
 final class LiveFrame extends JFrame {
   private static final long serialVersionUID = 1L;
   private static final int GAP = 6;
-
-  /** Where the last one was, until ImageJ ends. */
-  private static Point last;
 
   private final transient Wishes wishes;
   private final boolean asks;
@@ -76,9 +72,6 @@ final class LiveFrame extends JFrame {
     pack();
     setMinimumSize(new Dimension(getWidth(), 300));
     GUI.centerOnImageJScreen(this);
-    if (last != null) {
-      setLocation(last);
-    }
   }
 
   private JPanel content() {
@@ -212,14 +205,6 @@ final class LiveFrame extends JFrame {
 
   private String title(String what, double step) {
     String title = String.format(Locale.ROOT, "%s - %s at step %.0f", command, what, step);
-    return WindowManager.getUniqueName(title);
-  }
-
-  @Override
-  public void dispose() {
-    if (isDisplayable()) {
-      last = getLocation();
-    }
-    super.dispose();
+    return Results.uniqueTitle(title);
   }
 }
