@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import enum
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -100,7 +101,7 @@ class Preview:
             "step": self.step,
             "names": list(self.names),
             "shape": list(self.shape),
-            "display": list(self.display),
+            "display": [float(each) if math.isfinite(each) else 0.0 for each in self.display],
             "pixels": [base64.b64encode(each).decode("ascii") for each in self.pixels],
         }
 
@@ -126,9 +127,9 @@ class Live:
     finishable: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Give the JSON form that the protocol sends."""
+        """Give the JSON form that the protocol sends; JSON has no NaN, so points that are not finite are left out."""
         return {
-            "curves": {name: [[float(x), float(y)] for x, y in points] for name, points in self.curves.items()},
+            "curves": {name: _finite(points) for name, points in self.curves.items()},
             "preview": None if self.preview is None else self.preview.to_json(),
             "finishable": self.finishable,
         }
@@ -136,9 +137,16 @@ class Live:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Live:
         """Read `to_json`'s form."""
-        curves = {name: tuple((x, y) for x, y in points) for name, points in data["curves"].items()}
+        curves = {
+            name: tuple((x, y) for x, y in points if x is not None and y is not None)
+            for name, points in data["curves"].items()
+        }
         preview = None if data["preview"] is None else Preview.from_json(data["preview"])
         return cls(curves, preview, data["finishable"])
+
+
+def _finite(points: Sequence[tuple[float, float]]) -> list[list[float]]:
+    return [[float(x), float(y)] for x, y in points if math.isfinite(x) and math.isfinite(y)]
 
 
 class Job:

@@ -1,19 +1,24 @@
-"""Progress, notes and tables in a terminal: a bar where there is one, plain lines in a log file."""
+"""Progress, notes and tables in a terminal: bars, curves and pictures where there is one, plain lines in a log file."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
+from rich.live import Live as Display
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
+from bioimg_fiji.cli.interrupt import finish_on_interrupt
+from bioimg_fiji.cli.live import LiveView
 from bioimg_fiji.commands import Result
-from bioimg_fiji.jobs import Job
+from bioimg_fiji.jobs import Job, Live
 from bioimg_fiji.jobs import Progress as Report
 
+_RENEWALS = 4
+"""Times a second that the display is renewed: a preview has some fifty kilobytes."""
 PLAIN_EVERY = 5.0
 """Seconds between two lines of progress where the output is no terminal."""
 
@@ -29,12 +34,27 @@ class Terminal:
         self._last = (0.0, "")
 
     @contextmanager
-    def job(self) -> Iterator[Job]:
-        """Give a job whose progress is shown while the block runs."""
-        job = Job(on_progress=self.report, on_note=self.note)
-        if not self.err.is_terminal:
+    def job(self, *, finishable: bool = False) -> Iterator[Job]:
+        """Give a job whose progress is shown while the block runs, with its curves and preview where it has such.
+
+        Parameters
+        ----------
+        finishable
+            Whether the first Ctrl-C asks the job to finish with the best result so far; the second cancels.
+        """
+        shown = self._shown() if self.err.is_terminal and not self.err.quiet else self._told()
+        with shown as job, finish_on_interrupt(job, self._say) if finishable else nullcontext():
             yield job
-            return
+
+    @contextmanager
+    def _told(self) -> Iterator[Job]:
+        """Give a job that is told in plain lines; nobody looks at its preview, so it makes none."""
+        self._last = (0.0, "")
+        yield Job(on_progress=self.report, on_note=self.note)
+
+    @contextmanager
+    def _shown(self) -> Iterator[Job]:
+        """Give a job that is shown by a display, which stays as it was at the end."""
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -42,9 +62,17 @@ class Terminal:
             TimeElapsedColumn(),
             TextColumn("{task.fields[extra]}"),
         )
-        with Progress(*columns, console=self.err) as self._bar:
-            yield job
-        self._bar, self._tasks = None, {}
+        self._bar = Progress(*columns, console=self.err)  # never started: the display shows it
+        view = LiveView(self._bar)
+
+        def show(live: Live) -> None:
+            view.live = live
+
+        try:
+            with Display(view, console=self.err, refresh_per_second=_RENEWALS, vertical_overflow="crop"):
+                yield Job(on_progress=self.report, on_note=self.note, on_live=show)
+        finally:
+            self._bar, self._tasks = None, {}
 
     def report(self, report: Report) -> None:
         """Show one report."""
@@ -66,6 +94,9 @@ class Terminal:
         self._last = (now, report.message)
         count = f" {report.current:g}/{report.maximum:g}" if report.maximum else ""
         self.err.print(f"{report.message}{count} {extra}".rstrip())
+
+    def _say(self, sentence: str) -> None:
+        self.err.print(sentence, markup=False)
 
     def note(self, sentence: str) -> None:
         """Show a sentence for the user."""

@@ -122,9 +122,11 @@ class Client:
         image
             The command's first image input.
         job
-            Gets progress and notes; cancelling it cancels the command.
+            Gets progress, notes, and curves and preview where it is watched; cancelling it cancels the command,
+            finishing it ends the command early with the best result so far.
         keys
-            The command's other parameters, by the names that a macro uses. Further image inputs are given by their key.
+            The command's other parameters, by the names that a macro uses. Further image inputs are given by their
+            key; those that take any number of images by a list of them.
 
         Raises
         ------
@@ -202,14 +204,19 @@ class Client:
     ) -> tuple[dict[str, Image], dict[str, Any]]:
         """Give the image inputs and the JSON parameters of a call."""
         properties = command["schema"]["properties"]
-        images = {name: value for name, value in keys.items() if isinstance(value, Image)}
+        images: dict[str, Image] = {}
+        rest: dict[str, Any] = {}
+        for name, value in keys.items():
+            found = _images(name, value, properties.get(name, {}))
+            images |= found
+            if not found and value is not None:
+                rest[name] = value
         if image is not None:
             first = next((name for name, entry in properties.items() if entry.get("x-image")), None)
             if first is None or first in keys:
                 what = "takes no image" if first is None else f"is given its {first!r} twice"
                 raise ParameterError(f"{command['id']} {what}.", fix="Leave the image out.")
             images[first] = image
-        rest = {name: value for name, value in keys.items() if name not in images and value is not None}
         return images, {name: self._parameter(value, properties.get(name, {})) for name, value in rest.items()}
 
     def _parameter(self, value: Any, entry: Mapping[str, Any]) -> Any:
@@ -219,3 +226,17 @@ class Client:
             place = Path(value)
             return str(value) if entry.get("x-widget") == "model" and not place.exists() else str(place.absolute())
         return str(value) if isinstance(value, Path) else plain(value)
+
+
+def _images(name: str, value: Any, entry: Mapping[str, Any]) -> dict[str, Image]:
+    """Give the images of a key, by the names under which they are sent."""
+    several, takes_several = isinstance(value, list | tuple), "x-images" in entry
+    given = list(value) if several else [value]
+    found = [each for each in given if isinstance(each, Image)]
+    if several and (len(found) < len(given) if takes_several else found):
+        expected = "a list of images" if takes_several else "one value, not a list"
+        got = ", ".join(type(each).__name__ for each in given)
+        raise ParameterError.of(name, expected, got, fix="Open files with read_image, wrap arrays with from_array.")
+    if takes_several:
+        return {f"{name}.{number}": each for number, each in enumerate(found)}
+    return {name: found[0]} if found else {}

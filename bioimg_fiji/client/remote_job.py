@@ -12,9 +12,15 @@ import httpx
 
 from bioimg_fiji.client.transport import Transport
 from bioimg_fiji.commands import Result
-from bioimg_fiji.errors import BioimgError, JobCancelledError, ProtocolError, ServerUnavailableError
+from bioimg_fiji.errors import (
+    BioimgError,
+    JobCancelledError,
+    ProtocolError,
+    ServerUnavailableError,
+    UnknownJobError,
+)
 from bioimg_fiji.image import Image
-from bioimg_fiji.jobs import Job, JobState
+from bioimg_fiji.jobs import Job, JobState, Live
 from bioimg_fiji.server.wire import read_pixels
 
 
@@ -37,6 +43,19 @@ class RemoteJob:
         """Ask the job to stop, and give its status; one that has ended stays as it is."""
         return self._transport.json("POST", f"/v1/jobs/{self.id}/cancel")
 
+    def finish(self) -> dict[str, Any]:
+        """Ask the job to end early with the best result so far, and give its status; work that cannot goes on."""
+        return self._transport.json("POST", f"/v1/jobs/{self.id}/finish")
+
+    def live(self) -> Live | None:
+        """Give the curves and the preview that the job shows now; None while it shows none."""
+        try:
+            return Live.from_json(self._transport.json("GET", f"/v1/jobs/{self.id}/live"))
+        except ProtocolError as error:
+            if "live" not in error.details:
+                raise
+            return None
+
     def forget(self) -> None:
         """Cancel the job if need be, and free what the server keeps of it."""
         self._transport.json("DELETE", f"/v1/jobs/{self.id}")
@@ -47,7 +66,8 @@ class RemoteJob:
         Parameters
         ----------
         job
-            Gets the remote job's progress and notes. Cancelling it cancels the remote one, within a second.
+            Gets the remote job's progress and notes, and curves and preview where it is watched. Cancelling it cancels
+            the remote one, and finishing it finishes that, within a second.
 
         Raises
         ------
@@ -59,8 +79,14 @@ class RemoteJob:
             if told.job.cancelled and not told.cancelled:
                 told.cancelled = True
                 self.cancel()
+            if told.job.finishing and not told.finishing:
+                told.finishing = True
+                self.finish()
             if status is not None:
                 told.tell(status)
+                if told.wants_live(status):
+                    with contextlib.suppress(UnknownJobError):  # forgotten by another: the next status tells the end
+                        told.show(self.live())
                 if JobState(status["state"]).ended:
                     return status
         raise ProtocolError("The server's events ended before the job did.")
@@ -112,7 +138,8 @@ class _Told:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.cancelled = False
+        self.cancelled = self.finishing = False
+        self._live = 0
         self._notes = 0
         self._progress: dict[str, Any] = {"message": "", "current": 0, "maximum": 0, "figures": {}}
 
@@ -126,3 +153,13 @@ class _Told:
             figures = {name: value for name, value in progress["figures"].items() if value is not None}
             with contextlib.suppress(JobCancelledError):  # `wait` sees it, cancels the remote job and waits for its end
                 self.job.progress(progress["message"], progress["current"], progress["maximum"], **figures)
+
+    def wants_live(self, status: Mapping[str, Any]) -> bool:
+        """Whether the remote job has something to show that the local one has not."""
+        shown: int = status.get("live", 0)
+        news, self._live = shown > self._live, shown
+        return news and self.job.watched
+
+    def show(self, live: Live | None) -> None:
+        if live is not None:
+            self.job.show(live)

@@ -169,7 +169,7 @@ def _with_lists(values: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str
     lists: dict[str, dict[int, Any]] = {}
     for name, value in values.items():
         start, dot, number = name.rpartition(".")
-        if dot and number.isdigit() and known.get(start, {}).get("x-images"):
+        if dot and number.isdecimal() and known.get(start, {}).get("x-images"):
             lists.setdefault(start, {})[int(number)] = value
         else:
             gathered[name] = value

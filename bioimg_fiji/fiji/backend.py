@@ -12,6 +12,7 @@ from bioimg_fiji.commands import Result
 from bioimg_fiji.errors import BioimgError, JobCancelledError
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job, Live, Progress
 
 _BACKENDS = "io.github.bioimgfiji.backend.Backends"
@@ -30,7 +31,7 @@ class InProcessBackend:
         self.result: Result | None = None
         self.shown: list[Any] = []
         self.failure: BaseException | None = None
-        self.more: dict[str, Any] = {}
+        self.more: dict[str, Image] = {}
 
     def register(self) -> None:
         """Make the plugin use this backend."""
@@ -56,7 +57,8 @@ class InProcessBackend:
 
     def hasImage(self, key: Any) -> bool:  # noqa: N802 - Java's name
         """Whether Python has given an image input itself; Java then looks for none among the open images."""
-        return str(key) in self.more
+        name = str(key)
+        return any(given == name or given.startswith(f"{name}.") for given in self.more)
 
     def run(self, command_id: Any, parameters: Any, images: Any, monitor: Any) -> Any:
         """Run a command; see the Java interface."""

@@ -6,12 +6,10 @@ import atexit
 import logging
 import os
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji import commands
@@ -24,9 +22,10 @@ from bioimg_fiji.fiji.console import Console
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.endpoint import find_endpoint
 from bioimg_fiji.fiji.executor import Executor
+from bioimg_fiji.fiji.inputs import as_image, further_images
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.fiji.start import Started, start_fiji
-from bioimg_fiji.image import Image, from_array
+from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 
 _log = logging.getLogger(__name__)
@@ -138,7 +137,7 @@ class Fiji:
             opens stays open.
         keys
             The command's keys. For those of ImageJ, True gives the key alone and False leaves it out. Our commands take
-            images too, where they have further image inputs, and sequences of images.
+            images too, where they have further image inputs, and lists of images where they take any number of them.
 
         Returns
         -------
@@ -153,14 +152,12 @@ class Fiji:
             The command's own error; FijiError for one of ImageJ.
         """
         self._check_open()
-        source = None if image is None else to_imageplus(_as_image(image))
         ours = self._menu.has(title)
-        more = {name: _as_images(value) for name, value in keys.items() if _has_images(value)}
-        if more and not ours:
-            raise InputError(f"{title} takes its further images by their titles.", fix="Open them first.")
-        rest = {name: value for name, value in keys.items() if name not in more}
-        if ours and image is not None:
-            more |= dict.fromkeys(_besides_others(title, keys), _as_image(image))
+        first = None if image is None else as_image(image)
+        more = further_images(title, keys, first, ours=ours)
+        source = None if first is None else to_imageplus(first)
+        taken = {name.partition(".")[0] for name in more}
+        rest = {name: value for name, value in keys.items() if name not in taken}
         line = format_line(rest) if ours else menu.options_line(rest)
         if more and not line:
             line = " "  # an empty one would open the dialog
@@ -233,7 +230,7 @@ class Fiji:
     def show(self, image: Image | npt.NDArray[Any]) -> Any:
         """Open a copy of an image in Fiji, as the active one, and give the ImagePlus."""
         self._check_open()
-        imp = to_imageplus(_as_image(image))
+        imp = to_imageplus(as_image(image))
         imp.show()
         return imp
 
@@ -274,7 +271,7 @@ class Fiji:
     def to_fiji(self, image: Image | npt.NDArray[Any]) -> Any:
         """Copy an image into an ImagePlus, which is not shown."""
         self._check_open()
-        return to_imageplus(_as_image(image))
+        return to_imageplus(as_image(image))
 
     def to_python(self, imp: Any) -> Image:
         """Copy an ImagePlus."""
@@ -328,24 +325,3 @@ class Fiji:
     def _check_open(self) -> None:
         if self.closed:
             raise EndpointError("This Fiji has been closed.", fix="Call open_fiji() again.")
-
-
-def _has_images(value: Any) -> bool:
-    """Whether a key's value is an image, or a sequence of images."""
-    if isinstance(value, list | tuple):
-        return bool(value) and all(isinstance(each, Image | np.ndarray) for each in value)
-    return isinstance(value, Image | np.ndarray)
-
-
-def _besides_others(title: str, keys: Mapping[str, Any]) -> list[str]:
-    """Give the image inputs of a command that these keys make unnecessary: one that is given all the same is meant."""
-    entries = commands.find(title).describe()["schema"]["properties"]
-    return [name for name, entry in entries.items() if keys.keys() & set(entry.get("x-unless", ()))]
-
-
-def _as_images(value: Any) -> Image | tuple[Image, ...]:
-    return tuple(map(_as_image, value)) if isinstance(value, list | tuple) else _as_image(value)
-
-
-def _as_image(image: Image | npt.NDArray[Any]) -> Image:
-    return image if isinstance(image, Image) else from_array(np.asarray(image))

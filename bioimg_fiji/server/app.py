@@ -61,6 +61,8 @@ class App:
             Route("/v1/jobs/{id}", self.forget, methods=["DELETE"]),
             Route("/v1/jobs/{id}/events", self.events),
             Route("/v1/jobs/{id}/cancel", self.cancel, methods=["POST"]),
+            Route("/v1/jobs/{id}/finish", self.finish, methods=["POST"]),
+            Route("/v1/jobs/{id}/live", self.live, methods=["GET"]),
             Route("/v1/shutdown", self.shutdown, methods=["POST"]),
         ]
         return Starlette(
@@ -168,7 +170,7 @@ class App:
         job = self.jobs.known(key, fingerprint) if key else None
         if job is None:
             wish = JobRequest.parse(data)
-            commands.find(wish.command)
+            wish.check_images(commands.find(wish.command).parameters)
             job = self.jobs.submit(wish, key, fingerprint)
         return JSONResponse({"id": job.id, "state": job.state.value}, 202)
 
@@ -186,6 +188,21 @@ class App:
         job = self.jobs.get(request.path_params["id"])
         self.jobs.cancel(job)
         return JSONResponse(job.status(), 202)
+
+    async def finish(self, request: Request) -> Response:
+        """Ask a job to end early with what there is."""
+        job = self.jobs.get(request.path_params["id"])
+        self.jobs.finish(job)
+        return JSONResponse(job.status(), 202)
+
+    async def live(self, request: Request) -> Response:
+        """Give what can be looked at while a job runs."""
+        job = self.jobs.get(request.path_params["id"])
+        if job.live is None:
+            text = "There is nothing of this job to look at" + (" any more." if job.state.ended else " yet.")
+            fix = "Only trainings show something, after their first steps; ask again when the status' live has grown."
+            raise RefusedError(404, ProtocolError(text, fix=fix, live=job.shown))
+        return JSONResponse(job.live)
 
     async def events(self, request: Request) -> Response:
         """Stream a job's events."""
@@ -205,7 +222,7 @@ class App:
 
 async def _events(job: JobRecord) -> AsyncIterator[bytes]:
     """Give what changed since the last event, at most some thirty times a second; the last event is the end."""
-    state, notes, progress = None, 0, job.progress
+    state, notes, progress, shown, finishing = None, 0, job.progress, 0, False
     while True:
         job.touched = time.monotonic()
         changed = job.changed
@@ -215,8 +232,11 @@ async def _events(job: JobRecord) -> AsyncIterator[bytes]:
         if job.progress is not progress:
             progress = job.progress
             yield _event("progress", job)
-        if job.state is not state:
-            state = job.state
+        if job.shown > shown:
+            shown = job.shown
+            yield _event("live", job)
+        if job.state is not state or job.finishing is not finishing:
+            state, finishing = job.state, job.finishing
             yield _event("state", job)
         if state.ended:
             return

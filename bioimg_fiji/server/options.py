@@ -21,6 +21,8 @@ class Limits:
         Largest image.
     jobs
         How many jobs are remembered; ended ones are forgotten, the oldest first.
+    lives
+        Of how many ended jobs the curves and the preview are kept, which may have half a megabyte each.
     cancel_seconds
         How long a worker may take to stop before it is killed.
     exit_seconds
@@ -35,6 +37,7 @@ class Limits:
     json_bytes: int = 64 << 20
     buffer_bytes: int = 64 << 30
     jobs: int = 1000
+    lives: int = 20
     cancel_seconds: float = 1.0
     exit_seconds: float = 3.0
     keep_buffer: float = 600.0

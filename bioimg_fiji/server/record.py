@@ -25,6 +25,9 @@ class JobRecord:
     error: BioimgError | None = None
     result: dict[str, Any] | None = None
     cancel_reason: str | None = None
+    finishing: bool = False
+    live: dict[str, Any] | None = None
+    shown: int = 0
     worker: Worker | None = None
     task: asyncio.Task[None] | None = None
     touched: float = field(default_factory=time.monotonic)
@@ -38,6 +41,12 @@ class JobRecord:
             if state.ended:
                 self.ended.set()
             self.announce()
+
+    def show(self, live: dict[str, Any]) -> None:
+        """Keep what can be looked at now, in the place of what was before."""
+        self.live = live
+        self.shown += 1
+        self.announce()
 
     def announce(self) -> None:
         """Wake all who watch the job."""
@@ -54,4 +63,6 @@ class JobRecord:
             "notes": list(self.notes),
             "error": None if self.error is None else self.error.to_json(),
             "result": self.result,
+            "live": self.shown,
+            "finishing": self.finishing,
         }

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bioimg_fiji.errors import ProtocolError
+from bioimg_fiji.commands.parameters import Parameters, schema
+from bioimg_fiji.errors import ParameterError, ProtocolError
 from bioimg_fiji.server.wire import DTYPES, byte_size
 
 
@@ -60,6 +61,32 @@ class JobRequest:
             _field(data, "local", bool, False),
             lease,
         )
+
+    def check_images(self, parameters: type[Parameters]) -> None:
+        """Check that each image goes to an image input of the command.
+
+        Raises
+        ------
+        ParameterError
+            Naming the one that does not, and the inputs that there are.
+        """
+        lists = parameters.image_list_keys()
+        single = parameters.image_keys()
+        inputs = [*single, *(f"{key}.0, {key}.1 and so on" for key in lists)]
+        entries = schema(parameters)["properties"]
+        single += [alias for key in single for alias in entries[key].get("x-aliases", ())]
+        for name in self.images:
+            start, _, number = name.rpartition(".")
+            # NB: "01" and "1" would be the same place.
+            if name in single or (start in lists and number.isdecimal() and str(int(number)) == number):
+                continue
+            raise ParameterError(
+                f"{name!r} is no image input of {self.command}.",
+                fix=f"Its image inputs are {', '.join(inputs)}." if inputs else "It takes no images.",
+                field=name,
+                expected=inputs,
+                got=name,
+            )
 
 
 def _image(name: str, part: Any) -> ImagePart:

@@ -123,6 +123,15 @@ class JobStore:
         else:
             self._later(self._stop_worker(job))
 
+    def finish(self, job: JobRecord) -> None:
+        """Ask a job to end early with the best result so far; one that still waits is told when it starts."""
+        if job.state.ended or job.finishing:
+            return
+        job.finishing = True
+        job.announce()
+        if job.worker is not None:
+            self._later(job.worker.send({"finish": True}))
+
     async def forget(self, id_: str) -> None:
         """Cancel a job if need be, free its results and forget it; an unknown one is no error."""
         job = self._jobs.get(id_)
@@ -152,6 +161,8 @@ class JobStore:
         ended = sorted((job for job in self._jobs.values() if job.state.ended), key=lambda job: job.touched)
         for job in ended[: max(0, len(self._jobs) - self._limits.jobs)]:
             self._drop(job)
+        for job in ended[: max(0, len(ended) - self._limits.lives)]:
+            job.live = None
         self._buffers.free_abandoned(self._limits.keep_buffer)
 
     async def stop(self) -> None:
@@ -199,6 +210,8 @@ class JobStore:
         job.become(JobState.RUNNING)
         try:
             await worker.send(self._order(job))
+            if job.finishing:
+                await worker.send({"finish": True})
             self._pool.prepare()
             while (message := await worker.messages.get()) is not None:
                 if not job.state.ended:
@@ -233,6 +246,8 @@ class JobStore:
         elif "note" in message:
             job.notes.append(message["note"])
             job.announce()
+        elif "live" in message:
+            job.show(message["live"])
         elif "loaded" in message:  # the worker has its own copy: the memory is better spent on the result
             self._buffers.free_inputs(job.id)
         elif "result" in message:

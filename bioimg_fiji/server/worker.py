@@ -1,8 +1,8 @@
 """The process that does one job's work.
 
-It reads JSON lines from its standard input (the job, then perhaps a wish to cancel) and writes JSON lines to its
-standard output: ready, loaded, progress, note, and at last result or error. Whatever the command itself prints goes to
-standard error, which the server keeps as the log. The worker never outlives its server.
+It reads JSON lines from its standard input (the job, then perhaps a wish to finish or to cancel) and writes JSON lines
+to its standard output: ready, loaded, progress, note, live, and at last result or error. Whatever the command itself
+prints goes to standard error, which the server keeps as the log. The worker never outlives its server.
 """
 
 from __future__ import annotations
@@ -24,10 +24,13 @@ from typing import Any
 from bioimg_fiji.commands import Result, find, load_commands
 from bioimg_fiji.errors import BioimgError, ImageError
 from bioimg_fiji.image import Image, imagej_pixels
-from bioimg_fiji.jobs import Job
+from bioimg_fiji.jobs import Job, Live
+from bioimg_fiji.server.newest import Newest
 from bioimg_fiji.server.wire import plain, read_pixels, write_pixels
 
 _PR_SET_PDEATHSIG = 1
+_LIVE_SECONDS = 1.0
+"""Least time between two messages with a preview, which may have half a megabyte."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +55,13 @@ class Channel:
             while view:
                 view = view[os.write(self._output, view) :]
 
+    def send_live(self, live: Live) -> None:
+        """Send what is to be looked at; a command's mistake in it costs the picture and not the work."""
+        try:
+            self.send({"live": live.to_json()})
+        except Exception:  # noqa: BLE001 - a command may give anything
+            _log.exception("what the command shows cannot be sent")
+
     def listen(self, receive: Callable[[dict[str, Any]], None]) -> None:
         """Give each message to `receive`, until the server is gone; then end this process and its children."""
         parts: list[bytes] = []
@@ -71,21 +81,27 @@ def main(server: int) -> int:
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     requests: queue.Queue[dict[str, Any]] = queue.Queue()
+    live = Newest(channel.send_live, _LIVE_SECONDS)
     job = Job(
         on_progress=lambda progress: channel.send({"progress": progress.to_json()}),
         on_note=lambda sentence: channel.send({"note": sentence}),
+        on_live=live.give,
     )
 
     def receive(message: dict[str, Any]) -> None:
         if "cancel" in message:
             job.cancel()
+        elif "finish" in message:
+            job.finish()
         else:
             requests.put(message)
 
     threading.Thread(target=channel.listen, args=(receive,), name="bioimg-listen", daemon=True).start()
     load_commands()
     channel.send({"ready": True})
-    channel.send(_answer(requests.get(), job, channel))
+    answer = _answer(requests.get(), job, channel)
+    live.flush()
+    channel.send(answer)
     return 0
 
 

@@ -17,7 +17,7 @@ from bioimg_fiji.client.transport import Transport
 from bioimg_fiji.commands import Result
 from bioimg_fiji.errors import BioimgError, ModelNotFoundError
 from bioimg_fiji.image import Image
-from bioimg_fiji.jobs import Job, JobState, Progress
+from bioimg_fiji.jobs import Job, JobState, Live, Progress
 from bioimg_fiji.server import connection
 from bioimg_fiji.server.requests import JobRequest
 from support.servers import Server, noise, training, until
@@ -102,6 +102,25 @@ def test_the_results_of_a_status_are_read(wire: Path) -> None:
     assert image.header() == header
     error = BioimgError.from_json(load(wire, "job_status_failed.json")["error"])
     assert isinstance(error, ModelNotFoundError)
+
+
+def test_what_can_be_looked_at_is_read_and_written(wire: Path) -> None:
+    data = load(wire, "live.json")
+    live = Live.from_json(data)
+    assert live.to_json() == data
+    assert live.curves["loss"] == ((1, 0.9), (2, 0.7), (40, 0.25))
+    assert live.finishable is True
+    assert live.preview is not None
+    assert (live.preview.names, live.preview.display) == (("before", "after"), (1.5, 6.0))
+    before, after = (np.frombuffer(each, "<f4").reshape(live.preview.shape) for each in live.preview.pixels)
+    np.testing.assert_array_equal(before, [[1, 3, 2], [4, 6, 5]])
+    np.testing.assert_array_equal(after, [[2.5] * 3, [4.5] * 3])
+
+
+def test_what_cannot_be_shown_is_left_out() -> None:
+    live = Live.from_json({"curves": {"loss": [[1, None], [2, 0.5]]}, "preview": None, "finishable": False})
+    assert live == Live({"loss": ((2, 0.5),)})
+    assert Live({"loss": [(1, float("inf")), (2, 0.5)]}).to_json()["curves"] == {"loss": [[2.0, 0.5]]}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 
 class LiveDataTest {
   private static LiveData golden() throws IOException {
-    byte[] bytes = Files.readAllBytes(Paths.get("../tests/contract/wire/live_preview.json"));
+    byte[] bytes = Files.readAllBytes(Paths.get("../tests/contract/wire/live.json"));
     return new LiveData(new String(bytes, StandardCharsets.UTF_8));
   }
 
@@ -28,10 +28,10 @@ class LiveDataTest {
     LiveData live = golden();
     assertTrue(live.finishable());
     assertEquals("[loss, validation]", live.curves().keySet().toString());
-    assertArrayEquals(new double[] {1, 2, 4}, live.curves().get("loss")[0]);
-    assertArrayEquals(new double[] {0.9, 0.7, 0.5}, live.curves().get("loss")[1]);
-    assertArrayEquals(new double[] {0.6}, live.curves().get("validation")[1]);
-    assertEquals(4, live.preview().step());
+    assertArrayEquals(new double[] {1, 2, 40}, live.curves().get("loss")[0]);
+    assertArrayEquals(new double[] {0.9, 0.7, 0.25}, live.curves().get("loss")[1]);
+    assertArrayEquals(new double[] {0.3}, live.curves().get("validation")[1]);
+    assertEquals(40, live.preview().step());
     assertEquals("[before, after]", live.preview().names().toString());
   }
 
@@ -44,22 +44,19 @@ class LiveDataTest {
     assertEquals(2, image.getStackSize());
     assertEquals("before", image.getStack().getSliceLabel(1));
     assertEquals("after", image.getStack().getSliceLabel(2));
-    assertEquals(98.5, image.getDisplayRangeMin());
-    assertEquals(240, image.getDisplayRangeMax());
+    assertEquals(1.5, image.getDisplayRangeMin());
+    assertEquals(6, image.getDisplayRangeMax());
+    assertArrayEquals(new float[] {1, 3, 2, 4, 6, 5}, (float[]) image.getStack().getPixels(1));
     assertArrayEquals(
-        new float[] {98.5f, 100, 150, 200, 240, 300}, (float[]) image.getStack().getPixels(1));
-    assertArrayEquals(
-        new float[] {120, 120, 160, 190, 240, 98.5f}, (float[]) image.getStack().getPixels(2));
+        new float[] {2.5f, 2.5f, 2.5f, 4.5f, 4.5f, 4.5f}, (float[]) image.getStack().getPixels(2));
   }
 
   @Test
   void thePicturesAreDrawnFromBlackToWhite() throws IOException {
     BufferedImage before = golden().preview().drawn().get(0);
-    assertEquals(0, before.getRGB(0, 0) & 0xFF);
+    assertEquals(0, before.getRGB(0, 0) & 0xFF, "below the lower end of the contrast");
     assertEquals(255, before.getRGB(1, 1) & 0xFF, "the upper end of the contrast");
-    assertEquals(255, before.getRGB(2, 1) & 0xFF, "beyond it");
-    int middle = before.getRGB(2, 0) & 0xFF;
-    assertEquals(Math.round(255 * (150 - 98.5) / (240 - 98.5)), middle, 1);
+    assertEquals(255 * (3 - 1.5) / (6 - 1.5), before.getRGB(1, 0) & 0xFF, 1);
   }
 
   @Test
@@ -69,7 +66,7 @@ class LiveDataTest {
     assertEquals("loss", plot.getLabel('y'));
     String[] designations = plot.getPlotObjectDesignations();
     assertEquals("Data Set 1: loss; Data Set 2: validation", String.join("; ", designations));
-    assertArrayEquals(new float[] {0.9f, 0.7f, 0.5f}, plot.getDataObjectArrays(0)[1]);
+    assertArrayEquals(new float[] {0.9f, 0.7f, 0.25f}, plot.getDataObjectArrays(0)[1]);
   }
 
   @Test
