@@ -11,6 +11,7 @@ final class StatusBar implements Monitor {
 
   private final String title;
   private long shown;
+  private String told = "";
 
   StatusBar(String title) {
     this.title = title.replace("...", "");
@@ -22,9 +23,11 @@ final class StatusBar implements Monitor {
   public void progress(String message, double current, double maximum, String figuresJson) {
     long now = System.currentTimeMillis();
     boolean last = maximum > 0 && current >= maximum;
-    if (now - shown < SHORTEST_MILLIS && !last) {
+    boolean other = !message.equals(told);
+    if (now - shown < SHORTEST_MILLIS && !last && !other) {
       return;
     }
+    told = message;
     shown = now;
     if (maximum > 0) {
       // NB: ImageJ takes 1.0 as the end and clears the bar.

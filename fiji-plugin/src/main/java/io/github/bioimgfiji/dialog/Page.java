@@ -24,6 +24,9 @@ final class Page {
   /** What stands for no image; no file has this name. */
   private static final String NO_IMAGE = "(none)";
 
+  /** What stands for no choice. */
+  private static final String NO_VALUE = "(not set)";
+
   /** What stands for the active image, which is meant where no other input is given. */
   private static final String ACTIVE_IMAGE = "(active image)";
 
@@ -58,8 +61,7 @@ final class Page {
     } else if (parameter.isImage()) {
       addImage(parameter, label, text);
     } else if (!parameter.choices().isEmpty()) {
-      dialog.addChoice(label, parameter.choices().toArray(new String[0]), text);
-      readers.add(texts -> texts.put(key, dialog.getNextChoice()));
+      addChoice(parameter, label, text);
     } else if (parameter.type() == Parameter.Type.BOOLEAN) {
       dialog.addCheckbox(parameter.title() + unit, Boolean.parseBoolean(text));
       readers.add(texts -> texts.put(key, String.valueOf(dialog.getNextBoolean())));
@@ -82,6 +84,19 @@ final class Page {
         texts -> {
           String chosen = dialog.getNextChoice();
           texts.put(parameter.key(), chosen.equals(none) ? "" : chosen);
+        });
+  }
+
+  private void addChoice(Parameter parameter, String label, String text) {
+    List<String> choices = new ArrayList<>(parameter.choices());
+    if (parameter.isOptional()) {
+      choices.add(0, NO_VALUE);
+    }
+    dialog.addChoice(label, choices.toArray(new String[0]), text.isEmpty() ? NO_VALUE : text);
+    readers.add(
+        texts -> {
+          String chosen = dialog.getNextChoice();
+          texts.put(parameter.key(), chosen.equals(NO_VALUE) ? "" : chosen);
         });
   }
 

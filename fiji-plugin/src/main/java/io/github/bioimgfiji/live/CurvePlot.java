@@ -4,6 +4,7 @@ import ij.gui.Plot;
 import java.awt.Color;
 import java.awt.Dimension;
 import java.awt.image.BufferedImage;
+import java.util.Collection;
 import java.util.Map;
 
 /** The curves as ImageJ's own plot. */
@@ -13,6 +14,9 @@ final class CurvePlot {
   private static final Color[] OTHERS = {
     new Color(0x2E, 0x8B, 0x57), new Color(0xB8, 0x86, 0x0B), new Color(0x6A, 0x4C, 0x93)
   };
+
+  /** Part of the axes that is left free at their ends, so that no point lies on the frame. */
+  private static final double MARGIN = 0.05;
 
   /** Curves of fewer points have each of them marked. */
   private static final int FEW = 50;
@@ -47,9 +51,34 @@ final class CurvePlot {
     plot.setColor(Color.BLACK, null);
     plot.setLineWidth(1);
     plot.setAxisYLog(positive);
-    plot.setLimitsToFit(false);
+    plot.setLimits(limits(curves.values(), positive));
     plot.addLegend(legend.toString().trim());
     return plot;
+  }
+
+  /** Gives the least and the greatest step and value, with a margin around the points. */
+  private static double[] limits(Collection<double[][]> curves, boolean logarithmic) {
+    double[] steps = range(curves, 0);
+    double[] values = range(curves, 1);
+    double right = steps[1] + Math.max(MARGIN * (steps[1] - steps[0]), 1);
+    if (logarithmic) {
+      double factor = Math.max(Math.pow(values[1] / values[0], MARGIN), 1 + MARGIN);
+      return new double[] {steps[0], right, values[0] / factor, values[1] * factor};
+    }
+    double space = MARGIN * Math.max(values[1] - values[0], 1e-9);
+    return new double[] {steps[0], right, values[0] - space, values[1] + space};
+  }
+
+  private static double[] range(Collection<double[][]> curves, int column) {
+    double least = Double.POSITIVE_INFINITY;
+    double most = Double.NEGATIVE_INFINITY;
+    for (double[][] curve : curves) {
+      for (double each : curve[column]) {
+        least = Math.min(least, each);
+        most = Math.max(most, each);
+      }
+    }
+    return new double[] {least, most};
   }
 
   /** Draws curves as a picture of about this size, with fonts that fit a small one. */

@@ -32,6 +32,7 @@ public final class LiveWindow implements Monitor, AutoCloseable {
   private volatile Drawn drawn;
   private volatile Dimension plotSize = CurvesPanel.FIRST;
   private LiveFrame frame; // of the event dispatch thread
+  private String work = "";
   private long told = System.nanoTime() - SHORTEST_NANOS;
 
   /**
@@ -50,8 +51,10 @@ public final class LiveWindow implements Monitor, AutoCloseable {
   @Override
   public void progress(String message, double current, double maximum, String figuresJson) {
     long now = System.nanoTime();
-    if (watches() && now - told >= SHORTEST_NANOS) {
+    // NB: what begins now may be the last that is told for long.
+    if (watches() && (now - told >= SHORTEST_NANOS || !message.equals(work))) {
       told = now;
+      work = message;
       text = ProgressText.of(message, current, maximum, figuresJson);
       refresh();
     }

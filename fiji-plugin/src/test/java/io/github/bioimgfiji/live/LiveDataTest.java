@@ -76,6 +76,19 @@ class LiveDataTest {
     assertTrue(axis(positive, 1) < axis(negative, 1) - 20, "1 is half way down, or near the end");
   }
 
+  @Test
+  void noPointLiesOnTheFrame() {
+    for (String curve : new String[] {"[[7, 0.5]]", "[[1, 2], [40, 0.001]]", "[[1, 2], [9, -1]]"}) {
+      LiveData live = new LiveData("{\"curves\": {\"loss\": " + curve + "}}");
+      double[][] points = live.curves().get("loss");
+      double[] limits = CurvePlot.of("", live.curves()).getLimits();
+      for (int i = 0; i < points[0].length; i++) {
+        assertTrue(points[0][i] >= limits[0] && points[0][i] < limits[1], curve);
+        assertTrue(points[1][i] > limits[2] && points[1][i] < limits[3], curve);
+      }
+    }
+  }
+
   private static double axis(LiveData live, double value) {
     Plot plot = CurvePlot.of("", live.curves());
     plot.setSize(300, 200);
