@@ -13,7 +13,7 @@ from bioimg_fiji.errors import BioimgError, JobCancelledError
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Image
-from bioimg_fiji.jobs import Job, Progress
+from bioimg_fiji.jobs import Job, Live, Progress
 
 _BACKENDS = "io.github.bioimgfiji.backend.Backends"
 _BACKEND = "io.github.bioimgfiji.backend.Backend"
@@ -31,7 +31,7 @@ class InProcessBackend:
         self.result: Result | None = None
         self.shown: list[Any] = []
         self.failure: BaseException | None = None
-        self.more: dict[str, Image | None] = {}
+        self.more: dict[str, Image] = {}
 
     def register(self) -> None:
         """Make the plugin use this backend."""
@@ -55,6 +55,11 @@ class InProcessBackend:
         """List the commands."""
         return str(self._guarded(lambda: json.dumps({"commands": commands.describe_all()})))
 
+    def hasImage(self, key: Any) -> bool:  # noqa: N802 - Java's name
+        """Whether Python has given an image input itself; Java then looks for none among the open images."""
+        name = str(key)
+        return any(given == name or given.startswith(f"{name}.") for given in self.more)
+
     def run(self, command_id: Any, parameters: Any, images: Any, monitor: Any) -> Any:
         """Run a command; see the Java interface."""
         return self._guarded(lambda: self._run(str(command_id), json.loads(str(parameters)), images, monitor))
@@ -62,8 +67,8 @@ class InProcessBackend:
     def _run(self, name: str, values: dict[str, Any], images: Any, monitor: Any) -> Any:
         more = self.more
         self.forget()
+        values |= more
         values |= {str(entry.getKey()): to_image(entry.getValue()) for entry in images.entrySet()}
-        values |= more  # after Java's: a None takes the place of an active image that is not meant
         result = commands.find(name).run(values, self._job(monitor))
         shown = jclass("java.util.LinkedHashMap")()
         for key, image in result.images.items():
@@ -72,19 +77,29 @@ class InProcessBackend:
         return jclass(_OUTCOME)(json.dumps(result.to_json()), shown)
 
     def _job(self, monitor: Any) -> Job:
+        """Give the job of a command: the monitor and the watcher are told, and both may end it."""
+        watcher = self.watcher or Job()
+        in_window = bool(monitor.watches())
+
         def progress(report: Progress) -> None:
             monitor.progress(report.message, report.current, report.maximum, json.dumps(report.figures))
             if monitor.cancelled():
                 job.cancel()
-            if self.watcher is not None:
-                self.watcher.progress(report.message, report.current, report.maximum, **report.figures)
+            watcher.progress(report.message, report.current, report.maximum, **report.figures)
+            if monitor.finishing() or watcher.finishing:
+                job.finish()
 
         def note(sentence: str) -> None:
             monitor.note(sentence)
-            if self.watcher is not None:
-                self.watcher.note(sentence)
+            watcher.note(sentence)
 
-        job = Job(progress, note)
+        def live(shown: Live) -> None:
+            if in_window:
+                monitor.live(json.dumps(shown.to_json()))
+            watcher.show(shown)
+
+        # NB: without a function to show it to, the work does not compute a preview.
+        job = Job(progress, note, live if in_window or watcher.watched else None)
         return job
 
     def _guarded(self, work: Callable[[], Any]) -> Any:

@@ -14,7 +14,7 @@ from bioimg_fiji.errors import InputError, ParameterError
 from bioimg_fiji.image import Image, from_array
 
 
-def further_images(title: str, keys: Mapping[str, Any], *, ours: bool, first: bool) -> dict[str, Image | None]:
+def further_images(title: str, keys: Mapping[str, Any], first: Image | None, *, ours: bool) -> dict[str, Image]:
     """Give the images among the keys of a call.
 
     Parameters
@@ -23,16 +23,16 @@ def further_images(title: str, keys: Mapping[str, Any], *, ours: bool, first: bo
         The command's title.
     keys
         What was given to it: images (or arrays), lists of them, and values.
+    first
+        The image that is given without a key; None where it is not.
     ours
         Whether it is a command of ours; only those take images.
-    first
-        Whether the command is given its first image too.
 
     Returns
     -------
     dict
-        Images by key, those of lists as `key.0`, `key.1`, …; None for an image input that a list takes the place of, so
-        that it is not the active image either.
+        Images by key, those of lists as `key.0`, `key.1`, …; with `first`, where Java would leave it out because of
+        them.
 
     Raises
     ------
@@ -42,16 +42,16 @@ def further_images(title: str, keys: Mapping[str, Any], *, ours: bool, first: bo
         When a list has something else than images, or its key takes one image.
     """
     given = {name: value for name, value in keys.items() if any(map(_is_image, _list(value)))}
-    if not given:
-        return {}
     if not ours:
-        raise InputError(f"{title} takes its further images by their titles.", fix="Open them first.")
+        if given:
+            raise InputError(f"{title} takes its further images by their titles.", fix="Open them first.")
+        return {}
     properties = schema(find(title).parameters)["properties"]
-    images: dict[str, Image | None] = {}
+    images: dict[str, Image] = {}
+    if first is not None:
+        images = {name: first for name, entry in properties.items() if set(entry.get("x-unless", ())) & set(keys)}
     for name, value in given.items():
         images |= _named(name, value, takes_list="x-images" in properties.get(name, {}))
-    if not first:
-        images |= {name: None for name, entry in properties.items() if set(entry.get("x-unless", ())) & set(given)}
     return images
 
 

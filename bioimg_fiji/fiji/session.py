@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji import commands
@@ -154,13 +153,14 @@ class Fiji:
         """
         self._check_open()
         ours = self._menu.has(title)
-        more = further_images(title, keys, ours=ours, first=image is not None)
-        if image is None and None in more.values():
-            image = np.zeros((1, 1), np.uint8)  # the plugin wants an active image; the command is not given it
-        source = None if image is None else to_imageplus(as_image(image))
+        first = None if image is None else as_image(image)
+        more = further_images(title, keys, first, ours=ours)
+        source = None if first is None else to_imageplus(first)
         taken = {name.partition(".")[0] for name in more}
         rest = {name: value for name, value in keys.items() if name not in taken}
         line = format_line(rest) if ours else menu.options_line(rest)
+        if more and not line:
+            line = " "  # an empty one would open the dialog
         self._backend.forget()
         self._backend.more = more
         tables_before = tables.snapshot()
@@ -224,7 +224,7 @@ class Fiji:
         return self.run_macro(text, argument)
 
     def watch(self, job: Job | None) -> None:
-        """Tell the progress and the notes of every command to `job`; cancelling it cancels the command."""
+        """Tell progress, notes and curves of every command to `job`, whose `cancel` and `finish` are the command's."""
         self._backend.watcher = job
 
     def show(self, image: Image | npt.NDArray[Any]) -> Any:

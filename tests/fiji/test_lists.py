@@ -36,5 +36,5 @@ def test_the_active_image_is_not_among_them(listing: Fiji) -> None:
         result = fiji.run("BioImg Show Live", images=[grey(7)], last=1)
         assert (result.figures["values"], result.figures["single"]) == ("[7.0]", "None")
         both = fiji.run("BioImg Show Live", grey(3), images=[grey(7)], last=1)
-        assert both.figures["values"] == "[7.0]"
+        assert (both.figures["values"], both.figures["single"]) == ("[7.0]", "3.0")
         assert len(fiji.images()) == 1

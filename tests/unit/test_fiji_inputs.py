@@ -25,23 +25,26 @@ def grey(value: int) -> Image:
 
 def test_a_list_takes_the_place_of_the_active_image() -> None:
     images = [grey(4), grey(2)]
-    found = further_images("BioImg Show Live", {"images": images, "name": "x"}, ours=True, first=False)
-    assert found == {"images.0": images[0], "images.1": images[1], "image": None}
-    result = find("show_live").run({"last": 1, "image": grey(9), **found})
+    found = further_images("BioImg Show Live", {"images": images, "name": "x"}, None, ours=True)
+    assert found == {"images.0": images[0], "images.1": images[1]}
+    result = find("show_live").run({"last": 1, **found})
     assert (result.figures["values"], result.figures["single"]) == ("[4.0, 2.0]", "None")
 
 
 def test_beside_a_first_image_it_takes_no_place() -> None:
-    found = further_images("BioImg Show Live", {"images": (grey(4),)}, ours=True, first=True)
-    assert list(found) == ["images.0"]
+    first, other = grey(1), grey(4)
+    found = further_images("BioImg Show Live", {"images": (other,)}, first, ours=True)
+    assert found == {"images.0": other, "image": first}
+    assert further_images("BioImg Show Live", {"images": "all"}, first, ours=True) == {"image": first}
+    assert further_images("BioImg Show Live", {"name": "x"}, first, ours=True) == {}
 
 
 def test_arrays_and_single_images() -> None:
-    found = further_images("BioImg Show Live", {"images": np.ones((3, 4))}, ours=True, first=True)
+    found = further_images("BioImg Show Live", {"images": np.ones((3, 4))}, grey(9), ours=True)
     assert isinstance(found["images.0"], Image)
     alone = grey(1)
-    assert further_images("BioImg Show Live", {"image": alone}, ours=True, first=False) == {"image": alone}
-    assert further_images("BioImg Show Live", {"name": "a", "images": []}, ours=True, first=False) == {}
+    assert further_images("BioImg Show Live", {"image": alone}, None, ours=True) == {"image": alone}
+    assert further_images("BioImg Show Live", {"name": "a", "images": []}, None, ours=True) == {}
 
 
 @pytest.mark.parametrize(
@@ -53,10 +56,10 @@ def test_arrays_and_single_images() -> None:
 )
 def test_what_is_no_list_of_images(keys: dict[str, object], text: str) -> None:
     with pytest.raises(ParameterError, match=text) as caught:
-        further_images("BioImg Show Live", keys, ours=True, first=False)
+        further_images("BioImg Show Live", keys, None, ours=True)
     assert caught.value.fix
 
 
 def test_commands_of_others_take_titles() -> None:
     with pytest.raises(InputError, match="Gaussian Blur"):
-        further_images("Gaussian Blur...", {"images": [grey(1)]}, ours=False, first=False)
+        further_images("Gaussian Blur...", {"images": [grey(1)]}, None, ours=False)

@@ -23,7 +23,7 @@ public interface Backend {
    *
    * @param commandId the command's id
    * @param parametersJson a JSON object of values by key, without the images
-   * @param images the image inputs by key
+   * @param images the image inputs by key; those of a list as key.0, key.1, ...
    * @param monitor is told the progress, and asked whether to stop
    * @return the result
    * @throws BackendException when the command fails or is cancelled (code "cancelled")
@@ -31,6 +31,17 @@ public interface Backend {
   Outcome run(
       String commandId, String parametersJson, Map<String, ImagePlus> images, Monitor monitor)
       throws BackendException;
+
+  /**
+   * Tells whether the caller has given an image input in another way, so that none is to be looked
+   * for among the open images.
+   *
+   * @param key the image input's key
+   * @return true where {@link #run} will have it without being given it
+   */
+  default boolean hasImage(String key) {
+    return false;
+  }
 
   /**
    * Names this backend for the log.

@@ -25,4 +25,29 @@ public interface Monitor {
    * @return true once the user has asked for it
    */
   boolean cancelled();
+
+  /**
+   * Tells whether anybody looks at what {@link #live} is told; it need not be made otherwise.
+   *
+   * @return true while somebody does
+   */
+  default boolean watches() {
+    return false;
+  }
+
+  /**
+   * Shows curves and a preview of work that runs; they take the place of those shown before.
+   *
+   * @param json "Live" of the wire protocol
+   */
+  default void live(String json) {}
+
+  /**
+   * Asks whether the user wants the work to end early, with the best result so far.
+   *
+   * @return true once the user has asked for it
+   */
+  default boolean finishing() {
+    return false;
+  }
 }

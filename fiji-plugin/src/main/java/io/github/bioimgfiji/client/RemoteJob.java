@@ -106,11 +106,14 @@ final class RemoteJob implements AutoCloseable {
   /** Waits for the job's end; gives its last status. */
   private JsonObject follow(String path) throws BackendException, InterruptedException {
     boolean asked = false;
+    boolean finishing = false;
+    LiveReader live = new LiveReader(http, path, monitor);
     try (JobEvents events = new JobEvents(http, path)) {
       while (true) {
         JsonObject status = events.poll(POLL_MS);
         if (status != null) {
           tell(status);
+          live.tell(status);
           if (JobEvents.ended(status)) {
             return status;
           }
@@ -119,6 +122,10 @@ final class RemoteJob implements AutoCloseable {
           asked = true;
           cancel(path);
         }
+        if (!finishing && monitor.finishing()) {
+          finishing = finish(path);
+        }
+        live.read();
       }
     }
   }
@@ -128,6 +135,18 @@ final class RemoteJob implements AutoCloseable {
       http.post(path + "/cancel", new JsonObject());
     } catch (IOException broken) {
       // The events tell whether the server is still there.
+    }
+  }
+
+  /** Asks the job to end early; false when the server has not got it and is to be asked again. */
+  private boolean finish(String path) {
+    try {
+      http.post(path + "/finish", new JsonObject());
+      return true;
+    } catch (BackendException ended) {
+      return true; // or the server is too old to know it: the job goes on to its end
+    } catch (IOException broken) {
+      return false; // the events tell whether the server is still there
     }
   }
 

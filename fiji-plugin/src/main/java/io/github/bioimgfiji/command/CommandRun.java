@@ -5,8 +5,10 @@ import ij.ImagePlus;
 import ij.Macro;
 import io.github.bioimgfiji.backend.Backend;
 import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.backend.Outcome;
 import io.github.bioimgfiji.dialog.CommandDialog;
+import io.github.bioimgfiji.live.LiveWindow;
 import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.options.MacroLine;
 import io.github.bioimgfiji.options.Values;
@@ -82,12 +84,20 @@ final class CommandRun {
   }
 
   private void execute(CommandSpec command, Values values) throws BackendException {
-    Map<String, ImagePlus> images = Inputs.find(command, values);
-    StatusBar monitor = monitor(command);
+    Map<String, ImagePlus> images = new Inputs(command, values, backend::hasImage).find();
+    StatusBar bar = monitor(command);
     try (Locks locks = Locks.of(images.values())) {
-      Outcome outcome = backend.run(command.id(), values.parametersJson(), images, monitor);
-      Results.show(command.title(), outcome);
-      monitor.done();
+      Results.show(command.title(), outcome(command, values, images, bar));
+      bar.done();
+    }
+  }
+
+  private Outcome outcome(
+      CommandSpec command, Values values, Map<String, ImagePlus> images, StatusBar bar)
+      throws BackendException {
+    try (LiveWindow window = new LiveWindow(command.title())) {
+      Monitor monitor = new Together(bar, window);
+      return backend.run(command.id(), values.parametersJson(), images, monitor);
     }
   }
 }

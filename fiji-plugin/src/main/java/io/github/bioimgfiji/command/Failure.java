@@ -3,6 +3,7 @@ package io.github.bioimgfiji.command;
 import ij.IJ;
 import ij.ImageJ;
 import ij.Macro;
+import ij.macro.Interpreter;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.dialog.Lines;
 import java.util.Arrays;
@@ -29,10 +30,19 @@ final class Failure {
     }
     if (cancelled) {
       IJ.showStatus(title.replace("...", "") + ": cancelled");
-      Macro.abort();
+      abortMacro();
       return;
     }
     IJ.error(title.replace("...", ""), wrapped(failure));
+  }
+
+  /** Ends the macro that has called the command; Escape has ended it already, a button has not. */
+  private static void abortMacro() {
+    Interpreter macro = Macro.getOptions() == null ? null : Interpreter.getInstance();
+    if (macro != null) {
+      macro.abortMacro();
+    }
+    Macro.abort();
   }
 
   private static boolean isBatch() {

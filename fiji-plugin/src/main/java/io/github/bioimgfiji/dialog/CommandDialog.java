@@ -80,8 +80,7 @@ public final class CommandDialog {
   }
 
   /**
-   * Gives the parameters of a page. The one image that must be there is the active one: no field
-   * for it.
+   * Gives the parameters of a page. The one image that the active one stands in for has no field.
    */
   private List<Parameter> parameters(boolean expert) {
     List<Parameter> found = new ArrayList<>(command.parameters());

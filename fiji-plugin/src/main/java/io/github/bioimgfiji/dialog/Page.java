@@ -24,6 +24,12 @@ final class Page {
   /** What stands for no image; no file has this name. */
   private static final String NO_IMAGE = "(none)";
 
+  /** What stands for no choice. */
+  private static final String NO_VALUE = "(not set)";
+
+  /** What stands for the active image, which is meant where no other input is given. */
+  private static final String ACTIVE_IMAGE = "(active image)";
+
   /** What stands for a value that is not among the suggested ones. */
   private static final String OTHER = "(the file below)";
 
@@ -50,20 +56,12 @@ final class Page {
     help.append("<dt><b>").append(Lines.html(parameter.title() + unit)).append("</b> ");
     help.append("<code>").append(key).append("</code></dt><dd>");
     help.append(Lines.html(parameter.help())).append("</dd>");
-    if (parameter.isImage()) {
-      List<String> titles = new ArrayList<>(Arrays.asList(WindowManager.getImageTitles()));
-      if (parameter.isOptional()) {
-        titles.add(0, NO_IMAGE);
-      }
-      dialog.addChoice(label, titles.toArray(new String[0]), text.isEmpty() ? NO_IMAGE : text);
-      readers.add(
-          texts -> {
-            String chosen = dialog.getNextChoice();
-            texts.put(key, chosen.equals(NO_IMAGE) ? "" : chosen);
-          });
+    if (parameter.isImageList()) {
+      addImageList(key, label, text);
+    } else if (parameter.isImage()) {
+      addImage(parameter, label, text);
     } else if (!parameter.choices().isEmpty()) {
-      dialog.addChoice(label, parameter.choices().toArray(new String[0]), text);
-      readers.add(texts -> texts.put(key, dialog.getNextChoice()));
+      addChoice(parameter, label, text);
     } else if (parameter.type() == Parameter.Type.BOOLEAN) {
       dialog.addCheckbox(parameter.title() + unit, Boolean.parseBoolean(text));
       readers.add(texts -> texts.put(key, String.valueOf(dialog.getNextBoolean())));
@@ -73,6 +71,44 @@ final class Page {
       addText(parameter, label, text);
       readers.add(texts -> texts.put(key, dialog.getNextString().trim()));
     }
+  }
+
+  private void addImage(Parameter parameter, String label, String text) {
+    List<String> titles = new ArrayList<>(Arrays.asList(WindowManager.getImageTitles()));
+    String none = parameter.mayBeActive() ? ACTIVE_IMAGE : NO_IMAGE;
+    if (parameter.isOptional()) {
+      titles.add(0, none);
+    }
+    dialog.addChoice(label, titles.toArray(new String[0]), text.isEmpty() ? none : text);
+    readers.add(
+        texts -> {
+          String chosen = dialog.getNextChoice();
+          texts.put(parameter.key(), chosen.equals(none) ? "" : chosen);
+        });
+  }
+
+  private void addChoice(Parameter parameter, String label, String text) {
+    List<String> choices = new ArrayList<>(parameter.choices());
+    if (parameter.isOptional()) {
+      choices.add(0, NO_VALUE);
+    }
+    dialog.addChoice(label, choices.toArray(new String[0]), text.isEmpty() ? NO_VALUE : text);
+    readers.add(
+        texts -> {
+          String chosen = dialog.getNextChoice();
+          texts.put(parameter.key(), chosen.equals(NO_VALUE) ? "" : chosen);
+        });
+  }
+
+  private void addImageList(String key, String label, String text) {
+    dialog.addStringField(label, "", TEXT_COLUMNS);
+    ImageList list = new ImageList(text);
+    list.replace((TextField) dialog.getStringFields().lastElement());
+    readers.add(
+        texts -> {
+          dialog.getNextString(); // the field that the list stands in for
+          texts.put(key, list.text());
+        });
   }
 
   /** Adds a choice of the suggested values, and a field for any other. */

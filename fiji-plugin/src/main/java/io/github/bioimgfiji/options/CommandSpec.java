@@ -78,17 +78,17 @@ public final class CommandSpec {
     return parameters;
   }
 
-  /** Gives the image inputs in the dialog's order. */
+  /** Gives the image inputs, and the lists of them, in the dialog's order. */
   public List<Parameter> images() {
     List<Parameter> images = new ArrayList<>(parameters);
     images.removeIf(parameter -> !parameter.isImage());
     return images;
   }
 
-  /** Tells whether a parameter is the one image that the command must have: the active image. */
+  /** Tells whether a parameter is the one image that the active image stands in for. */
   public boolean isActiveImage(Parameter parameter) {
     List<Parameter> needed = images();
-    needed.removeIf(Parameter::isOptional);
+    needed.removeIf(image -> !image.mayBeActive());
     return needed.size() == 1 && needed.get(0).key().equals(parameter.key());
   }
 

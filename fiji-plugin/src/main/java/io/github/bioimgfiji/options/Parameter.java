@@ -18,7 +18,8 @@ public final class Parameter {
     STRING,
     INTEGER,
     NUMBER,
-    BOOLEAN
+    BOOLEAN,
+    ARRAY
   }
 
   private final String key;
@@ -61,9 +62,27 @@ public final class Parameter {
     return Json.string(schema, "x-suffix", "");
   }
 
-  /** Tells whether this is an image input. */
+  /** Tells whether this is an image input, or a list of them: pixels travel, not its text. */
   public boolean isImage() {
-    return Json.bool(schema, "x-image", false);
+    return Json.bool(schema, "x-image", false) || isImageList();
+  }
+
+  /** Tells whether this is a list of image inputs. */
+  public boolean isImageList() {
+    return Json.bool(schema, "x-images", false);
+  }
+
+  /**
+   * Gives the keys of which one makes this image unnecessary; without them all it is the active
+   * image. None for an image that is optional or needed in itself.
+   */
+  public List<String> unless() {
+    return Collections.unmodifiableList(Json.strings(schema, "x-unless"));
+  }
+
+  /** Tells whether the active image stands in where none is named. */
+  public boolean mayBeActive() {
+    return isImage() && !isImageList() && (!isOptional() || !unless().isEmpty());
   }
 
   /** Tells whether it may be left empty. */

@@ -66,9 +66,14 @@ public final class Values {
     return Json.text(parameters);
   }
 
-  /** Gives the title or ID that was given for an image input, or "" for the active image. */
+  /** Gives what was given for an image input, titles or IDs; "" where none was. */
   public String image(String key) {
     return texts.getOrDefault(key, "");
+  }
+
+  /** Tells whether a key has a value, an image's title included. */
+  public boolean has(String key) {
+    return !texts.getOrDefault(key, "").isEmpty();
   }
 
   /** Gives the text of a value as the backend is sent it, or "". */
@@ -79,8 +84,8 @@ public final class Values {
   /**
    * Gives the texts to record: every key in the dialog's order.
    *
-   * <p>The one image that the command must have is left out, so that the macro works on the active
-   * image; so are passwords.
+   * <p>The one image that the active image stands in for is left out, so that the macro works on
+   * whatever is active; so are passwords.
    */
   public Map<String, String> recorded() {
     Map<String, String> recorded = new LinkedHashMap<>(texts);

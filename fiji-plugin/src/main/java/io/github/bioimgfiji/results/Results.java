@@ -52,7 +52,7 @@ public final class Results {
   }
 
   /** Gives the title, with -1, -2, ... when an image of that title is open. */
-  static String uniqueTitle(String title) {
+  public static String uniqueTitle(String title) {
     String unique = title;
     for (int i = 1; WindowManager.getImage(unique) != null; i++) {
       unique = title + "-" + i;

@@ -10,10 +10,17 @@ final class Witness implements Monitor {
   final List<String> messages = new ArrayList<>();
   final List<String> figures = new ArrayList<>();
   final List<String> notes = new ArrayList<>();
+  final List<String> shown = new ArrayList<>();
+  boolean watches;
   private BooleanSupplier stop = () -> false;
+  private BooleanSupplier finish = () -> false;
 
   void stopWhen(BooleanSupplier condition) {
     stop = condition;
+  }
+
+  void finishWhen(BooleanSupplier condition) {
+    finish = condition;
   }
 
   /** Waits for what must come; the test run's own time limit is the only one. */
@@ -37,5 +44,20 @@ final class Witness implements Monitor {
   @Override
   public boolean cancelled() {
     return stop.getAsBoolean();
+  }
+
+  @Override
+  public boolean watches() {
+    return watches;
+  }
+
+  @Override
+  public void live(String json) {
+    shown.add(json);
+  }
+
+  @Override
+  public boolean finishing() {
+    return finish.getAsBoolean();
   }
 }
