@@ -28,6 +28,11 @@ def above(name: str, value: float, bar: float, unit: str = "") -> Figure:
     return _figure(name, value, unit, f"> {bar:g}", holds=value > bar)
 
 
+def below(name: str, value: float, bar: float, unit: str = "") -> Figure:
+    """Give a figure that must lie below `bar`."""
+    return _figure(name, value, unit, f"< {bar:g}", holds=value < bar)
+
+
 def within(name: str, value: float, low: float, high: float, unit: str = "") -> Figure:
     """Give a figure that must lie from `low` to `high`."""
     return _figure(name, value, unit, f"{low:g} to {high:g}", holds=low <= value <= high)

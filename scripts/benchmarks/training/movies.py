@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bioimg_fiji import Image, metrics
-from bioimg_fiji.train import synthetic
-from bioimg_fiji.train.registry import METHODS, method_named
 from benchmarks.training import figures
 from benchmarks.training.figures import Figure
 from benchmarks.training.options import Options
 from benchmarks.training.quality import quantitative
 from benchmarks.training.record import Record
+from bioimg_fiji import Image, metrics
+from bioimg_fiji.train import synthetic
+from bioimg_fiji.train.registry import METHODS, method_named
 
 Array = NDArray[Any]
 

@@ -11,12 +11,12 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from bioimg_fiji import Image, metrics
-from bioimg_fiji.train import synthetic
 from benchmarks.training import figures
 from benchmarks.training.figures import Figure
 from benchmarks.training.options import DataMissingError, Options
 from benchmarks.training.record import Record
+from bioimg_fiji import Image, metrics
+from bioimg_fiji.train import synthetic
 
 Array = NDArray[Any]
 Values = dict[str, float]

@@ -7,7 +7,7 @@ off goes on from its checkpoint, which lies beside the file until its result is 
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 import json
 import os
@@ -110,5 +110,5 @@ def code_hash(package: Path) -> str:
 def _circumstances() -> dict[str, Any]:
     import torch
 
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     return {"when": now, "torch": str(torch.__version__), "cores": os.cpu_count(), "system": platform.system()}

@@ -17,15 +17,15 @@ from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
-from bioimg_fiji import Image
-from bioimg_fiji.objects import ObjectRule, label
-from bioimg_fiji.train import TrainConfig
 from benchmarks.training import figures
 from benchmarks.training.figures import Figure
 from benchmarks.training.matching import match, together
 from benchmarks.training.nuclei import TRAINING, files
 from benchmarks.training.options import Options
 from benchmarks.training.record import Record
+from bioimg_fiji import Image
+from bioimg_fiji.objects import ObjectRule, label
+from bioimg_fiji.train import TrainConfig
 
 Array = NDArray[Any]
 Values = dict[str, float]

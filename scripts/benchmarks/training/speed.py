@@ -23,13 +23,13 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from bioimg_fiji import metrics
-from bioimg_fiji.train import TrainConfig, synthetic
 from benchmarks.training import figures, peer
 from benchmarks.training.bare import compare
 from benchmarks.training.figures import Figure
 from benchmarks.training.options import ROOT, DataMissingError, Options
 from benchmarks.training.record import Record
+from bioimg_fiji import metrics
+from bioimg_fiji.train import TrainConfig, synthetic
 
 Array = NDArray[np.float32]
 Values = dict[str, Any]
@@ -76,7 +76,11 @@ def _beside_bare(options: Options, record: Record, threads: int) -> Iterator[Fig
         )
         settings = {"way": "bare", "precision": precision, "threads": threads, "steps": steps, "rounds": options.rounds}
         found = record.measured("speed", settings, partial(compare, picture()[0], config, options.rounds))
-        for key, name in (("bare", "bare loop"), ("ours", "ours"), ("validated", "ours with validation as in 800 steps")):
+        for key, name in (
+            ("bare", "bare loop"),
+            ("ours", "ours"),
+            ("validated", "ours with validation as in 800 steps"),
+        ):
             yield figures.note(f"{precision}, {name}", found[key], "patches/s")
         for key, name in (("ours", "ours"), ("validated", "ours with validation")):
             ratio = found[key] / found["bare"]

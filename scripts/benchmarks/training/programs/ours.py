@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-
 from memory import peak_megabytes
 
 from bioimg_fiji import Image

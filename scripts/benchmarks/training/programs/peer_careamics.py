@@ -15,11 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
-from memory import peak_megabytes
-
 from careamics import CAREamist
 from careamics.config.factories import create_advanced_n2v_config
+from memory import peak_megabytes
 from pytorch_lightning import Callback
 
 spec = json.loads(Path(sys.argv[1]).read_text())
