@@ -1,6 +1,7 @@
 """Run a benchmark of this folder by name; print a table or one JSON object per figure; end with 0 if every bar holds.
 
-A benchmark is a module with `run() -> list[dict]`; each dict has figure, value, unit, bar ("" for none) and holds.
+A benchmark is a module with `run() -> list[dict]`; each dict has figure, value, unit, bar ("" for none) and holds. One
+that has `options(parser)` declares arguments of its own by it, and its `run` is given them.
 """
 
 from __future__ import annotations
@@ -23,9 +24,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=names)
     parser.add_argument("--json", action="store_true", help="one JSON object per figure")
+    sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
+    chosen = next((name for name in sys.argv[1:] if name in names), None)
+    benchmark = importlib.import_module(chosen) if chosen else None
+    declare = getattr(benchmark, "options", None)
+    if declare is not None:
+        declare(parser)
     arguments = parser.parse_args()
-    sys.path.insert(0, str(FOLDER))
-    figures = importlib.import_module(arguments.name).run()
+    assert benchmark is not None  # argparse has refused a line without a name
+    figures = benchmark.run() if declare is None else benchmark.run(arguments)
     if arguments.json:
         for figure in figures:
             print(json.dumps(figure))

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import random
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from bioimg_fiji.train import checkpoint
+from bioimg_fiji.errors import StorageError
+from bioimg_fiji.image import Image
+from bioimg_fiji.train import TrainConfig, checkpoint, train
+from soaks.train_kills import differences
 
 STEPS = 400
 KILLS = 5
@@ -83,3 +90,62 @@ def wait_for_more(path: Path, before: int) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("the training did not go on")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_kills_inside_saving_and_full_disks(contract: Path) -> None:
+    """The short form of the long test: at five stages of writing a checkpoint, the disk has the old or the new one."""
+    program = contract.parents[1] / "scripts" / "soaks" / "run.py"
+    line = [sys.executable, str(program), "train-kills", "--kills", "10", "--seed", "3"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=270, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["wrong"] == []
+    stages = ("before", "half written", "not yet flushed", "not yet renamed", "renamed")
+    assert [figures["events"][f"killed {stage}"] for stage in stages] == [1] * 5
+    assert figures["events"]["killed anywhere"] == 5
+    assert figures["events"]["file too large"] == 3
+    assert figures["steps_on_disk"][-1] == figures["steps"]
+
+
+@pytest.mark.parametrize("stage", ["write", "fsync", "rename"])
+def test_a_disk_that_is_full_at_any_stage(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training ends with an error that tells of the disk; the old checkpoint stays, and goes on to equal losses."""
+    pixels = np.random.default_rng(0).poisson(20, (40, 40)).astype(np.float32)
+    config = TrainConfig(
+        steps=9, batch_size=2, patch=32, filters=2, depth=1, checkpoint_every=3, device="cpu", threads=1
+    )
+    whole = train([Image(pixels, "yx")], config)
+    path, saves = tmp_path / "training.checkpoint", 0
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    write, places = checkpoint.save, {"write": (torch, "save"), "fsync": (os, "fsync"), "rename": (Path, "replace")}
+
+    def refuse(*_: object, **__: object) -> None:
+        raise full
+
+    def save(path: Path, state: dict[str, object]) -> None:
+        nonlocal saves
+        saves += 1
+        with monkeypatch.context() as patched:
+            if saves == 2:
+                patched.setattr(*places[stage], refuse)
+            write(path, state)
+
+    monkeypatch.setattr(checkpoint, "save", save)
+    with pytest.raises(StorageError, match="checkpoint"):
+        train([Image(pixels, "yx")], config, checkpoint=path)
+    assert [left.name for left in tmp_path.iterdir()] == [path.name]
+    assert len(checkpoint.load(path)["history"]) == 3
+    again = train([Image(pixels, "yx")], config, checkpoint=path, resume=True)
+    assert again.history == whole.history
+    assert differences(again.state_dict, whole.state_dict) == []
+
+
+def test_a_difference_of_one_bit_is_told() -> None:
+    one = {"weights": {"a": torch.zeros(3), "b": torch.tensor(1.0)}, "history": [1.0, 2.0], "best": None}
+    assert differences(one, {**one, "weights": {"a": torch.zeros(3), "b": torch.tensor(1.0)}}) == []
+    other = {**one, "weights": {"a": torch.tensor([0.0, -0.0, 0.0]), "b": torch.tensor(1.0)}}
+    assert differences(one, other) == ["state.weights.a"]
+    assert differences(one, {**one, "history": [1.0, 3.0]}) == ["state.history[1]"]
+    assert differences(one, {**one, "best": 0}) == ["state.best"]

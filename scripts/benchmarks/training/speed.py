@@ -1,0 +1,145 @@
+"""Speed, memory and start of our training beside CAREamics and beside a bare loop, measured in turns.
+
+Each training beside the peer is a process of its own, on the same image with the same filters, levels, batch, patch,
+threads and steps. Of the peer, the better of two ways to load its data counts, for each figure: in its own process,
+or in another one, whose memory is not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from benchmarks.training import figures, peer
+from benchmarks.training.bare import compare
+from benchmarks.training.figures import Figure
+from benchmarks.training.options import ROOT, DataMissingError, Options
+from benchmarks.training.record import Record
+from bioimg_fiji import metrics
+from bioimg_fiji.train import TrainConfig, synthetic
+
+Array = NDArray[np.float32]
+Values = dict[str, Any]
+
+FILTERS, BATCH, PATCH, THREADS, STEPS, BARE_STEPS = 32, 16, 64, 2, 100, 20
+SIZE, NOISE_DB = 512, 20.0
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+WAYS = ("ours", "peer, one process", "peer, loader beside", "ours, bf16")
+_PEERS = WAYS[1:3]
+
+
+def run(options: Options, record: Record) -> Iterator[Figure]:
+    """Measure beside the bare loop, then beside the peer."""
+    threads, steps = options.threads or THREADS, options.steps or STEPS
+    yield from _beside_bare(options, record, threads)
+    python = peer.interpreter()
+    rounds = []
+    for number in range(options.rounds):
+        settings = {"way": "peer", "round": number, "threads": threads, "steps": steps, "filters": FILTERS}
+        rounds.append(record.measured("speed", settings, partial(_round, number, threads, steps, python)))
+    for way in WAYS:
+        found = [each[way] for each in rounds]
+        text = ", ".join(f"{_middle(found, key):.4g} {unit}" for key, unit in _SHOWN)
+        yield figures.note(f"{way} ({found[0]['parameters']} parameters), {steps} steps", text)
+    yield from _bars(rounds)
+
+
+_SHOWN = (("rate", "patches/s"), ("peak", "MB"), ("first_step", "s to the first step"), ("psnr", "dB"))
+
+
+def _beside_bare(options: Options, record: Record, threads: int) -> Iterator[Figure]:
+    steps = options.steps or BARE_STEPS
+    for precision in ("fp32", "bf16"):
+        config = TrainConfig(
+            method="n2v",
+            steps=steps,
+            batch_size=BATCH,
+            patch=PATCH,
+            filters=FILTERS,
+            threads=threads,
+            precision=precision,
+            early_stop=0,
+            device="cpu",
+        )
+        settings = {"way": "bare", "precision": precision, "threads": threads, "steps": steps, "rounds": options.rounds}
+        found = record.measured("speed", settings, partial(compare, picture()[0], config, options.rounds))
+        for key, name in (
+            ("bare", "bare loop"),
+            ("ours", "ours"),
+            ("validated", "ours with validation as in 800 steps"),
+        ):
+            yield figures.note(f"{precision}, {name}", found[key], "patches/s")
+        for key, name in (("ours", "ours"), ("validated", "ours with validation")):
+            ratio = found[key] / found["bare"]
+            bar = (precision, key) == ("fp32", "ours")
+            text = f"{precision}: {name} / bare loop"
+            yield figures.at_least(text, ratio, 0.9) if bar else figures.note(text, ratio)
+
+
+def _round(number: int, threads: int, steps: int, python: Path) -> dict[str, Values]:
+    """Run all ways once, in turns; every second round the other way about."""
+    ways = WAYS if number % 2 == 0 else WAYS[::-1]
+    spec = {"steps": steps, "batch_size": BATCH, "patch": PATCH, "filters": FILTERS, "threads": threads, "seed": number}
+    with tempfile.TemporaryDirectory() as text:
+        return {way: _trained(way, spec, python, Path(text)) for way in ways}
+
+
+def _trained(way: str, spec: dict[str, Any], python: Path, folder: Path) -> Values:
+    noisy, truth = picture()
+    image, result, file = folder / "image.npy", folder / "result.npy", folder / "spec.json"
+    np.save(image, noisy)
+    told = spec | {"image": str(image), "result": str(result), "workers": int(way == "peer, loader beside")}
+    told["precision"] = "bf16" if way.endswith("bf16") else "fp32"
+    ours = way.startswith("ours")
+    program = PROGRAMS / ("ours.py" if ours else "peer_careamics.py")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"OMP_NUM_THREADS": str(spec["threads"])} | ({"PYTHONPATH": str(ROOT)} if ours else {})
+    file.write_text(json.dumps(told | {"born": time.time()}))
+    line = [sys.executable if ours else str(python), str(program), str(file)]
+    done = subprocess.run(line, capture_output=True, text=True, env=environment, cwd=folder, check=False)
+    if done.returncode:
+        raise DataMissingError(f"{way} failed: {done.stderr.strip()[-500:]}")
+    values: Values = json.loads(done.stdout.strip().splitlines()[-1])
+    return values | {"psnr": metrics.psnr(truth, np.load(result))}
+
+
+def picture() -> tuple[Array, Array]:
+    """Give a noisy image and its truth, (512, 512): real nuclei where they are here, else four phantoms."""
+    try:
+        truth = tifffile.imread(Options().shared("stardist", "img2d.tif"))[:SIZE, :SIZE].astype(np.float32)
+    except DataMissingError:
+        rows = [np.hstack([synthetic.phantom(SIZE // 2, seed=row + n) for n in range(2)]) for row in (0, 2)]
+        truth = np.vstack(rows)
+    spread = float(truth.max() - truth.min()) * 10 ** (-NOISE_DB / 20)
+    noisy = truth + np.random.default_rng(0).normal(0, spread, truth.shape)
+    return noisy.astype(np.float32), truth
+
+
+def _bars(rounds: list[dict[str, Values]]) -> Iterator[Figure]:
+    ours = {key: _middle([each["ours"] for each in rounds], key) for key, _ in _SHOWN}
+    half = {key: _middle([each["ours, bf16"] for each in rounds], key) for key, _ in _SHOWN}
+    theirs = {key: [_middle([each[way] for each in rounds], key) for way in _PEERS] for key, _ in _SHOWN}
+    yield figures.at_least("patches per second, ours / CAREamics", ours["rate"] / max(theirs["rate"]), 2)
+    yield figures.note("patches per second, ours in bf16 / CAREamics", half["rate"] / max(theirs["rate"]))
+    yield figures.at_most("peak memory, ours / CAREamics", ours["peak"] / min(theirs["peak"]), 1)
+    share = ours["first_step"] / min(theirs["first_step"])
+    yield figures.at_most("from start to the first step, ours / CAREamics", share, 1 / 3)
+    yield figures.at_least("PSNR after equal steps, ours - CAREamics", ours["psnr"] - max(theirs["psnr"]), 0, "dB")
+    yield figures.note("PSNR after equal steps, bf16 - fp32", half["psnr"] - ours["psnr"], "dB")
+
+
+def _middle(found: list[Values], key: str) -> float:
+    return float(statistics.median(each[key] for each in found))
