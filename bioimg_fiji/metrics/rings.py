@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bioimg_fiji.metrics.arrays import Floats, pair
+from bioimg_fiji.metrics.arrays import Floats, half_means, pair
 
 THRESHOLD = 1 / 7
 """Correlation at which detail is said to be resolved (Nieuwenhuizen et al. 2013)."""
@@ -84,13 +84,14 @@ def frc_resolution(curve: RingCurve, threshold: float = THRESHOLD) -> float:
 
 
 def checkerboard_halves(image: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Split an image into two of half the size: even y and x, odd y and x (Koho et al. 2019).
+    """Split an image into two of half the size, after Koho et al. (2019): one exposure instead of two.
 
-    Where the noise is independent from pixel to pixel, that of the two is independent. The second lies half of its own
-    pixel further along both axes, and is moved back in Fourier space. The resolution that comes of them is
-    **not calibrated**: no detail below four of the image's pixels can be seen, since the halves have twice its pixel
-    size, and detail between is folded onto coarser. Koho et al. fit a correction for that to their microscope, which
-    is left out. Compare such figures with each other, not with those of two exposures.
+    Of each 2 x 2 pixels, those of one diagonal are averaged in the first, those of the other in the second: both
+    have the same centre (Koho et al. take single pixels, whose centres differ). Where the noise is independent from
+    pixel to pixel, that of the two is independent. The resolution that comes of them is **not calibrated**: no detail
+    below four of the image's pixels can be seen, since the halves have twice its pixel size, and finer detail is
+    folded onto coarser. Koho et al. fit a correction for that to their microscope, which is left out. Compare such
+    figures with each other, not with those of two exposures.
 
     Parameters
     ----------
@@ -106,15 +107,7 @@ def checkerboard_halves(image: NDArray[Any]) -> tuple[Floats, Floats]:
     ValueError
         When the image is smaller.
     """
-    pixels = np.asarray(image, np.float64)
-    size_y, size_x = pixels.shape[-2] // 2 * 2, pixels.shape[-1] // 2 * 2
-    if min(size_y, size_x) < 2:
-        raise ValueError(f"y and x must be at least 2, but they are {pixels.shape[-2]} and {pixels.shape[-1]}")
-    even, odd = pixels[..., 0:size_y:2, 0:size_x:2], pixels[..., 1:size_y:2, 1:size_x:2]
-    shift_y, shift_x = (np.exp(-1j * np.pi * np.fft.fftfreq(size // 2)) for size in (size_y, size_x))
-    middle = odd.mean(axis=(-2, -1), keepdims=True)
-    back = np.fft.ifft2(np.fft.fft2(odd - middle) * shift_y[:, None] * shift_x).real + middle
-    return even, back
+    return half_means(image, 2)
 
 
 def frame_halves(movie: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
