@@ -104,9 +104,10 @@ class Terminal:
 
     def result(self, result: Result) -> None:
         """Print figures and tables, and where the files are."""
-        if result.figures or result.files:
-            rows: dict[str, object] = {**result.figures, **result.files}
-            self.table("", ("", ""), [(name, number(value)) for name, value in rows.items()])
+        if result.figures:
+            self.table("", ("", ""), [(name, number(value)) for name, value in result.figures.items()])
+        for name, path in result.files.items():  # no table: a path is copied, so it must not be broken
+            self.out.print(f"{name}  {path}", markup=False)
         for name, table in result.tables.items():
             self.table(name, tuple(table.columns), [tuple(number(cell) for cell in row) for row in table.rows])
         for sentence in result.notes:

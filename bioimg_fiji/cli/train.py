@@ -42,7 +42,7 @@ def train_line() -> click.Command:
     methods = commands_by_method()
     options: dict[str, click.Parameter] = {}
     for command in dict.fromkeys(methods.values()):
-        for option in options_for(command, leave_out=("method", "apply", "source", "target_source", "residual")):
+        for option in options_for(command, leave_out=("method", "apply", "source", "target_source")):
             options.setdefault(str(option.name), option)
     arguments: list[click.Parameter] = [
         click.Argument(["method"], type=click.Choice(list(methods))),
@@ -72,7 +72,9 @@ def _train(method: str, image: tuple[Path, ...], target: tuple[Path, ...], outpu
     with terminal.job(finishable=True) as job:
         done = command.run({"apply": output is not None, **chosen, **options}, job)
     if output is not None:
-        terminal.out.print(str(write_image(done.images["output"], output)), markup=False)
+        for name, each in done.images.items():
+            path = output if name == "output" else output.with_name(f"{output.name.split('.')[0]}-{name}.tif")
+            terminal.out.print(str(write_image(each, path)), markup=False)
     terminal.result(done)
 
 

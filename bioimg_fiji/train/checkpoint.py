@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pickle
 import tempfile
@@ -25,11 +26,14 @@ def save(path: Path, state: dict[str, Any]) -> None:
         When the disk is full or the folder cannot be written; the old checkpoint stays.
     """
     temporary = None
+    # NB: torch tells a full disk by a RuntimeError about its own format; a plain write tells it by the system's error.
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, buffer)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
+            file.write(buffer.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)

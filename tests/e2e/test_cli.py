@@ -124,7 +124,7 @@ def test_help_is_made_from_the_declaration(contract: Path) -> None:
     run, train = run_cli("run", "--help").stdout, run_cli("train", "--help").stdout
     for key in keys["run_model"] - {"image", "model"}:
         assert f"--{key.replace('_', '-')}" in run
-    for key in keys["train_denoiser"] - {"image", "method", "apply"}:
+    for key in keys["train_denoiser"] - {"image", "images", "source", "method", "apply"}:
         assert f"--{key.replace('_', '-')}" in train
 
 
