@@ -11,8 +11,8 @@ CONTRAST = 0.1
 """Correlation of what was removed with what is left from which contrast was changed."""
 KEPT = 0.03
 """Difference of a slope from 1 up to which intensities are quantitative."""
-BIAS = 0.015
-"""Relative error of the mean that is told as kept."""
+BIAS = 0.03
+"""Relative error of the mean, above the darkest hundredth of the image, that is told as kept."""
 HEIGHT = 0.9
 """Height of events, and correlation of traces, from which activity may be measured."""
 MORE = 1.2

@@ -20,6 +20,7 @@ _MOST_PER_PLANE = 1024
 _FEWEST_PER_PLANE = 64
 _MOST_PLANES = 16
 _ABOVE_ROUNDING = 1.5
+_MIDDLE = 512
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -36,10 +37,16 @@ def planes_of(image: Image, most: int = _MOST_PLANES) -> Array:
     return planes[evenly(len(planes), most)]
 
 
+def middles(pixels: Array) -> Array:
+    """Give the middle, at most 512 x 512, of four evenly spread planes of (..., y, x): enough for grey levels."""
+    planes = pixels.reshape(-1, *pixels.shape[-2:])
+    top, left = (max(0, (size - _MIDDLE) // 2) for size in planes.shape[-2:])
+    return planes[evenly(len(planes), 4), top : top + _MIDDLE, left : left + _MIDDLE]
+
+
 def grey_step(pixels: Array) -> float:
     """Give the distance of grey levels that all values are multiples of (from the lowest); 0 for unrounded ones."""
-    few = pixels.reshape(-1, *pixels.shape[-2:])
-    few = few[evenly(len(few), 4)]
+    few = middles(pixels)
     if few.size == 0 or (few.dtype.kind == "f" and not np.array_equal(few, np.rint(few))):
         return 0.0
     levels = np.unique(few).astype(np.float64)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioimg_fiji.image import Image
-from bioimg_fiji.train.noise_check.blocks import Array, blocks, grey_step, per_plane, planes_of, without_plane
+from bioimg_fiji.train.noise_check.blocks import Array, blocks, grey_step, middles, per_plane, planes_of, without_plane
 from bioimg_fiji.train.noise_check.finding import CLIPPED, Finding, Severity
 
 FEW = 0.5
@@ -41,7 +41,8 @@ def clipping(image: Image) -> list[Finding]:
             "no method can restore them."
         )
         found.append(_note("saturated", text, {"share": top}))
-    dark = bottom > max(CLIPPED, _SINGLE / pixels.size) and np.median(pixels) - low < _spread_above(pixels)
+    few = middles(planes_of(image))
+    dark = bottom > max(CLIPPED, _SINGLE / pixels.size) and np.median(few) - low < _spread_above(few)
     if dark and not _counts_photons(image):
         text = (
             f"{_percent(bottom)} of the pixels of {image.title} have the lowest value ({low}): if the camera cuts "
@@ -130,6 +131,7 @@ def _spread_above(pixels: Array) -> float:
 
 def _holes(planes: Array, step: float) -> float:
     """Give the share of empty levels among those whose neighbours on both sides hold many pixels."""
+    planes = middles(planes)
     lowest = float(planes.min())
     if (float(planes.max()) - lowest) / step >= _MOST_LEVELS:
         return 0.0
