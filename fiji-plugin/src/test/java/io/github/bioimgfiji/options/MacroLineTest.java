@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class MacroLineTest {
   static Stream<JsonObject> cases() throws IOException {
     List<JsonObject> cases = Golden.cases("macro_lines.json");
-    assertEquals(38, cases.size());
+    assertEquals(41, cases.size());
     return cases.stream();
   }
 
