@@ -93,6 +93,7 @@ def key(
     expert: bool = False,
     aliases: tuple[str, ...] = (),
     unless: tuple[str, ...] = (),
+    regions_unless: tuple[str, ...] = (),
     **limits: Any,
 ) -> Any:
     """Declare one parameter; without a default it is required.
@@ -111,12 +112,14 @@ def key(
         Older names of the key.
     unless
         Of an optional image: keys, any of which makes it unnecessary; without them it is the active image.
+    regions_unless
+        Of an image: keys, without any of which the regions of ImageJ's ROI Manager go with an image without overlay.
     limits
         pydantic's ge, gt, le, lt.
     """
     extra: dict[str, Any] = {"x-expert": True} if expert else {}
     named = {"x-unit": unit, "x-widget": widget, "x-suffix": suffix, "x-aliases": list(aliases)}
-    named["x-unless"] = list(unless)
+    named |= {"x-unless": list(unless), "x-regions-unless": list(regions_unless)}
     extra |= {name: value for name, value in named.items() if value}
     return Field(default, title=title, description=help, json_schema_extra=extra, **limits)
 

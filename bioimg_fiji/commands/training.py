@@ -40,9 +40,9 @@ def quality_key() -> Any:
     )
 
 
-def image_key(help_: str) -> Any:
+def image_key(help_: str, **more: Any) -> Any:
     """Declare `image`, which others may stand for."""
-    return key(None, title="Image", help=help_, unless=("images", "source"))
+    return key(None, title="Image", help=help_, unless=("images", "source"), **more)
 
 
 def model_key() -> Any:
@@ -205,7 +205,9 @@ class TrainRestoration(Paired):
 class TrainSegmentation(Paired):
     """Parameters of `train_segmentation`."""
 
-    image: ImageInput | None = image_key("The image with objects; all of them must be annotated.")
+    image: ImageInput | None = image_key(
+        "The image with objects; all of them must be annotated.", regions_unless=("target", "rois", "target_source")
+    )
     target: ImageInput | None = key(
         None,
         title="Label image",

@@ -86,7 +86,8 @@ final class CommandRun {
   private void execute(CommandSpec command, Values values) throws BackendException {
     Map<String, ImagePlus> images = new Inputs(command, values, backend::hasImage).find();
     StatusBar bar = monitor(command);
-    try (Locks locks = Locks.of(images.values())) {
+    try (Locks locks = Locks.of(images.values());
+        ManagerRegions regions = ManagerRegions.lend(command, values, images)) {
       Results.show(command.title(), outcome(command, values, images, bar));
       bar.done();
     }

@@ -80,6 +80,14 @@ public final class Parameter {
     return Collections.unmodifiableList(Json.strings(schema, "x-unless"));
   }
 
+  /**
+   * Gives the keys of which any makes it unnecessary that the regions of the ROI Manager go with
+   * this image; empty where nobody wants them.
+   */
+  public List<String> regionsUnless() {
+    return Collections.unmodifiableList(Json.strings(schema, "x-regions-unless"));
+  }
+
   /** Tells whether the active image stands in where none is named. */
   public boolean mayBeActive() {
     return isImage() && !isImageList() && (!isOptional() || !unless().isEmpty());
