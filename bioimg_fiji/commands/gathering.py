@@ -83,7 +83,9 @@ def gather(wanted: Wanted, stack: contextlib.ExitStack) -> Gathered:
         relettered = [image.with_axes(wanted.axes or image.axes) for image in opened]
         return Gathered(tuple(relettered), tuple(t.with_axes(_fitting(t, wanted)) for t in targets), opened[0].name)
     if opened:
-        raise ParameterError.of("source", "left out where open images are named", str(wanted.source))
+        raise ParameterError.of(
+            "source", "left out where open images are named", str(wanted.source), fix="Name one of the two."
+        )
     paths = files_of(wanted.source, wanted.pattern, "source")
     name = wanted.source.name.split(".")[0]
     pairs = paths if any(paths.values()) else _paired(paths, wanted)
@@ -113,13 +115,15 @@ def files_of(source: Path, pattern: str, field: str) -> dict[Path, Path | None]:
         raise ParameterError.of(field, "a folder, an image file or a list of files", str(source), fix="Check the path.")
     patterns = pattern.split()
     if not patterns or any(each.startswith("/") or ".." in each for each in patterns):
-        raise ParameterError.of("pattern", "names such as *.tif", pattern)
+        raise ParameterError.of("pattern", "names such as *.tif", pattern, fix="Folders go into source.")
     found = {
         path for each in patterns for path in source.rglob(each) if path.is_file() and not path.name.startswith(".")
     }
     found |= {path for path in source.glob("*.zarr") if is_zarr(path)}
     if not found:
-        raise ParameterError.of("pattern", f"at least one file in {source}", pattern)
+        raise ParameterError.of(
+            "pattern", f"the name of at least one file in {source}", pattern, fix="Say for example pattern=*.png."
+        )
     return dict.fromkeys(sorted(found))
 
 
@@ -133,13 +137,18 @@ def _listed(source: Path, field: str) -> dict[Path, Path | None]:
         missing = [str(path) for path in paths if not path.exists()]
         if missing or len(paths) > 2:
             raise ParameterError.of(
-                field, f"a file, or two with a tab between, in line {number}", missing[0] if missing else text
+                field,
+                f"a file, or two with a tab between, in line {number}",
+                missing[0] if missing else text,
+                fix=f"Paths are looked for from {source.parent} on.",
             )
         found[paths[0]] = paths[1] if len(paths) == 2 else None
     if not found:
         raise ParameterError.of(field, "at least one path", f"{source} without any")
     if len({target is None for target in found.values()}) > 1:
-        raise ParameterError.of(field, "a target on each line, or on none", str(source))
+        raise ParameterError.of(
+            field, "a list with a target on each line, or on none", str(source), fix="Put a tab between the two paths."
+        )
     return found
 
 
