@@ -30,6 +30,9 @@ def folder(tmp_path: Path) -> Path:
     """A folder with cells.tif and a Fiji to install the plugin into."""
     pixels = np.random.default_rng(1).poisson(50, (96, 110)).astype(np.uint16)
     files.write_image(Image(pixels, "yx", scales={"x": Scale(0.25, "µm")}), tmp_path / "cells.tif")
+    for name in ("raw", "clean"):
+        (tmp_path / name).mkdir()
+        files.write_image(Image(pixels, "yx"), tmp_path / name / "1.tif")
     (tmp_path / "Fiji.app" / "plugins").mkdir(parents=True)
     return tmp_path
 
