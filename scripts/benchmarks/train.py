@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.training import figures
 from benchmarks.training.options import DataMissingError, add_options, options_of
 from benchmarks.training.record import Record
+from bioimg_fiji.errors import BioimgError
 
 options = add_options
 
@@ -30,7 +31,7 @@ def run(given: argparse.Namespace) -> list[dict[str, Any]]:
                 _tell(section, figure)
                 own.append({**figure, "figure": f"{section}: {figure['figure']}"})
                 record.keep(section, own)
-        except DataMissingError as reason:
+        except (DataMissingError, BioimgError) as reason:  # the other sections can still be measured
             own.append(figures.missing(section, str(reason)))
             record.keep(section, own)
         found += own

@@ -106,6 +106,7 @@ class _Trial:
 
     def fill_disk(self, disk: Path) -> None:
         """Fill the disk but for half a checkpoint."""
+        checkpoint.sweep(self._file)  # else what a kill has left makes room when the training goes on
         filler = disk / "filler"
         size = (self._copies / "training.checkpoint").stat().st_size
         filler.write_bytes(bytes(shutil.disk_usage(disk).free - size // 2))

@@ -93,12 +93,12 @@ def wait_for_more(path: Path, before: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_kills_inside_saving_and_full_disks(contract: Path) -> None:
     """The short form of the long test: at five stages of writing a checkpoint, the disk has the old or the new one."""
     program = contract.parents[1] / "scripts" / "soaks" / "run.py"
     line = [sys.executable, str(program), "train-kills", "--kills", "10", "--seed", "3"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=270, check=False)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=590, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout)
     assert figures["wrong"] == []

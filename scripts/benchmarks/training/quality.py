@@ -94,7 +94,7 @@ def judged(scene: Scene, denoised: list[NDArray[Any]]) -> Values:
         "psnr": _mean(metrics.psnr(truth, image) for truth, _, image in trio),
         "bias": _mean(metrics.mean_bias(truth, image, synthetic.OFFSET) for truth, _, image in trio),
         "slope": _mean(metrics.roi_slope(truth, image) for truth, _, image in trio),
-        "nyquist": _mean(metrics.nyquist_energy(image) for _, _, image in trio),
+        "nyquist": _mean(metrics.nyquist_energy(image)[1] for _, _, image in trio),
     }
     if scene.lines:
         errors = [image.astype(np.float64) - truth for truth, _, image in trio]
@@ -144,7 +144,7 @@ def _bars(found: dict[str, list[Values]]) -> Iterator[Figure]:
     long, smooth = found["n2v long"], found["n2v2 long"]
     yield figures.at_least("n2v2 over n2v, more steps", _lead(smooth, long), -0.3, "dB")
     ratios = [a["nyquist"] / b["nyquist"] for a, b in zip(smooth, long, strict=True)]
-    yield figures.below("checkerboard energy at Nyquist, n2v2 / n2v", max(ratios), 1)
+    yield figures.below("checkerboard at Nyquist, variance, n2v2 / n2v", max(ratios), 1)
     yield from _line_bars(found["structn2v lines"], found["n2v lines"])
 
 

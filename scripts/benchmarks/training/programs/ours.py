@@ -1,7 +1,7 @@
 """One training of ours in a process of its own: how fast, how large, how soon. It prints one JSON object.
 
 Usage: ours.py SPEC.json, with keys image (.npy), result (.npy), steps, batch_size, patch, filters, threads, precision,
-seed, and born (`time.time()` just before this process was started).
+held_out, seed, and born (`time.time()` just before this process was started).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ config = TrainConfig(
     filters=spec["filters"],
     threads=spec["threads"],
     precision=spec["precision"],
+    held_out=spec["held_out"],
     seed=spec["seed"],
     early_stop=0,
     device="cpu",

@@ -1,8 +1,9 @@
 """One training of CAREamics in a process of its own, in its own environment. It prints one JSON object at the end.
 
-Usage: as ours.py, and key workers: processes that load data (0: none). CAREamics ends an epoch, validates and writes a
-checkpoint after each pass over the image; the image is given so often that all steps are one epoch, which is the
-fastest that it can be. Network: its U-Net with as many filters and levels as ours; optimizer and the rest are its own.
+Usage: as ours.py, and keys workers: processes that load data (0: none, -1: its own choice), and one_epoch. CAREamics
+ends an epoch, validates and writes a checkpoint after each pass over the image; with one_epoch the image is given so
+often that all steps are one epoch, which is the fastest that it can be. Network: its U-Net with as many filters and
+levels as ours; optimizer and the rest are its own.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Clock(Callback):
 
 noisy = np.load(spec["image"])
 patches = (noisy.shape[0] // spec["patch"]) * (noisy.shape[1] // spec["patch"])
-copies = -(-spec["steps"] * spec["batch_size"] // patches)
+per_epoch = -(-patches // spec["batch_size"])
+copies = -(-spec["steps"] * spec["batch_size"] // patches) if spec["one_epoch"] else 1
 with tempfile.TemporaryDirectory() as folder:
     config = create_advanced_n2v_config(
         experiment_name="bench",
@@ -43,8 +45,8 @@ with tempfile.TemporaryDirectory() as folder:
         axes="SYX",
         patch_size=[spec["patch"], spec["patch"]],
         batch_size=spec["batch_size"],
-        num_epochs=1,
-        num_steps=spec["steps"],
+        num_epochs=1 if spec["one_epoch"] else -(-spec["steps"] // per_epoch),
+        num_steps=spec["steps"] if spec["one_epoch"] else per_epoch,
         model_params={"num_channels_init": spec["filters"], "depth": 2},
         num_workers=spec["workers"],
         trainer_params={"accelerator": "cpu"},
