@@ -21,6 +21,7 @@ from bioimg_fiji.train.design import ARCHITECTURE
 from bioimg_fiji.train.feed import Feed, Tensors
 from bioimg_fiji.train.memory import is_full, patches_at_once
 from bioimg_fiji.train.method import Source
+from bioimg_fiji.train.optimizer import AdamW
 from bioimg_fiji.train.schedule import learning_rate
 from bioimg_fiji.train.watch import Watch
 
@@ -71,9 +72,7 @@ class Loop:
         if start is not None:
             network.load_state_dict(start)
         self._network = network.to(device).to(memory_format=self._layout)
-        self._optimizer = torch.optim.AdamW(
-            self._network.parameters(), lr=config.learning_rate, betas=_BETAS, fused=device.type in ("cpu", "cuda")
-        )
+        self._optimizer = AdamW(self._network.parameters(), _BETAS)
         self._average = [p.detach().clone() for p in self._network.parameters()]
         self._validation_batches = [Tensors.of(batch).to(device) for batch in source.validation()]
         self._best: Weights | None = None
@@ -153,9 +152,6 @@ class Loop:
         )
 
     def _step(self, batch: Tensors, step: int, job: Job) -> float:
-        rate = learning_rate(self._config.schedule, step, self._config.steps, self._config.learning_rate)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
         self._network.train()
         value = self._gradients(batch, job)
         norm = float(torch.nn.utils.clip_grad_norm_(self._network.parameters(), _GRADIENT_LIMIT))
@@ -165,14 +161,15 @@ class Loop:
                 fix="Lower the learning rate, and look for extreme pixels in the images.",
                 step=step + 1,
             )
-        self._optimizer.step()
+        rate = learning_rate(self._config.schedule, step, self._config.steps, self._config.learning_rate)
+        self._optimizer.step(rate)
         self._update_average(step)
         return value
 
     def _gradients(self, batch: Tensors, job: Job) -> float:
         """Compute the loss and its gradients, in parts where memory asks for it."""
         while True:
-            self._optimizer.zero_grad(set_to_none=True)
+            self._optimizer.clear()
             try:
                 total = batch.weights.sum().clamp(min=1)
                 losses = []
