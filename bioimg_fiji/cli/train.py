@@ -11,11 +11,10 @@ import click
 from bioimg_fiji.cli.options import given, options_for
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.commands import Command, find
-from bioimg_fiji.commands.gathering import LISTS
-from bioimg_fiji.errors import AxesError, ParameterError
+from bioimg_fiji.commands.gathering import LISTS, read_target
+from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
 from bioimg_fiji.files.ome_zarr import is_zarr
-from bioimg_fiji.image import Image
 
 _HELP = """Train a model on images, and save it as a bioimage.io model package.
 
@@ -86,19 +85,11 @@ def _inputs(images: Sequence[Path], targets: Sequence[Path], command: Command, a
         return {"source": images[0]} | ({"target_source": targets[0]} if targets else {})
     if len(images) == 1 and len(targets) <= 1:
         found: dict[str, Any] = {"image": read_image(images[0], axes)}
-        return found | ({"target": _target(targets[0], axes)} if targets else {})
+        return found | ({"target": read_target(targets[0], axes)} if targets else {})
     return {
         "images": tuple(read_image(path, axes) for path in images),
-        **({"targets": tuple(_target(path, axes) for path in targets)} if targets else {}),
+        **({"targets": tuple(read_target(path, axes) for path in targets)} if targets else {}),
     }
-
-
-def _target(path: Path, axes: str | None) -> Image:
-    """Read a target; label images may have fewer axes than their images, so theirs are asked first."""
-    try:
-        return read_image(path)
-    except AxesError:
-        return read_image(path, axes)
 
 
 def _is_source(path: Path) -> bool:

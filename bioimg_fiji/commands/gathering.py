@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+import csv
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioimg_fiji.errors import ParameterError
+from bioimg_fiji.errors import AxesError, ParameterError
 from bioimg_fiji.files import read_image
 from bioimg_fiji.files.ome_zarr import is_zarr
 from bioimg_fiji.files.source import Source, open_source
 from bioimg_fiji.image import Image
 from bioimg_fiji.runtime.memory import free_memory
 
-LISTS = (".txt", ".csv", ".tsv")
-"""Extensions of lists: a path on each line, for pairs a tab and the target's path; # begins a remark."""
+LISTS = (".txt", ".tsv", ".csv")
+"""Extensions of lists: a path on each line, for pairs the target's behind a tab (.csv: a comma); # begins a remark."""
+
+_ENDINGS = (".ome.tiff", ".ome.tif", ".ome.zarr")
 
 _SHARE = 0.25
 """Part of the free memory that files may take; more are read patch by patch."""
@@ -80,8 +84,8 @@ def gather(wanted: Wanted, stack: contextlib.ExitStack) -> Gathered:
                 expected="an image",
             )
         targets = [*([] if wanted.target is None else [wanted.target]), *wanted.targets]
-        relettered = [image.with_axes(wanted.axes or image.axes) for image in opened]
-        return Gathered(tuple(relettered), tuple(t.with_axes(_fitting(t, wanted)) for t in targets), opened[0].name)
+        lettered = tuple(image.with_axes(wanted.axes or image.axes) for image in opened)
+        return Gathered(lettered, tuple(relettered(target, wanted.axes) for target in targets), opened[0].name)
     if opened:
         raise ParameterError.of(
             "source", "left out where open images are named", str(wanted.source), fix="Name one of the two."
@@ -91,12 +95,26 @@ def gather(wanted: Wanted, stack: contextlib.ExitStack) -> Gathered:
     pairs = paths if any(paths.values()) else _paired(paths, wanted)
     opener = _Opener([*pairs, *(target for target in pairs.values() if target)], wanted.axes, stack)
     images = tuple(opener.open(path) for path in pairs)
-    return Gathered(images, tuple(opener.open(target) for target in pairs.values() if target), name)
+    return Gathered(images, tuple(opener.target(target) for target in pairs.values() if target), name)
 
 
-def _fitting(target: Image, wanted: Wanted) -> str:
-    """Give the axes that a target has: those that were said, where they describe it."""
-    return wanted.axes if wanted.axes and len(wanted.axes) == len(target.axes) else target.axes
+def read_target(path: Path, axes: str | None) -> Image:
+    """Read a target: it may have fewer axes than its image, so its own come first.
+
+    Raises
+    ------
+    FileFormatError, AxesError
+        As `bioimg_fiji.files.read_image`.
+    """
+    try:
+        return read_image(path)
+    except AxesError:
+        return read_image(path, axes)
+
+
+def relettered(target: Image, axes: str | None) -> Image:
+    """Give a target under the letters that were said for its image, where they describe it too."""
+    return target.with_axes(axes if axes and len(axes) == len(target.axes) else target.axes)
 
 
 def files_of(source: Path, pattern: str, field: str) -> dict[Path, Path | None]:
@@ -117,7 +135,11 @@ def files_of(source: Path, pattern: str, field: str) -> dict[Path, Path | None]:
     if not patterns or any(each.startswith("/") or ".." in each for each in patterns):
         raise ParameterError.of("pattern", "names such as *.tif", pattern, fix="Folders go into source.")
     found = {
-        path for each in patterns for path in source.rglob(each) if path.is_file() and not path.name.startswith(".")
+        path
+        for path in source.rglob("*")
+        if path.is_file()
+        and not path.name.startswith(".")
+        and any(fnmatch.fnmatchcase(path.name.lower(), each.lower()) for each in patterns)
     }
     found |= {path for path in source.glob("*.zarr") if is_zarr(path)}
     if not found:
@@ -129,17 +151,16 @@ def files_of(source: Path, pattern: str, field: str) -> dict[Path, Path | None]:
 
 def _listed(source: Path, field: str) -> dict[Path, Path | None]:
     found: dict[Path, Path | None] = {}
-    for number, line in enumerate(source.read_text("utf-8-sig").splitlines(), 1):
-        text = line.split("#")[0].strip()
-        if not text:
+    for number, parts in enumerate(_rows(source, field), 1):
+        if not any(parts) or parts[0].startswith("#"):
             continue
-        paths = [source.parent / part.strip() for part in text.split("\t")]
+        paths = [source.parent / part for part in parts if part]
         missing = [str(path) for path in paths if not path.exists()]
         if missing or len(paths) > 2:
             raise ParameterError.of(
                 field,
                 f"a file, or two with a tab between, in line {number}",
-                missing[0] if missing else text,
+                missing[0] if missing else ", ".join(parts),
                 fix=f"Paths are looked for from {source.parent} on.",
             )
         found[paths[0]] = paths[1] if len(paths) == 2 else None
@@ -152,6 +173,16 @@ def _listed(source: Path, field: str) -> dict[Path, Path | None]:
     return found
 
 
+def _rows(source: Path, field: str) -> list[list[str]]:
+    """Read the lines of a list, taken apart."""
+    try:
+        text = source.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ParameterError.of(field, "a list in UTF-8", str(source), fix="Save it again as UTF-8 text.") from error
+    separator = "," if source.suffix.lower() == ".csv" else "\t"
+    return [[part.strip() for part in row] for row in csv.reader(text.splitlines(), delimiter=separator)]
+
+
 def _paired(paths: Mapping[Path, Path | None], wanted: Wanted) -> dict[Path, Path | None]:
     """Give each file the target of the same name."""
     if wanted.target_source is None:
@@ -160,8 +191,8 @@ def _paired(paths: Mapping[Path, Path | None], wanted: Wanted) -> dict[Path, Pat
     targets = list(files_of(wanted.target_source, wanted.pattern, "target_source"))
     if len(paths) == len(targets) == 1:
         return {next(iter(paths)): targets[0]}
-    by_name = {_key(path, wanted.target_source): path for path in targets}
-    named = {path: by_name.get(_key(path, wanted.source)) for path in paths}
+    by_name = _by_key(targets, wanted.target_source, "target_source")
+    named = {path: by_name.get(key) for key, path in _by_key(paths, wanted.source, "source").items()}
     lacking = [path.name for path, target in named.items() if target is None]
     if lacking:
         shown = ", ".join(lacking[:_SHOWN]) + (", ..." if len(lacking) > _SHOWN else "")
@@ -174,10 +205,22 @@ def _paired(paths: Mapping[Path, Path | None], wanted: Wanted) -> dict[Path, Pat
     return named
 
 
-def _key(path: Path, folder: Path) -> str:
-    """Give the name below the folder without the extension; the place in a list that is no folder."""
-    inner = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
-    return str(inner.with_name(inner.name.split(".")[0])).casefold()
+def _by_key(paths: Iterable[Path], folder: Path, field: str) -> dict[str, Path]:
+    """Give files by their names below the folder without the extension; two of one name cannot be told apart."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        inner = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
+        ending = next((each for each in _ENDINGS if inner.name.lower().endswith(each)), inner.suffix)
+        key = str(inner.with_name(inner.name[: len(inner.name) - len(ending)])).casefold()
+        if key in found:
+            raise ParameterError.of(
+                field,
+                "files of different names",
+                f"{found[key].name} and {path.name}",
+                fix="Move one of them away, or say with pattern= which are meant.",
+            )
+        found[key] = path
+    return found
 
 
 class _Opener:
@@ -193,3 +236,9 @@ class _Opener:
         if not self._in_parts and not is_zarr(path):
             return read_image(path, self._axes)
         return self._stack.enter_context(open_source(path, self._axes))
+
+    def target(self, path: Path) -> Image | Source:
+        """Open a target."""
+        if self._in_parts or is_zarr(path):
+            return self.open(path)
+        return relettered(read_target(path, self._axes), self._axes)

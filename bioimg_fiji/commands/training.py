@@ -269,19 +269,31 @@ def train_segmentation(parameters: TrainSegmentation, job: Job) -> Result:
     with contextlib.ExitStack() as stack:
         found = gather(wanted, stack)
         if not found.targets:
-            found = dataclasses.replace(found, targets=tuple(_drawn(image, parameters.rois) for image in found.images))
+            drawn = [_drawn(image, parameters.rois, job) for image in found.images]
+            images, targets = zip(*drawn, strict=True)
+            found = dataclasses.replace(found, images=images, targets=targets)
         return _Training("train_segmentation", parameters, job).run(found, {"method": "segmentation"})
 
 
-def _drawn(image: Any, rois: Path | None) -> Image:
-    """Give the labels of what is drawn: the regions of a file, else those of the image's overlay."""
-    from bioimg_fiji.drawn import labels_of, regions_of
+def _drawn(image: Any, rois: Path | None, job: Job) -> tuple[Image, Image]:
+    """Give the image and the labels of what is drawn: the regions of a file, else those of the image's overlay.
+
+    The selection is often the region that was drawn last: one that is an object is no region to learn from.
+    """
+    from bioimg_fiji.drawn import labels_of, regions_of, selected
 
     if not isinstance(image, Image):
         raise ParameterError.of(
             "target_source", "the label images: one in a file is too large for regions", image.image.title
         )
-    return labels_of(dataclasses.replace(image, overlay=regions_of(rois)) if rois else image)
+    labels = labels_of(dataclasses.replace(image, overlay=regions_of(rois)) if rois else image)
+    mask = selected(image)
+    if mask is not None:
+        numbers = labels.ordered("btczyx")[..., mask].reshape(-1, int(mask.sum())).max(axis=0)
+        if numbers.min() == numbers.max() > 0:
+            job.note(f"The selection of {image.title} is one of the objects: the whole image is learnt from.")
+            image = dataclasses.replace(image, roi=b"")
+    return image, labels
 
 
 def _wanted(parameters: Training, image: Image | None) -> Wanted:
@@ -345,12 +357,13 @@ class _Training:
         return starting_point(open_package(self._parameters.start_from))
 
     def _result(self, trained: TrainedModel, package: ModelPackage) -> Result:
-        from bioimg_fiji.predict import predict
+        from bioimg_fiji.predict import PredictOptions, predict
 
         image = _shown(self._parameters)
         images: dict[str, Image] = {}
         if self._parameters.apply and image is not None:
-            images, _ = with_objects(predict(image, package, job=self._job), image, package, ObjectKeys())
+            options = PredictOptions(device=self._parameters.device, threads=settings.get("threads"))
+            images, _ = with_objects(predict(image, package, options, self._job), image, package, ObjectKeys())
         for sentence in trained.provenance["sentences"]:
             self._job.note(sentence)
         return Result(

@@ -13,12 +13,14 @@ from bioimg_fiji.metrics.blind import (
 )
 from bioimg_fiji.metrics.blind_traces import BlindTrace, blind_trace
 from bioimg_fiji.metrics.intensity import best_gaussian, intensity_slope, mean_bias, psnr, roi_slope
+from bioimg_fiji.metrics.matching import Matching, match, together
 from bioimg_fiji.metrics.noise import line_correlation, noise_sigma, nyquist_energy, residual_correlation
 from bioimg_fiji.metrics.rings import RingCurve, checkerboard_halves, frame_halves, frc, frc_resolution
 from bioimg_fiji.metrics.traces import amplitude_slope, trace_correlation, traces
 
 __all__ = [
     "BlindTrace",
+    "Matching",
     "NoiseModel",
     "RingCurve",
     "amplitude_slope",
@@ -33,6 +35,7 @@ __all__ = [
     "frc_resolution",
     "intensity_slope",
     "line_correlation",
+    "match",
     "mean_bias",
     "noise_sigma",
     "nyquist_energy",
@@ -40,6 +43,7 @@ __all__ = [
     "residual_correlation",
     "residual_signal_correlation",
     "roi_slope",
+    "together",
     "trace_correlation",
     "traces",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,16 @@ from bioimg_fiji.errors import AxesError, ImageError, ImageTooSmallError, Parame
 from bioimg_fiji.image import Image
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.randomness import Purpose, generator
-from bioimg_fiji.train.stored import Block, Sample, StoredSample, TrainingImage, about, blocks_of, samples_of
+from bioimg_fiji.train.stored import (
+    Block,
+    Sample,
+    StoredSample,
+    TrainingImage,
+    about,
+    blocks_of,
+    excerpt,
+    samples_of,
+)
 
 MINIMUM_SIDE = 32
 """Smallest y and x size, pixels: below it a patch holds little but its border."""
@@ -24,11 +33,12 @@ MINIMUM_DEPTH = 4
 """Smallest z size of a volume, slices."""
 
 _BLOCK = 512
+_DRAWS = 64
 _MEASURED_BLOCKS = 256
 """Blocks of samples in files that are read for the scale and the hash; smaller files are read whole."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class TrainingData:
     """Samples to draw patches from.
 
@@ -79,7 +89,9 @@ def _scaled(pixels: NDArray[Any], mean: Sequence[float], std: Sequence[float], d
     return ((pixels - centre) / spread).astype(np.float32)
 
 
-def prepare(images: Sequence[TrainingImage], config: TrainConfig, windows: Sequence[Block] = ()) -> TrainingData:
+def prepare(
+    images: Sequence[TrainingImage], config: TrainConfig, windows: Sequence[Block] = (), *, one_scene: bool = False
+) -> TrainingData:
     """Check the images and make training data of them.
 
     Every frame and (for two dimensions) slice is a sample of its own, with all its channels. A selection limits what
@@ -94,6 +106,9 @@ def prepare(images: Sequence[TrainingImage], config: TrainConfig, windows: Seque
         Parameters.
     windows
         Part of y and x to be used of each image instead of its selection.
+    one_scene
+        Whether all images show the same, so that what is held out of one is held out of all. It is for the samples
+        of one image in any case: neighbouring slices and frames show nearly the same.
 
     Raises
     ------
@@ -109,15 +124,19 @@ def prepare(images: Sequence[TrainingImage], config: TrainConfig, windows: Seque
     _refuse_mixed(images)
     samples: list[Sample] = []
     regions: list[NDArray[np.bool_] | None] = []
+    blocks: list[Block | None] = []
     for number, image in enumerate(images):
         window, mask = (windows[number], None) if windows else region_of(image)
         _refuse_unusable(image, config.dims, window)
         found = samples_of(image, config.dims, window)
         samples += found
         regions += [mask] * len(found)
-    measured = _measure(samples, config)
-    blocks = tuple(_held_out(sample.shape[1:], config, index) for index, sample in enumerate(samples))
-    return TrainingData(tuple(samples), blocks, tuple(regions), *measured, channel_names(about(images[0])))
+        blocks += [_held_out(found[0].shape[1:], config, 0 if one_scene else number, mask)] * len(found)
+    mean, std, digest = _measure(samples, config)
+    digest = _with_regions(digest, regions)
+    return TrainingData(
+        tuple(samples), tuple(blocks), tuple(regions), mean, std, digest, channel_names(about(images[0]))
+    )
 
 
 def region_of(image: TrainingImage) -> tuple[Block, NDArray[np.bool_] | None]:
@@ -143,6 +162,19 @@ def channel_names(image: Image) -> tuple[str, ...]:
     if len(named) == count == len(set(named)) and all(named):
         return tuple(named)
     return tuple(f"channel {number}" for number in range(1, count + 1))
+
+
+def looked_at(image: TrainingImage) -> Image:
+    """Give what of an image is to be looked at: its selection, or a part of one in a file."""
+    one = excerpt(image)
+    if not isinstance(image, Image):
+        return one
+    rows, columns = region_of(image)[0]
+    cut = {"y": rows, "x": columns}
+    if (one.size("y"), one.size("x")) == (rows.stop, columns.stop) and not (rows.start or columns.start):
+        return one
+    place = tuple(cut.get(axis, slice(None)) for axis in one.axes)
+    return dataclasses.replace(one.with_pixels(one.pixels[place]), roi=b"", overlay=())
 
 
 def no_targets(targets: Sequence[TrainingImage], method: str) -> None:
@@ -187,8 +219,10 @@ def _refuse_unusable(image: TrainingImage, dims: int, window: Block) -> None:
             )
     if one.dtype.kind == "b":
         raise ImageError(f"{one.title} is binary; a training needs intensities.", fix="Give the raw image.")
-    if isinstance(image, Image) and one.dtype.kind == "f" and not bool(np.isfinite(one.pixels).all()):
-        raise _not_finite(one.title)
+    if isinstance(image, Image) and one.dtype.kind == "f":
+        rows, columns = window
+        if not bool(np.isfinite(one.ordered("btczyx")[..., rows, columns]).all()):
+            raise _not_finite(one.title)
 
 
 def _not_finite(title: str) -> ImageError:
@@ -241,14 +275,29 @@ def _looked_at(samples: Sequence[Sample], config: TrainConfig) -> list[tuple[Sam
     return here + stored
 
 
-def _held_out(shape: tuple[int, ...], config: TrainConfig, index: int) -> Block | None:
-    """Choose a block in y and x, through all z, of the held-out share of a sample."""
+def _with_regions(digest: str, regions: Sequence[NDArray[np.bool_] | None]) -> str:
+    """Hash the masks too: another selection with the same bounds is another data set."""
+    masks = [mask for mask in regions if mask is not None]
+    if not masks:
+        return digest
+    told = hashlib.sha256(digest.encode())
+    for mask in masks:
+        told.update(np.packbits(mask).data)
+    return told.hexdigest()
+
+
+def _held_out(shape: tuple[int, ...], config: TrainConfig, index: int, mask: NDArray[np.bool_] | None) -> Block | None:
+    """Choose a block in y and x, through all z, of the held-out share of a sample.
+
+    Of several draws the one that has most of the region is taken.
+    """
     if config.held_out == 0:
         return None
     rng = generator(config.seed, Purpose.HELD_OUT, index)
-    block = [slice(None)] * (len(shape) - 2)
-    for size in shape[-2:]:
-        side = max(4, round(size * math.sqrt(config.held_out)))
-        start = int(rng.integers(0, size - side + 1))
-        block.append(slice(start, start + side))
-    return tuple(block)
+    sides = [max(4, round(size * math.sqrt(config.held_out))) for size in shape[-2:]]
+    draws = []
+    for _ in range(1 if mask is None else _DRAWS):
+        starts = [int(rng.integers(0, size - side + 1)) for size, side in zip(shape[-2:], sides, strict=True)]
+        draws.append(tuple(slice(start, start + side) for start, side in zip(starts, sides, strict=True)))
+    best = draws[0] if mask is None else max(draws, key=lambda draw: int(mask[draw].sum()))
+    return (*(slice(None) for _ in shape[:-2]), *best)

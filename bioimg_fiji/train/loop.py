@@ -76,6 +76,7 @@ class Loop:
         self._average = [p.detach().clone() for p in self._network.parameters()]
         self._validation_batches = [Tensors.of(batch).to(device) for batch in source.validation()]
         self._best: Weights | None = None
+        self._torn = False
         self.together = patches_at_once(kwargs, source.patch, config, device)
         self.history: list[float] = []
         self.validation: list[tuple[int, float]] = []
@@ -108,8 +109,12 @@ class Loop:
         """
         try:
             return self._steps(job, path, header)
-        except (JobCancelledError, KeyboardInterrupt):
+        except JobCancelledError:
             self._save(path, header)
+            raise
+        except KeyboardInterrupt:
+            if not self._torn:  # else the last checkpoint is the last whole state
+                self._save(path, header)
             raise
         except TrainingError as error:
             self._save(path, header)
@@ -121,9 +126,12 @@ class Loop:
         steps = self._config.steps
         every = max(1, steps // _VALIDATIONS)
         watch = Watch(job, self, steps)
+        if self._is_stuck():  # resumed after it had ended
+            return "early"
         with Feed(self.source, self.done, steps, self._device) as feed:
             for batch in feed:
                 self.history.append(self._step(batch, self.done, job))
+                self._torn = False
                 if self.done % every == 0 or self.done == steps:
                     self._validate()
                 if self.done % self._config.checkpoint_every == 0 or self.done == steps:
@@ -158,9 +166,11 @@ class Loop:
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise TrainingError(
                 f"At step {step + 1} the loss was {value:g} and the gradient {norm:g}; training has stopped.",
-                fix="Lower the learning rate, and look for extreme pixels in the images.",
+                fix="Look for extreme pixels in the images. With resume=true and a lower learning_rate the same "
+                "command goes on from the state before.",
                 step=step + 1,
             )
+        self._torn = True
         rate = learning_rate(self._config.schedule, step, self._config.steps, self._config.learning_rate)
         self._optimizer.step(rate)
         self._update_average(step)

@@ -7,7 +7,6 @@ whose neighbouring frames show nearly the same serve as repeats; what moves or f
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -18,9 +17,9 @@ from bioimg_fiji.errors import ImageError
 from bioimg_fiji.image import Image
 from bioimg_fiji.train import noise_check
 from bioimg_fiji.train.config import TrainConfig
-from bioimg_fiji.train.data import no_targets, prepare
+from bioimg_fiji.train.data import MINIMUM_SIDE, no_targets, prepare, region_of
 from bioimg_fiji.train.pairs import PairSource
-from bioimg_fiji.train.stored import TrainingImage, about, leading_shape
+from bioimg_fiji.train.stored import Block, TrainingImage, about, leading_shape
 
 CHANGES = 1.3
 """Ratio of the differences' variance at two frames' distance and at one from which frames are no repeats."""
@@ -60,15 +59,23 @@ class Noise2Noise:
         """
         no_targets(targets, self.name)
         pairs = _pairs(images, config)
-        data = prepare(images, config)
-        # Every exposure is a target of its neighbours: what is held out of one is held out of all.
-        firsts = np.cumsum([0, *(math.prod(leading_shape(image, config.dims)) for image in images)])
-        scene = np.searchsorted(firsts, np.arange(len(data.samples)), side="right") - 1
-        if all(about(image).size("t") == 1 for image in images):
-            scene = np.zeros_like(scene)
-        held_out = tuple(data.held_out[firsts[number]] for number in scene)
-        data = dataclasses.replace(data, held_out=held_out)
+        one_scene = all(about(image).size("t") == 1 for image in images)
+        data = prepare(images, config, _common(images) if one_scene else (), one_scene=one_scene)
         return PairSource(data, data.samples, pairs, None, config)
+
+
+def _common(images: Sequence[TrainingImage]) -> list[Block]:
+    """Give the part of y and x that is selected in all exposures of a scene, once for each."""
+    windows = [region_of(image)[0] for image in images]
+    common = tuple(
+        slice(max(p.start for p in parts), min(p.stop for p in parts)) for parts in zip(*windows, strict=True)
+    )
+    if any(part.stop - part.start < MINIMUM_SIDE for part in common):
+        raise ImageError(
+            f"The selections of the exposures have less than {MINIMUM_SIDE} pixels in common.",
+            fix="Select the same region in all of them, or nothing.",
+        )
+    return [common] * len(images)
 
 
 def _pairs(images: Sequence[TrainingImage], config: TrainConfig) -> list[tuple[int, int]]:

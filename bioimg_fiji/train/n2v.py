@@ -22,6 +22,9 @@ from bioimg_fiji.train.method import Batch
 from bioimg_fiji.train.sampling import PatchSource
 from bioimg_fiji.train.stored import Block, TrainingImage
 
+_TOLD = 1000
+_ROUNDS, _MOST_ROUNDS = 4, 64
+
 
 class Noise2Void:
     """Noise2Void on single images, movies and stacks, in two or three dimensions."""
@@ -47,12 +50,14 @@ class Noise2Void:
 class Noise2VoidSource(PatchSource):
     """Patches with blind spots; other methods with blind spots hide other pixels, in another way."""
 
-    rounds = 4
-
     @property
     def seen(self) -> slice:
         """Channels whose pixels are hidden and told; the others are only looked at."""
         return slice(None)
+
+    def rounds(self, pixels: int) -> int:
+        """Give so many rounds that about a thousand hidden pixels are told, four at least."""
+        return int(np.clip(_TOLD / (pixels * self._config.masked_fraction), _ROUNDS, _MOST_ROUNDS))
 
     def patches(self, first: int, second: int, place: Block) -> list[NDArray[Any]]:
         """Give the raw patch."""

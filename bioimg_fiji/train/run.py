@@ -21,7 +21,7 @@ from bioimg_fiji.runtime.restart import StartingPoint
 from bioimg_fiji.train import checkpoint as checkpoints
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.crop import liveliest
-from bioimg_fiji.train.data import TrainingData
+from bioimg_fiji.train.data import TrainingData, looked_at
 from bioimg_fiji.train.design import ARCHITECTURE, network_arguments
 from bioimg_fiji.train.finetune import adapted, refitted
 from bioimg_fiji.train.loop import Loop
@@ -32,8 +32,11 @@ from bioimg_fiji.train.result import TrainedModel
 from bioimg_fiji.train.stored import TrainingImage, excerpt
 from bioimg_fiji.train.validate import judged
 
-_FREE = ("device", "threads", "checkpoint_every", "force", "together", "precision")
-"""Parameters that may differ between a checkpoint and the run that resumes it; the checkpoint's are taken."""
+_FREE = ("device", "threads", "checkpoint_every", "force", "together", "precision", "learning_rate")
+"""Parameters that may differ between a checkpoint and the run that resumes it.
+
+Threads and precision are then the checkpoint's; the learning rate may be lowered after a loss that was not finite.
+"""
 
 
 def train(
@@ -113,7 +116,7 @@ def train(
     seconds = time.monotonic() - began
     model = _model(loop, source, kwargs, config, tile)
     job.progress("Judging the result")
-    verdict = judged(model, source, images)
+    verdict = judged(model, source, images, job)
     figures = _figures(loop, seconds) | dict(verdict.figures)
     told = _provenance(method, config, source.data, machine, figures) | {"ended": ended}
     told["sentences"] = list(verdict.sentences)
@@ -164,7 +167,8 @@ def _look(
     method: Method, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage], job: Job
 ) -> list[Finding]:
     """Tell the user what speaks against the method; refuse when much does and the user has not said to go on."""
-    findings = method.look([excerpt(image) for image in images], config, [excerpt(target) for target in targets])
+    looked = [looked_at(image) for image in images]
+    findings = method.look(looked, config, [excerpt(target) for target in targets])
     for finding in findings:
         if finding.severity is Severity.UNSUITABLE and not config.force:
             raise UnsuitableMethodError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import abc
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.nets import divisor
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import TrainingData
@@ -39,8 +41,6 @@ class PatchSource(abc.ABC):
     objects: Mapping[str, int] = {}
     window = 0
     quarter_turns = True
-    rounds = 1
-    """How often the validation patches are used, with other random numbers."""
 
     def __init__(self, data: TrainingData, config: TrainConfig, pairs: Sequence[tuple[int, int]] | None = None) -> None:
         self.data, self._config = data, config
@@ -73,6 +73,11 @@ class PatchSource(abc.ABC):
     def made(self, chosen: Sequence[Sequence[NDArray[Any]]], rng: np.random.Generator) -> Batch:
         """Make a batch of patches; each has its arrays, and last the mask ((z,) y, x) of what may be a target."""
 
+    def rounds(self, pixels: int) -> int:
+        """Give how often validation patches with so many held-out pixels are used, with other random numbers."""
+        del pixels
+        return 1
+
     def batch(self, step: int) -> Batch:
         """Give the batch of a step: random patches, turned about; held-out pixels are never targets."""
         rng = generator(self._config.seed, Purpose.BATCH, step)
@@ -89,19 +94,31 @@ class PatchSource(abc.ABC):
     def validation(self) -> list[Batch]:
         """Give patches around the held-out blocks; only held-out pixels are targets."""
         rng = generator(self._config.seed, Purpose.VALIDATION)
+        chosen = []
+        for first, second, place in self._validated():
+            shape, block = self.data.samples[first].shape[1:], self.data.held_out[first]
+            marked = inside(block, place, shape) & self._region(first, place)
+            if marked.any():
+                chosen.append([*self.patches(first, second, place), marked])
+        if not chosen:
+            return []
+        pixels = sum(int(marks.sum()) for *_, marks in chosen)
+        batches = [self.made(chosen, rng) for _ in range(self.rounds(pixels))]
+        return [batch for batch in batches if batch.weights.any()]
+
+    def _validated(self) -> list[tuple[int, int, Block]]:
+        """Give pairs and places of validation patches: some of every block of few samples, one of each of many."""
         pairs = [pair for pair in self._pairs if self.data.held_out[pair[0]] is not None]
         if not pairs:
             return []
-        spread = np.linspace(0, len(pairs) - 1, min(len(pairs), VALIDATION_PATCHES)).round().astype(int)
-        chosen = []
-        for first, second in (pairs[i] for i in spread):
-            shape, block = self.data.samples[first].shape[1:], self.data.held_out[first]
+        each = -(-VALIDATION_PATCHES // len(pairs))
+        found = []
+        for first, second in (pairs[n] for n in spread(len(pairs), VALIDATION_PATCHES)):
+            block = self.data.held_out[first]
             assert block is not None
-            place = place_around(block, shape, self._size)
-            chosen.append(
-                [*self.patches(first, second, place), inside(block, place, shape) & self._region(first, place)]
-            )
-        return [self.made(chosen, rng) for _ in range(self.rounds)]
+            places = places_over(block, self.data.samples[first].shape[1:], self._size)
+            found += [(first, second, places[n]) for n in spread(len(places), each)]
+        return found
 
     def _region(self, index: int, place: Block) -> NDArray[np.bool_]:
         """Mark what of a patch is to be learnt from; the same for every slice."""
@@ -112,9 +129,29 @@ class PatchSource(abc.ABC):
 
 
 def patch_shape(smallest: tuple[int, ...], config: TrainConfig, divisor: tuple[int, ...]) -> tuple[int, ...]:
-    """Give the patch's size: as configured, cut down to the smallest sample, and a multiple of `divisor` per axis."""
+    """Give the patch's size: as configured, cut down to the smallest sample, and a multiple of `divisor` per axis.
+
+    It is two steps of the grid at least: borders are mirrored at the coarsest level, too.
+
+    Raises
+    ------
+    ParameterError
+        When the samples are smaller than that.
+    """
     asked = (config.patch_z, config.patch, config.patch)[-len(smallest) :]
-    return tuple(min(want, have) // step * step for want, have, step in zip(asked, smallest, divisor, strict=True))
+    least = [2 * step if step > 1 else 1 for step in divisor]
+    if any(have < size for have, size in zip(smallest, least, strict=True)):
+        raise ParameterError.of(
+            "depth",
+            f"smaller for images of {' x '.join(map(str, smallest))} pixels: the network needs "
+            f"{' x '.join(map(str, least))}",
+            config.depth,
+            fix="Choose a smaller depth, or larger images.",
+        )
+    return tuple(
+        min(max(want, size), have) // step * step
+        for want, have, step, size in zip(asked, smallest, divisor, least, strict=True)
+    )
 
 
 def random_place(shape: tuple[int, ...], size: tuple[int, ...], rng: np.random.Generator) -> Block:
@@ -131,6 +168,22 @@ def place_around(block: Block, shape: tuple[int, ...], size: tuple[int, ...]) ->
         first = min(max((start + stop - want) // 2, 0), have - want)
         place.append(slice(first, first + want))
     return tuple(place)
+
+
+def places_over(block: Block, shape: tuple[int, ...], size: tuple[int, ...]) -> list[Block]:
+    """Give patches of `size` that cover `block` (one around its middle where it is smaller), inside `shape`."""
+    lines = []
+    for one, have, want in zip(block, shape, size, strict=True):
+        start, stop, _ = one.indices(have)
+        count = max(1, -(-(stop - start) // want))
+        parts = [(start + (stop - start) * n // count, start + (stop - start) * (n + 1) // count) for n in range(count)]
+        lines.append([place_around((slice(a, b),), (have,), (want,))[0] for a, b in parts])
+    return list(itertools.product(*lines))
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Give at most `most` of the numbers below `count`, evenly spread."""
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, most))})
 
 
 def inside(block: Block | None, place: Block, shape: tuple[int, ...]) -> NDArray[np.bool_]:

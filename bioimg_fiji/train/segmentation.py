@@ -8,7 +8,7 @@ its own mean and standard deviation: labels have no unit, and exposures may diff
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from bioimg_fiji.image import Image
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import TrainingData, prepare, region_of
 from bioimg_fiji.train.noise_check import Finding
-from bioimg_fiji.train.pairs import PairSource
-from bioimg_fiji.train.stored import Block, Sample, TrainingImage, about, whole
+from bioimg_fiji.train.pairs import HeldOut, PairSource
+from bioimg_fiji.train.stored import Block, Sample, TrainingImage, about, samples_of, whole
+
+Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 CHANNELS = ("foreground", "distance")
 SPECK = 0.25
@@ -56,19 +58,23 @@ class Segmentation:
                 fix="Give as many label images as images, in the same order.",
             )
         labels: list[NDArray[np.int64]] = []
+        moments: list[Moments] = []
         for image, target in zip(images, targets, strict=True):
             rows, columns = region_of(image)[0]
             labels += [each[..., rows, columns] for each in _planes(about(image), whole(target), config.dims)]
+            everything = (slice(0, about(image).size("y")), slice(0, about(image).size("x")))
+            moments += [_moments(sample) for sample in samples_of(image, config.dims, everything)]
         count = sum(len(np.unique(each[each > 0])) for each in labels)
         if count < FEWEST:
             raise ImageError(
-                f"There are {count} objects in the label images; a training needs at least {FEWEST}.",
+                f"There {'is 1 object' if count == 1 else f'are {count} objects'} in the label images"
+                f"{_selected(images)}; a training needs at least {FEWEST}.",
                 fix="Annotate more objects: all of those in a region, not some of them.",
             )
         data = prepare(images, config)
-        areas = np.concatenate([np.bincount(each.ravel())[1:] for each in labels])
-        smallest = max(1, round(float(np.percentile(areas[areas > 0], 5)) * SPECK))
-        return SegmentationSource(data, [described(each) for each in labels], smallest, config)
+        areas = np.concatenate([np.unique(each[each > 0], return_counts=True)[1] for each in labels])
+        smallest = max(1, round(float(np.percentile(areas, 5)) * SPECK))
+        return SegmentationSource(data, labels, moments, smallest, config)
 
 
 class SegmentationSource(PairSource):
@@ -79,21 +85,45 @@ class SegmentationSource(PairSource):
     channels: tuple[str, ...] = CHANNELS
 
     def __init__(
-        self, data: TrainingData, labels: Sequence[NDArray[np.float32]], smallest: int, config: TrainConfig
+        self,
+        data: TrainingData,
+        labels: Sequence[NDArray[np.int64]],
+        moments: Sequence[Moments],
+        smallest: int,
+        config: TrainConfig,
     ) -> None:
         pairs = [(index, index) for index in range(len(data.samples))]
         self.objects = {"minimum_size": smallest}
-        super().__init__(data, labels, pairs, ((0.0,), (1.0,)), config)
-        self._moments = [_moments(sample) for sample in data.samples]
+        self._labels, self._moments = labels, moments
+        super().__init__(data, [described(each) for each in labels], pairs, ((0.0,), (1.0,)), config)
 
     def patches(self, first: int, second: int, place: Block) -> list[NDArray[Any]]:
         """Give the normalised input, and foreground and distance."""
-        mean, std = self._moments[first]
-        inputs = ((self.data.samples[first][(slice(None), *place)] - mean) / std).astype(np.float32)
+        inputs = self.normalised(self.data.samples[first][(slice(None), *place)], first)
         return [inputs, self._targets[second][(slice(None), *place)]]
 
+    def normalised(self, pixels: NDArray[Any], number: int) -> NDArray[np.float32]:
+        """Give part of a sample (c, (z,) y, x) as the network sees it: by the moments of its whole image."""
+        mean, std = self._moments[number]
+        return ((pixels - mean) / std).astype(np.float32)
 
-def _moments(sample: Sample) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def held_out_labels(self, most: int, margin: int, side: int) -> Iterator[HeldOut]:
+        """Give normalised inputs around held-out blocks, the labels there, and where the block is in them.
+
+        See `held_out_pairs`; labels have the axes ((z,) y, x).
+        """
+        for first, _, ends, wide in self._held_out_places(most, margin, side):
+            place = tuple(slice(a, b) for a, b in wide)
+            inner = tuple(slice(a - start, b - start) for (a, b), (start, _) in zip(ends, wide, strict=True))
+            inputs = self.normalised(self.data.samples[first][(slice(None), *place)], first)
+            yield inputs, self._labels[first][place], inner
+
+
+def _selected(images: Sequence[TrainingImage]) -> str:
+    return ", of which only the selection of the image counts" if any(about(image).roi for image in images) else ""
+
+
+def _moments(sample: Sample) -> Moments:
     """Give mean and standard deviation of each channel, (c, 1, ...), as the package's operation takes them."""
     pixels = sample[(slice(None),) * len(sample.shape)]
     axes = tuple(range(1, pixels.ndim))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def test_a_folder_a_list_and_open_images_give_the_same_model(tmp_path: Path) -> 
     write_image(images[1], folder / "deeper" / "b.tif")
     (folder / "notes.txt").write_text("nothing to see")
     listed = tmp_path / "list.txt"
-    listed.write_text("# two images\nraw/a.tif\nraw/deeper/b.tif  # the second\n\n")
+    listed.write_text("# two images\nraw/a.tif\nraw/deeper/b.tif\n\n# the end\n")
     for number, values in enumerate(({"images": images}, {"source": folder}, {"source": listed})):
         run("train_denoiser", tmp_path / f"{number}.zip", **values)
     first, *others = (learnt(tmp_path / f"{number}.zip") for number in range(3))
@@ -238,3 +239,58 @@ def test_what_does_not_suit_is_warned_about(tmp_path: Path) -> None:
     assert "colour" in notes_of(colour, tmp_path).lower()
     zoomed = noisy.repeat(2, 0).repeat(2, 1)[:size, :size]
     assert "enlarged" in notes_of(Image(zoomed, "yx"), tmp_path).lower()
+
+
+def test_names_with_dots_find_their_own_targets(tmp_path: Path) -> None:
+    from bioimg_fiji.commands.gathering import Wanted, gather
+
+    for folder, factor in (("poor", 1), ("good", 3)):
+        (tmp_path / folder).mkdir()
+        for n in range(3):
+            image = exposure(n)
+            write_image(image.with_pixels(image.pixels * np.uint16(factor)), tmp_path / folder / f"exp_0.5s_{n}.tif")
+    wanted = Wanted(None, (), tmp_path / "poor", "*.tif", None, target_source=tmp_path / "good")
+    with contextlib.ExitStack() as stack:
+        found = gather(wanted, stack)
+    assert len(found.images) == 3
+    for image, target in zip(found.images, found.targets, strict=True):
+        assert isinstance(image, Image)
+        assert isinstance(target, Image)
+        assert np.array_equal(target.pixels, image.pixels * 3)
+    (tmp_path / "good" / "EXP_0.5s_0.tiff").write_bytes((tmp_path / "good" / "exp_0.5s_0.tif").read_bytes())
+    wanted = dataclasses.replace(wanted, pattern="*.tif *.tiff")
+    with contextlib.ExitStack() as stack, pytest.raises(ParameterError, match="files of different names"):
+        gather(wanted, stack)
+
+
+def test_a_selection_that_is_an_object_limits_nothing(tmp_path: Path) -> None:
+    image = exposure(0)
+    regions, _ = labelled(image)
+    notes: list[str] = []
+    drawn = dataclasses.replace(image, overlay=regions, roi=regions[-1])
+    run("train_segmentation", tmp_path / "m.zip", Job(on_note=notes.append), image=drawn, apply=False)
+    assert any("is one of the objects: the whole image" in note for note in notes)
+    assert learnt(tmp_path / "m.zip")["smallest"] == [64, 64]
+
+
+def test_lists_with_commas_and_marks_in_names(tmp_path: Path) -> None:
+    write_image(exposure(0), tmp_path / "a#1.tif")
+    write_image(exposure(1), tmp_path / "b.TIF")
+    table = tmp_path / "pairs.csv"
+    table.write_text('# poor, good\n"a#1.tif",b.TIF\n')
+    run("train_restoration", tmp_path / "m.zip", source=table)
+    assert learnt(tmp_path / "m.zip")["samples"] == 1
+    run("train_denoiser", tmp_path / "n.zip", source=tmp_path)
+    assert learnt(tmp_path / "n.zip")["samples"] == 2  # patterns do not mind the case
+    table.write_bytes(b"caf\xe9.tif\n")
+    with pytest.raises(ParameterError, match="UTF-8"):
+        run("train_denoiser", tmp_path / "o.zip", source=table)
+
+
+def test_a_patch_grows_to_the_grid_of_a_deep_network(tmp_path: Path) -> None:
+    find("train_denoiser").run(
+        {"model": tmp_path / "m.zip", "image": exposure(0), **SHORT, "patch": 16, "depth": 5, "apply": False}
+    )
+    assert open_package(tmp_path / "m.zip").own["provenance"]["parameters"]["depth"] == 5
+    with pytest.raises(ParameterError, match=r"smaller for images of 48 x 48 pixels: .* 64 x 64"):
+        find("train_denoiser").run({"model": tmp_path / "n.zip", "image": exposure(0, 48), "depth": 5})

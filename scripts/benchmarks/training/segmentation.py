@@ -19,11 +19,11 @@ from skimage.segmentation import watershed
 
 from benchmarks.training import figures
 from benchmarks.training.figures import Figure
-from benchmarks.training.matching import match, together
 from benchmarks.training.nuclei import TRAINING, files
 from benchmarks.training.options import Options
 from benchmarks.training.record import Record
 from bioimg_fiji import Image
+from bioimg_fiji.metrics.matching import match, together
 from bioimg_fiji.objects import ObjectRule, label
 from bioimg_fiji.train import TrainConfig
 

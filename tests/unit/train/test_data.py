@@ -8,8 +8,17 @@ import pytest
 from bioimg_fiji.errors import AxesError, ImageError, ImageTooSmallError, ParameterError
 from bioimg_fiji.image import Image
 from bioimg_fiji.train.config import PRESETS, TrainConfig
-from bioimg_fiji.train.data import prepare
-from bioimg_fiji.train.sampling import inside, patch_shape, place_around, random_place, turned
+from bioimg_fiji.train.data import _held_out, prepare
+from bioimg_fiji.train.registry import method_named
+from bioimg_fiji.train.sampling import (
+    inside,
+    patch_shape,
+    place_around,
+    places_over,
+    random_place,
+    spread,
+    turned,
+)
 from bioimg_fiji.train.schedule import one_cycle
 
 CONFIG = TrainConfig(held_out=0.1)
@@ -96,7 +105,7 @@ def test_no_image_is_refused() -> None:
 
 
 def test_held_out_share() -> None:
-    data = prepare([Image(stack(4, 100, 100), "tyx")], CONFIG)
+    data = prepare([Image(stack(100, 100), "yx") for _ in range(4)], CONFIG)
     marked = [inside(b, (slice(0, 100), slice(0, 100)), (100, 100)) for b in data.held_out]
     assert np.mean(marked) == pytest.approx(0.1, rel=0.05)
     assert len({str(b) for b in data.held_out}) > 1
@@ -165,3 +174,76 @@ def test_presets_and_changes() -> None:
     assert steps == sorted(steps)
     with pytest.raises(ParameterError, match="quick, normal, thorough"):
         TrainConfig.preset("fast")
+
+
+def test_what_is_held_out_is_the_same_in_all_slices_of_an_image() -> None:
+    data = prepare([Image(stack(5, 64, 64), "zyx"), Image(stack(64, 64), "yx")], CONFIG)
+    assert len({str(block) for block in data.held_out[:5]}) == 1
+    assert str(data.held_out[5]) != str(data.held_out[0])
+
+
+def test_the_held_out_block_lies_in_the_selection() -> None:
+    rows, columns = np.mgrid[:200, :200]
+    band = np.abs(rows - columns) < 14  # a diagonal stripe: most blocks of its bounds have little of it
+    for seed in range(20):
+        block = _held_out((200, 200), TrainConfig(held_out=0.05, seed=seed), 0, band)
+        assert block is not None
+        assert band[block].mean() > 0.4
+
+
+def test_validation_covers_the_held_out_block_of_a_single_image() -> None:
+    source = method_named("care").source(
+        [Image(stack(512, 512), "yx")], TrainConfig(method="care"), [Image(stack(512, 512), "yx")]
+    )
+    (batch,) = source.validation()
+    block = source.data.held_out[0]
+    assert block is not None
+    assert len(batch.inputs) == 4
+    assert batch.weights.sum() >= np.prod([part.stop - part.start for part in block])
+    tiny = method_named("n2v").source([Image(stack(32, 32), "yx")], TrainConfig(patch=32))
+    assert sum(float(each.weights.sum()) for each in tiny.validation()) > 20
+
+
+def test_places_cover_a_block() -> None:
+    places = places_over((slice(10, 124),), (512,), (64,))
+    assert [place[0].start for place in places] == [6, 63]
+    assert places_over((slice(0, 20),), (40,), (32,)) == [(slice(0, 32),)]
+    assert spread(10, 3) == [0, 4, 9]
+    assert spread(2, 16) == [0, 1]
+
+
+def test_pixels_outside_a_selection_may_be_anything() -> None:
+    import roifile
+
+    pixels = stack(80, 80).astype(np.float32)
+    pixels[:20] = np.nan
+    corners = np.array([(0, 30), (80, 30), (80, 80), (0, 80)], np.float32)
+    roi = roifile.ImagejRoi.frompoints(corners)
+    roi.roitype = roifile.ROI_TYPE.POLYGON
+    data = prepare([Image(pixels, "yx", roi=roi.tobytes())], CONFIG)
+    assert data.smallest == (50, 80)
+    cut = corners.copy()
+    cut[3] = (20, 80)
+    other = roifile.ImagejRoi.frompoints(cut)
+    other.roitype = roifile.ROI_TYPE.POLYGON
+    again = prepare([Image(pixels, "yx", roi=other.tobytes())], CONFIG)
+    assert again.smallest == data.smallest
+    assert again.sha256 != data.sha256
+
+
+def test_exposures_are_learnt_from_where_all_are_selected() -> None:
+    import roifile
+
+    def selected(x: int) -> Image:
+        roi = roifile.ImagejRoi.frompoints(np.array([(x, 0), (x + 50, 0), (x + 50, 96), (x, 96)], np.float32))
+        roi.roitype = roifile.ROI_TYPE.POLYGON
+        return Image(stack(96, 96), "yx", roi=roi.tobytes())
+
+    config = TrainConfig(method="n2n")
+    source = method_named("n2n").source([selected(0), selected(10)], config)
+    assert source.data.smallest == (96, 40)
+    assert len(set(map(str, source.data.held_out))) == 1
+    for number in range(2):
+        assert np.array_equal(source.data.samples[number][:][0], stack(96, 96)[:, 10:50])
+    with pytest.raises(ImageError, match="32 pixels in common"):
+        method_named("n2n").source([selected(0), selected(40)], config)

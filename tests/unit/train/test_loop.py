@@ -33,6 +33,7 @@ from bioimg_fiji.train import TrainConfig, checkpoint, synthetic, train
 from bioimg_fiji.train.data import prepare
 from bioimg_fiji.train.feed import Tensors
 from bioimg_fiji.train.loop import Loop
+from bioimg_fiji.train.optimizer import AdamW
 from bioimg_fiji.train.registry import method_named
 from bioimg_fiji.train.watch import thinned
 
@@ -156,8 +157,8 @@ def test_checkpoint_of_other_data_or_parameters_is_refused(image: Image, tmp_pat
     other = image.with_pixels(image.pixels + 1)
     with pytest.raises(TrainingError, match="other images"):
         train([other], TINY, checkpoint=path, resume=True)
-    with pytest.raises(TrainingError, match="other parameters: learning_rate"):
-        train([image], dataclasses.replace(TINY, learning_rate=2e-3), checkpoint=path, resume=True)
+    with pytest.raises(TrainingError, match="other parameters: masked_fraction"):
+        train([image], dataclasses.replace(TINY, masked_fraction=0.03), checkpoint=path, resume=True)
     train([image], dataclasses.replace(TINY, checkpoint_every=1), checkpoint=path, resume=True)
 
 
@@ -443,3 +444,56 @@ def test_what_suits_no_temporal_window_is_refused(image: Image) -> None:
     movie = Image(np.stack([image.pixels] * 7)[:, None].repeat(2, 1), "tcyx")
     with pytest.raises(AxesError, match="2 channels"):
         train([movie], config)
+
+
+def test_an_interrupt_inside_a_step_leaves_the_last_whole_state(
+    image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.checkpoint"
+    original = AdamW.step
+
+    def torn(self: AdamW, rate: float) -> None:
+        original(self, rate)
+        if self._steps == 7:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AdamW, "step", torn)
+        with pytest.raises(KeyboardInterrupt):
+            train([image], TINY, checkpoint=path)
+    assert len(checkpoint.load(path)["history"]) == 4
+    assert train([image], TINY, checkpoint=path, resume=True).history == train([image], TINY).history
+
+
+def test_a_training_that_stopped_early_is_over_when_it_is_resumed(
+    image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Loop, "_mean_error", lambda self, batch: 1.0 if self.done <= 2 else 2.0)
+    config = dataclasses.replace(TINY, early_stop=0.25, steps=40)
+    path = tmp_path / "c.checkpoint"
+    first = train([image], config, checkpoint=path)
+    again = train([image], config, checkpoint=path, resume=True)
+    assert first.provenance["ended"] == again.provenance["ended"] == "early"
+    assert again.history == first.history
+
+
+def test_a_lower_learning_rate_may_go_on_after_a_loss_that_was_not_finite(image: Image, tmp_path: Path) -> None:
+    path = tmp_path / "c.checkpoint"
+    job = Job()
+    job._on_progress = lambda report: job.cancel() if report.current >= 4 else None
+    with pytest.raises(JobCancelledError):
+        train([image], dataclasses.replace(TINY, early_stop=0), job=job, checkpoint=path)
+    lower = dataclasses.replace(TINY, learning_rate=1e-5, early_stop=0)
+    gone_on = train([image], lower, checkpoint=path, resume=True)
+    assert len(gone_on.history) == 12
+
+
+def test_a_model_that_cannot_be_judged_is_there_all_the_same(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("bioimg_fiji.train.validate.judge", full)
+    notes: list[str] = []
+    model = train([image], TINY, job=Job(on_note=notes.append))
+    assert len(model.history) == 12
+    assert any("could not be judged" in note for note in notes)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.training.matching import Matching, match, together
 from benchmarks.training.segmentation import judged, otsu_watershed
+from bioimg_fiji.metrics.matching import Matching, match, together
 
 
 def squares(*places: tuple[int, int, int]) -> np.ndarray:
