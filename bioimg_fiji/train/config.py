@@ -12,8 +12,8 @@ from bioimg_fiji.errors import ParameterError
 
 PRESETS: dict[str, dict[str, int]] = {
     "quick": {"steps": 800, "batch_size": 8},
-    "normal": {"steps": 4000, "batch_size": 16},
-    "thorough": {"steps": 20000, "batch_size": 16, "filters": 32},
+    "normal": {"steps": 4000, "batch_size": 16, "depth": 3},
+    "thorough": {"steps": 12000, "batch_size": 16, "depth": 3, "filters": 32},
 }
 """Values that differ from the defaults: a look in about a minute on a laptop, a result, and the best one to be had."""
 
