@@ -38,8 +38,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (JobCancelledError, KeyboardInterrupt, click.Abort):
-        terminal.err.print("Cancelled.")
+    except (JobCancelledError, KeyboardInterrupt, click.Abort) as stopped:
+        kept = stopped.fix if isinstance(stopped, JobCancelledError) else ""
+        terminal.err.print(f"Cancelled. {kept}".rstrip(), markup=False)
         sys.exit(EXIT_CANCELLED)
     except BioimgError as error:
         logging.getLogger(__name__).debug("failed with code %s", error.code, exc_info=True)

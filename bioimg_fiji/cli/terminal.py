@@ -40,7 +40,8 @@ class Terminal:
         Parameters
         ----------
         finishable
-            Whether the first Ctrl-C asks the job to finish with the best result so far; the second cancels.
+            Whether the first Ctrl-C asks the job to finish with the best result so far; the second cancels,
+            and the third interrupts.
         """
         shown = self._shown() if self.err.is_terminal and not self.err.quiet else self._told()
         with shown as job, finish_on_interrupt(job, self._say) if finishable else nullcontext():

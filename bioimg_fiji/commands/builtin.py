@@ -52,7 +52,7 @@ class RunFile(Parameters):
     """Parameters of `run_file`."""
 
     input: Path = key(
-        title="Image file", widget="file", help="A TIFF, an OME-TIFF or the folder of an OME-Zarr, of any size."
+        title="Image file", widget="path", help="A TIFF, an OME-TIFF or the folder of an OME-Zarr, of any size."
     )
     model: Path = key(
         title="Model", widget="model", help="A bioimage.io model package: a .zip, its folder or its rdf.yaml."

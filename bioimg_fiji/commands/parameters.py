@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 from bioimg_fiji.errors import ParameterError, UnknownKeyError
 from bioimg_fiji.image import Image
 
-Widget = Literal["file", "folder", "save", "model", "password"]
+Widget = Literal["file", "folder", "path", "save", "model", "password"]
 
 
 class _ImageMarker:
@@ -105,7 +105,7 @@ def key(
     title, help, unit
         Label, one or two sentences, and the unit shown behind the field.
     widget, suffix
-        Kind of field where the type does not tell it; extension of a file to be saved.
+        Kind of field where the type does not tell it (a path is a file or a folder); extension of a file to be saved.
     expert
         Whether it belongs to the expert section.
     aliases

@@ -60,7 +60,7 @@ class Training(Parameters):
     source: Path | None = key(
         None,
         title="Folder or file",
-        widget="file",
+        widget="path",
         help="Instead of open images: a folder, an image file of any size (OME-Zarr, TIFF), or a text file with a path "
         "on each line.",
     )
@@ -183,7 +183,7 @@ class Paired(Training):
     target_source: Path | None = key(
         None,
         title="Folder of targets",
-        widget="file",
+        widget="path",
         help="With a folder of images: the folder with a target of the same name for each.",
     )
 

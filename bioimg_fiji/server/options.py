@@ -25,6 +25,8 @@ class Limits:
         Of how many ended jobs the curves and the preview are kept, which may have half a megabyte each.
     cancel_seconds
         How long a worker may take to stop before it is killed.
+    checkpoint_seconds
+        The same for work that could be asked to finish (`Live.finishable`): it ends its step and keeps a checkpoint.
     exit_seconds
         How long a worker may take to end after its result has come.
     keep_buffer
@@ -39,6 +41,7 @@ class Limits:
     jobs: int = 1000
     lives: int = 20
     cancel_seconds: float = 1.0
+    checkpoint_seconds: float = 10.0
     exit_seconds: float = 3.0
     keep_buffer: float = 600.0
     keep_leased: float = 60.0

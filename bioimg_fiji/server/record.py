@@ -7,10 +7,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from bioimg_fiji.errors import BioimgError
+from bioimg_fiji.errors import BioimgError, JobCancelledError, StorageError
 from bioimg_fiji.jobs import JobState, Progress
 from bioimg_fiji.server.pool import Worker
 from bioimg_fiji.server.requests import JobRequest
+
+CANCELLED = "The job was cancelled."
+"""What is said of a job that its user has cancelled."""
 
 
 @dataclass
@@ -33,6 +36,33 @@ class JobRecord:
     touched: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def finishable(self) -> bool:
+        """Whether the work has said that it can end early with what it has: then it has something to keep."""
+        return self.live is not None and bool(self.live.get("finishable"))
+
+    def cancelled(self, error: BioimgError | None = None, *, late: float | None = None) -> JobCancelledError:
+        """Give the error of this job's cancelling.
+
+        Parameters
+        ----------
+        error
+            With what the work ended. What it says is to be kept counts, and that the disk was too full to keep it;
+            other errors of work that was to be stopped are of no interest.
+        late
+            Seconds after which the work was killed, where it was.
+        """
+        reason = self.cancel_reason or CANCELLED
+        if isinstance(error, JobCancelledError):
+            message = error.message if reason == CANCELLED else reason
+            return JobCancelledError(message, fix=error.fix, **error.details)
+        if isinstance(error, StorageError):
+            return JobCancelledError(f"{reason} {error.message}", fix=error.fix)
+        if late is not None and self.finishable:
+            text = f"It had not stopped after {late:g} seconds and was ended: a checkpoint that it had kept before is"
+            return JobCancelledError(reason, fix=f"{text} still there, but not its last steps.")
+        return JobCancelledError(reason)
 
     def become(self, state: JobState) -> None:
         """Change the state; an ended job stays as it ended."""

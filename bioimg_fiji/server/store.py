@@ -14,7 +14,7 @@ from bioimg_fiji.jobs import JobState, Progress
 from bioimg_fiji.server.buffers import BufferStore
 from bioimg_fiji.server.options import ServeOptions
 from bioimg_fiji.server.pool import Worker, WorkerPool
-from bioimg_fiji.server.record import JobRecord
+from bioimg_fiji.server.record import CANCELLED, JobRecord
 from bioimg_fiji.server.requests import JobRequest
 from bioimg_fiji.server.wire import byte_size
 
@@ -111,13 +111,13 @@ class JobStore:
         """Whether the job exists and has not ended."""
         return id_ in self._jobs and not self._jobs[id_].state.ended
 
-    def cancel(self, job: JobRecord, reason: str = "The job was cancelled.") -> None:
-        """Ask a job to stop; its worker is killed when it has not stopped in time."""
+    def cancel(self, job: JobRecord, reason: str = CANCELLED) -> None:
+        """Ask a job to stop; its worker is killed when it has not stopped in time, longer for one with a checkpoint."""
         if job.state.ended or job.cancel_reason is not None:
             return
         job.cancel_reason = reason
         if job.state is JobState.QUEUED:
-            self._end(job, JobState.CANCELLED, error=JobCancelledError(reason))
+            self._end(job, JobState.CANCELLED, error=job.cancelled())
             if job.task is not None:
                 job.task.cancel()
         else:
@@ -189,16 +189,19 @@ class JobStore:
             return
         self._later(worker.send({"cancel": True}))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(job.ended.wait(), self._limits.cancel_seconds)
+            await asyncio.wait_for(job.ended.wait(), self._patience(job))
         if not job.state.ended:
             worker.kill()
+
+    def _patience(self, job: JobRecord) -> float:
+        return self._limits.checkpoint_seconds if job.finishable else self._limits.cancel_seconds
 
     async def _run(self, job: JobRecord) -> None:
         try:
             async with self._slots:
                 await self._work(job)
         except asyncio.CancelledError:
-            self._end(job, JobState.CANCELLED, error=JobCancelledError(job.cancel_reason or "The job was cancelled."))
+            self._end(job, JobState.CANCELLED, error=job.cancelled())
         except Exception as error:  # noqa: BLE001 - one job fails, the server goes on
             _log.exception("[error] job %s", job.id)
             text = f"The server failed: {type(error).__name__}: {error}"
@@ -255,7 +258,7 @@ class JobStore:
         elif "error" in message:
             error = BioimgError.from_json(message["error"])
             if job.cancel_reason is not None or isinstance(error, JobCancelledError):
-                error = JobCancelledError(job.cancel_reason or error.message)
+                error = job.cancelled(error)
             state = JobState.CANCELLED if isinstance(error, JobCancelledError) else JobState.FAILED
             self._end(job, state, error=error)
 
@@ -269,7 +272,7 @@ class JobStore:
 
     def _end_without_answer(self, job: JobRecord, worker: Worker) -> None:
         if job.cancel_reason is not None:
-            self._end(job, JobState.CANCELLED, error=JobCancelledError(job.cancel_reason))
+            self._end(job, JobState.CANCELLED, error=job.cancelled(late=self._patience(job)))
             return
         how, sentence = worker.how_it_ended()
         error = WorkerDiedError(

@@ -208,9 +208,12 @@ def test_cancelling_the_callers_job_cancels_the_remote_one(client: Client, tmp_p
     job = Job(on_progress=lambda progress: started.set() if progress.current > 0 else None)
     canceller = threading.Thread(target=lambda: (started.wait(60), job.cancel()))
     canceller.start()
-    with pytest.raises(JobCancelledError):
+    with pytest.raises(JobCancelledError) as caught:
         client.run("train_denoiser", noise(64, 64), job=job, **training(tmp_path))
     canceller.join()
+    kept = tmp_path / "trained.checkpoint"
+    assert caught.value.fix == f"The same command with resume=true goes on from {kept}."
+    assert kept.stat().st_size > 0
     assert client.info()["jobs"] == {"running": 0, "queued": 0}
     assert not (tmp_path / "trained.zip").exists()
 

@@ -183,6 +183,14 @@ def test_the_remote_job_by_hand(viewer: Client) -> None:
         job.forget()
 
 
+def test_what_can_finish_is_given_the_time_to_keep_something(viewer: Client) -> None:
+    """Longer than the second after which other work is killed."""
+    job = Job(on_live=lambda _: job.cancel())
+    with pytest.raises(JobCancelledError, match="Kept at step") as caught:
+        viewer.run("show_live", job=job, keeps=2.5)
+    assert caught.value.message == "The job was cancelled."
+
+
 def test_cancel_after_finish_cancels(viewer: Client) -> None:
     job = Job(on_live=lambda _: job.cancel())
     with pytest.raises(JobCancelledError):

@@ -12,6 +12,7 @@ import numpy as np
 
 from bioimg_fiji.commands import Command, Result
 from bioimg_fiji.commands.parameters import ImageInput, ImageList, Parameters, key
+from bioimg_fiji.errors import JobCancelledError
 from bioimg_fiji.jobs import Job, Live, Preview
 
 SIDE = 192
@@ -24,6 +25,7 @@ class ShowLive(Parameters):
     image: ImageInput | None = key(None, title="Image", help="An image.", unless=("images",))
     images: ImageList = key((), title="Images", help="Any number of images.")
     name: str = key("", title="Name", help="A word.")
+    keeps: float = key(0.0, title="Keeps", help="Seconds that it takes to keep something once it is cancelled.")
     last: int = key(0, title="Last", help="Show so many things, then end; 0 waits until it is asked to finish.")
 
 
@@ -41,7 +43,12 @@ def show_live(parameters: ShowLive, job: Job) -> Result:
     while not job.finishing and (not parameters.last or step < parameters.last):
         step += 1
         job.show(shown(step))
-        job.progress("Showing", step)
+        try:
+            job.progress("Showing", step)
+        except JobCancelledError as cancelled:
+            time.sleep(parameters.keeps)
+            cancelled.fix = f"Kept at step {step}."
+            raise
         time.sleep(0.01)
     values = [float(each.pixels.mean()) for each in parameters.images]
     single = None if parameters.image is None else float(parameters.image.pixels.mean())

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from bioimg_fiji.cli import curves, pictures
-from bioimg_fiji.cli.interrupt import FINISHING
+from bioimg_fiji.cli.interrupt import CANCELLING, FINISHING
 from bioimg_fiji.cli.live import arrange
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.errors import JobCancelledError
@@ -239,7 +239,7 @@ def handlers() -> Iterator[Callable[[], list[object]]]:
     assert now() == before
 
 
-def test_ctrl_c_finishes_and_a_second_one_cancels(handlers: Callable[[], list[object]]) -> None:
+def test_ctrl_c_finishes_then_cancels_then_interrupts(handlers: Callable[[], list[object]]) -> None:
     shown = terminal(force_terminal=False)
     before = handlers()
 
@@ -250,9 +250,12 @@ def test_ctrl_c_finishes_and_a_second_one_cancels(handlers: Callable[[], list[ob
             assert job.finishing
             assert not job.cancelled
             until(lambda: FINISHING in shown.err.export_text(clear=False))
+            os.kill(os.getpid(), signal.SIGINT)
+            assert job.cancelled
+            until(lambda: CANCELLING in shown.err.export_text(clear=False))
             assert handlers()[0] == before[0]
             os.kill(os.getpid(), signal.SIGINT)
-            pytest.fail("the second one interrupts")
+            pytest.fail("the third one interrupts")
 
     with pytest.raises(KeyboardInterrupt):
         work()
@@ -281,6 +284,17 @@ def test_sigterm_cancels(handlers: Callable[[], list[object]]) -> None:
 
     with pytest.raises(JobCancelledError):
         work()
+
+
+def test_ctrl_c_after_sigterm_does_not_speak_of_finishing(handlers: Callable[[], list[object]]) -> None:
+    shown = terminal(force_terminal=False)
+    before = handlers()
+    with shown.job(finishable=True) as job:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        until(lambda: CANCELLING in shown.err.export_text(clear=False))
+        assert not job.finishing
+        assert handlers() == before
 
 
 def test_a_job_that_cannot_finish_is_interrupted_at_once(handlers: Callable[[], list[object]]) -> None:

@@ -6,6 +6,7 @@ import ij.Macro;
 import ij.macro.Interpreter;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.dialog.Lines;
+import io.github.bioimgfiji.results.Notes;
 import java.util.Arrays;
 
 /** Tells the user of a failure, and stops the macro if there is one. */
@@ -29,6 +30,10 @@ final class Failure {
       System.exit(cancelled ? 130 : 1);
     }
     if (cancelled) {
+      if (!failure.fix().isEmpty()) {
+        // What the work has kept, and how to go on from it.
+        Notes.tell(title.replace("...", "") + ": " + failure.text());
+      }
       IJ.showStatus(title.replace("...", "") + ": cancelled");
       abortMacro();
       return;

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /** One page of a command's dialog: a field per parameter, read back as texts. */
 final class Page {
@@ -151,9 +152,13 @@ final class Page {
       case "folder":
         dialog.addDirectoryField(label, text, PATH_COLUMNS);
         break;
+      case "path":
+        dialog.addFileField(label, text, PATH_COLUMNS);
+        browseWith(field -> PathChooser.choose(parameter.title(), field));
+        break;
       case "save":
         dialog.addFileField(label, text, PATH_COLUMNS);
-        askWhereToSave(parameter);
+        browseWith(field -> chooseTarget(parameter, field));
         break;
       case "password":
         dialog.setEchoChar('*');
@@ -165,11 +170,8 @@ final class Page {
     }
   }
 
-  /**
-   * Makes the browse button of the last field ask where to save: ImageJ's asks for a file that
-   * exists.
-   */
-  private void askWhereToSave(Parameter parameter) {
+  /** Makes the browse button of the last field ask in another way: ImageJ's asks for a file. */
+  private void browseWith(Consumer<TextField> chooser) {
     TextField field = (TextField) dialog.getStringFields().lastElement();
     for (Component component : field.getParent().getComponents()) {
       if (component instanceof Button) {
@@ -177,7 +179,7 @@ final class Page {
         for (ActionListener listener : browse.getActionListeners()) {
           browse.removeActionListener(listener);
         }
-        browse.addActionListener(event -> chooseTarget(parameter, field));
+        browse.addActionListener(event -> chooser.accept(field));
       }
     }
   }

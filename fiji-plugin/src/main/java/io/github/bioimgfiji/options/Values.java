@@ -135,7 +135,7 @@ public final class Values {
   /** Gives a path as seen from this process, for the server may run in another folder. */
   private static String path(Parameter parameter, String text) {
     String widget = parameter.widget();
-    boolean isPath = widget.matches("file|folder|save|model") && !text.isEmpty();
+    boolean isPath = widget.matches("file|folder|path|save|model") && !text.isEmpty();
     if (!isPath || text.contains("://")) {
       return text;
     }

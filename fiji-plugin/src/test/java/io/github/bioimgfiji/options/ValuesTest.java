@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonObject;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.json.Json;
+import java.io.File;
 import java.io.IOException;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -37,6 +38,14 @@ class ValuesTest {
     assertEquals(golden.get("line").getAsString(), line);
     assertEquals(
         values.parametersJson(), Values.check(command, MacroLine.parse(line)).parametersJson());
+  }
+
+  @Test
+  void aFileOrFolderIsSentAsSeenFromHere() throws IOException, BackendException {
+    Values values = check("train_denoiser", "model=/m.zip source=cells.zarr");
+    assertEquals(new File("cells.zarr").getAbsolutePath(), values.text("source"));
+    values = check("train_restoration", "model=/m.zip source=/a target_source=~/b.zarr");
+    assertEquals(System.getProperty("user.home") + "/b.zarr", values.text("target_source"));
   }
 
   @Test

@@ -1,0 +1,62 @@
+package io.github.bioimgfiji.dialog;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+
+import ij.io.OpenDialog;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import javax.swing.JFileChooser;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PathChooserTest {
+  @TempDir Path folder;
+  private String before;
+
+  @BeforeEach
+  void remember() {
+    before = OpenDialog.getDefaultDirectory();
+    OpenDialog.setDefaultDirectory(folder.toString());
+  }
+
+  @AfterEach
+  void restore() {
+    OpenDialog.setDefaultDirectory(before);
+  }
+
+  @Test
+  void filesAndFoldersCanBeChosen() {
+    JFileChooser chooser = PathChooser.chooser("Folder or file", "");
+    assertEquals(JFileChooser.FILES_AND_DIRECTORIES, chooser.getFileSelectionMode());
+    assertEquals("Folder or file: a file or a folder", chooser.getDialogTitle());
+  }
+
+  @Test
+  void itBeginsWhereImagejWasLast() {
+    for (String text : new String[] {"", folder.resolve("gone").toString()}) {
+      JFileChooser chooser = PathChooser.chooser("Source", text);
+      assertEquals(folder.toFile(), chooser.getCurrentDirectory());
+      assertNull(chooser.getSelectedFile());
+    }
+  }
+
+  @Test
+  void itBeginsAtWhatTheFieldNames() throws IOException {
+    Path zarr = Files.createDirectories(folder.resolve("deep").resolve("cells.zarr"));
+    JFileChooser chooser = PathChooser.chooser("Source", zarr.toString());
+    assertEquals(zarr.toFile(), chooser.getSelectedFile());
+    assertEquals(zarr.getParent().toFile(), chooser.getCurrentDirectory());
+  }
+
+  @Test
+  void imagejGoesOnBesideWhatWasChosen() throws IOException {
+    Path zarr = Files.createDirectories(folder.resolve("deep").resolve("cells.zarr"));
+    PathChooser.remember(zarr.toFile());
+    assertEquals(zarr.getParent().toFile(), new File(OpenDialog.getDefaultDirectory()));
+  }
+}
