@@ -112,7 +112,7 @@ def test_held_out_pixels_are_never_training_targets(config: TrainConfig) -> None
             values = numbers
         return set(values.round().astype(int).tolist())
 
-    trained = set().union(*(targets(source.batch(step)) for step in range(150 * len(frames) // 2)))
+    trained = set().union(*(targets(source.batch(step)) for step in range(100 * len(frames))))
     validated = set().union(*(targets(batch) for batch in source.validation()))
     assert not trained & held
     assert validated <= held

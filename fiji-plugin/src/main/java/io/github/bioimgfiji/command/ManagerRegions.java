@@ -7,6 +7,7 @@ import ij.plugin.frame.RoiManager;
 import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.options.Parameter;
 import io.github.bioimgfiji.options.Values;
+import java.awt.GraphicsEnvironment;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -21,7 +22,8 @@ final class ManagerRegions implements AutoCloseable {
 
   static ManagerRegions lend(CommandSpec command, Values values, Map<String, ImagePlus> images) {
     ManagerRegions lent = new ManagerRegions();
-    RoiManager manager = RoiManager.getInstance2();
+    // NB: the manager is a window: without a display its class alone cannot be loaded.
+    RoiManager manager = GraphicsEnvironment.isHeadless() ? null : RoiManager.getInstance2();
     if (manager == null || manager.getCount() == 0) {
       return lent;
     }
