@@ -23,12 +23,12 @@ from support.processes import ImageJ
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(180)]
 
 
-def play(scene: str, display: str) -> dict[str, Any]:
+def play(scene: str, display: str, *more: str) -> dict[str, Any]:
     """Run a scene of support/live_window.py in a process of its own and give what it saw."""
     tests = Path(__file__).resolve().parents[1]
     path = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-m", "support.live_window", scene],
+        [sys.executable, "-m", "support.live_window", scene, *more],
         env=os.environ | {"DISPLAY": display, "PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -74,7 +74,23 @@ def test_closed_from_a_macro_the_training_goes_on(display: str, plugin_jar: Path
 
 
 def test_cancel_stops_the_macro(display: str, plugin_jar: Path) -> None:
-    assert play("cancel", display) == {"left": [], "result": False, "went_on": False}
+    log = "BioImg Learn in Test: The job was cancelled. A checkpoint is kept."
+    assert play("cancel", display) == {"left": [], "result": False, "went_on": False, "log": log}
+
+
+def test_a_folder_or_a_file_can_be_chosen(display: str, plugin_jar: Path, tmp_path: Path) -> None:
+    """An OME-Zarr is a folder: ImageJ's own chooser of files only walks into it."""
+    zarr, listed = tmp_path / "cells.zarr", tmp_path / "list.txt"
+    (zarr / "0").mkdir(parents=True)
+    listed.write_text("a.tif\n")
+    assert play("choose", display, str(tmp_path)) == {
+        "drops": [True, True],
+        "listed": str(zarr),
+        "file": str(listed),
+        "entered": str(zarr),
+        "nothing": str(zarr),
+        "next": f"{tmp_path}{os.sep}",
+    }
 
 
 def test_batch_mode_has_no_window(display: str, plugin_jar: Path) -> None:

@@ -1,6 +1,6 @@
 """A program that works the window of a training as a user would, and prints what it saw as one line of JSON.
 
-python -m support.live_window SCENE; needs a display.
+python -m support.live_window SCENE [FOLDER]; needs a display.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from bioimg_fiji import commands
 from bioimg_fiji.commands import Result
 from bioimg_fiji.commands.parameters import ImageInput, Parameters, key
+from bioimg_fiji.errors import JobCancelledError
 from bioimg_fiji.fiji import Fiji, open_fiji
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Image
@@ -25,6 +27,7 @@ from bioimg_fiji.jobs import Job, Live, Preview
 
 TITLE = "BioImg Learn in Test..."
 SECONDS = 30.0
+KEPT = "A checkpoint is kept."
 _state: dict[str, Any] = {"released": threading.Event(), "ended": threading.Event()}
 
 
@@ -52,6 +55,9 @@ def learn(parameters: Learn, job: Job) -> Result:
         if job.finishing:
             _state["released"].wait(SECONDS)
         return Result(figures={"steps": done, "watched": job.watched, "finished": job.finishing})
+    except JobCancelledError as cancelled:
+        cancelled.fix = KEPT
+        raise
     finally:
         _state["ended"].set()
 
@@ -233,12 +239,47 @@ def hide(fiji: Fiji) -> dict[str, Any]:
 
 
 def cancel(fiji: Fiji) -> dict[str, Any]:
-    """From a macro: Cancel stops the command, and the macro with it."""
+    """From a macro: Cancel stops the command, and the macro with it; the log tells what is kept."""
     window, thread = start_by_macro(f'run("{TITLE}", "steps=100000"); call("java.lang.System.setProperty", "on", "1");')
     press(window, "Cancel")
     thread.join(SECONDS)
     went_on = jclass("java.lang.System").getProperty("on") is not None
-    return {"left": left(), "result": fiji._backend.result is not None, "went_on": went_on}
+    log = str(jclass("ij.IJ").getLog()).strip()
+    return {"left": left(), "result": fiji._backend.result is not None, "went_on": went_on, "log": log}
+
+
+def choose(_: Fiji) -> dict[str, Any]:
+    """In a training's dialog: choose a folder in its list, a file, and a folder that was entered; then nothing."""
+    folder = Path(sys.argv[2])
+    jclass("ij.io.OpenDialog").setDefaultDirectory(str(folder))
+    jclass("ij.IJ").doCommand("BioImg Train Restoration...")
+    (dialog,) = wait(lambda: windows("GenericDialog"))
+    _, _, source, target = dialog.getStringFields()
+    file = jclass("java.io.File")
+    seen = {"drops": [field.getDropTarget() is not None for field in (source, target)]}
+    for what, field, act in (
+        ("listed", source, lambda chooser: chooser.setSelectedFile(file(str(folder / "cells.zarr")))),
+        ("file", target, lambda chooser: chooser.setSelectedFile(file(str(folder / "list.txt")))),
+        ("entered", target, lambda chooser: chooser.setCurrentDirectory(file(str(folder / "cells.zarr")))),
+        ("nothing", target, None),
+    ):
+        _browse(field, act)
+        seen[what] = str(field.getText())
+    seen["next"] = str(jclass("ij.io.OpenDialog").getDefaultDirectory())
+    return seen
+
+
+def _browse(field: Any, act: Callable[[Any], Any] | None) -> None:
+    """Press a field's browse button and act in what it opens; None presses Cancel there."""
+    (button,) = (each for each in field.getParent().getComponents() if "Button" in str(each.getClass().getName()))
+    kind = jclass("java.awt.event.ActionEvent")
+    post(kind(button, kind.ACTION_PERFORMED, button.getActionCommand()))
+    (window,) = wait(lambda: windows("JDialog"))
+    (chooser,) = parts(window, "JFileChooser")
+    if act is not None:
+        on_events(lambda: act(chooser))
+    press(window, "Cancel" if act is None else "Choose")
+    wait(lambda: not windows("JDialog"))
 
 
 def batch(fiji: Fiji) -> dict[str, Any]:
@@ -252,7 +293,7 @@ def main() -> None:
     """Play the scene that is named."""
     commands.load_commands()
     commands.command(id="learn_in_test", title=TITLE, menu="Plugins>BioImg")(learn)
-    scene = {"finish": finish, "hide": hide, "cancel": cancel, "batch": batch}[sys.argv[1]]
+    scene = {"finish": finish, "hide": hide, "cancel": cancel, "batch": batch, "choose": choose}[sys.argv[1]]
     with open_fiji("embedded", headless=False) as fiji:
         fiji.show(Image(np.zeros((20, 20), np.uint8), "yx", title="cells.tif"))
         try:

@@ -7,15 +7,18 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from bioimg_fiji.cli import curves, pictures
+from bioimg_fiji.cli import curves, main, pictures
 from bioimg_fiji.cli.interrupt import CANCELLING, FINISHING
 from bioimg_fiji.cli.live import arrange
+from bioimg_fiji.cli.options import options_for
 from bioimg_fiji.cli.terminal import Terminal
+from bioimg_fiji.commands import find
 from bioimg_fiji.errors import JobCancelledError
 from bioimg_fiji.jobs import Job, Live, Preview
 from support.servers import until
@@ -333,3 +336,26 @@ def test_on_another_thread_no_handler_is_set(handlers: Callable[[], list[object]
     thread.start()
     thread.join()
     assert len(jobs) == 1
+
+
+def test_a_cancelled_command_tells_what_is_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(error: BaseException) -> str:
+        def work(**_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(main.group, "main", work)
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+        assert ended.value.code == main.EXIT_CANCELLED
+        return capsys.readouterr().err
+
+    kept = JobCancelledError("The job was cancelled.", fix="It goes on from [a].checkpoint.")
+    assert stop(kept) == "Cancelled. It goes on from [a].checkpoint.\n"
+    assert stop(KeyboardInterrupt()) == "Cancelled.\n"
+
+
+def test_a_file_or_folder_is_a_path_on_the_command_line() -> None:
+    (source,) = (each for each in options_for(find("train_denoiser")) if each.name == "source")
+    assert source.type.convert("a/cells.zarr", source, None) == Path("a/cells.zarr")

@@ -5,6 +5,7 @@ import java.awt.TextField;
 import java.io.File;
 import javax.swing.JFileChooser;
 import javax.swing.SwingUtilities;
+import javax.swing.plaf.basic.BasicFileChooserUI;
 
 /**
  * Asks for a file or a folder and puts its path into a field. ImageJ's own choosers give either
@@ -31,6 +32,8 @@ final class PathChooser {
     chooser.setFileSelectionMode(JFileChooser.FILES_AND_DIRECTORIES);
     chooser.setDialogTitle(title + ": a file or a folder");
     chooser.setApproveButtonToolTipText("Take the selected file or folder");
+    chooser.addPropertyChangeListener(
+        JFileChooser.DIRECTORY_CHANGED_PROPERTY, event -> nameFolder(chooser));
     String last = OpenDialog.getDefaultDirectory();
     File named = new File(text);
     if (!text.isEmpty() && named.exists()) {
@@ -39,6 +42,13 @@ final class PathChooser {
       chooser.setCurrentDirectory(new File(last));
     }
     return chooser;
+  }
+
+  /** Has the folder that was entered stand for itself: else "Choose" would do nothing there. */
+  private static void nameFolder(JFileChooser chooser) {
+    if (chooser.getUI() instanceof BasicFileChooserUI) {
+      ((BasicFileChooserUI) chooser.getUI()).setFileName(chooser.getCurrentDirectory().getPath());
+    }
   }
 
   /** Has ImageJ begin beside what was chosen next time. */

@@ -230,7 +230,8 @@ class HttpBackendTest {
           asked.countDown();
         });
     witness.stopWhen(() -> !server.requests("GET " + JOB + "/events").isEmpty());
-    failure("cancelled");
+    BackendException told = failure("cancelled");
+    assertEquals(Json.member(cancelled, "error"), Json.object(told.toJson()));
     assertEquals(1, server.requests("POST " + JOB + "/cancel").size());
     assertEquals(Collections.singletonList("DELETE " + JOB), deletes());
   }

@@ -45,7 +45,8 @@ class ValuesTest {
     Values values = check("train_denoiser", "model=/m.zip source=cells.zarr");
     assertEquals(new File("cells.zarr").getAbsolutePath(), values.text("source"));
     values = check("train_restoration", "model=/m.zip source=/a target_source=~/b.zarr");
-    assertEquals(System.getProperty("user.home") + "/b.zarr", values.text("target_source"));
+    File home = new File(System.getProperty("user.home"), "b.zarr");
+    assertEquals(home.getAbsolutePath(), values.text("target_source"));
   }
 
   @Test
