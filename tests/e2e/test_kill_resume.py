@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -119,9 +120,11 @@ def test_a_disk_that_is_full_at_any_stage(stage: str, tmp_path: Path, monkeypatc
     whole = train([Image(pixels, "yx")], config)
     path, saves = tmp_path / "training.checkpoint", 0
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    write, places = checkpoint.save, {"write": (torch, "save"), "fsync": (os, "fsync"), "rename": (Path, "replace")}
+    write, places = checkpoint.save, {"write": (os, "fdopen"), "fsync": (os, "fsync"), "rename": (Path, "replace")}
 
-    def refuse(*_: object, **__: object) -> None:
+    def refuse(handle: object = None, *_: object, **__: object) -> None:
+        if stage == "write":
+            os.close(cast("int", handle))
         raise full
 
     def save(path: Path, state: dict[str, object]) -> None:

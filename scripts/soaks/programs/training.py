@@ -11,7 +11,6 @@ limit BYTES      write no larger file (0: no limit); say the code of the error t
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import stat
@@ -23,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from bioimg_fiji.errors import BioimgError
 from bioimg_fiji.image import Image
@@ -56,11 +54,11 @@ class Stage:
 
     def __init__(self, wanted: str, after: int) -> None:
         self._wanted, self._left = wanted, after
-        self._save, self._replace, self._fsync, self._mkstemp = torch.save, Path.replace, os.fsync, tempfile.mkstemp
+        self._open, self._replace, self._fsync, self._mkstemp = os.fdopen, Path.replace, os.fsync, tempfile.mkstemp
 
     def watch(self) -> None:
         """Put the stages between the steps of saving."""
-        torch.save = self._saved
+        os.fdopen = self._opened
         os.fsync = self._flushed
         tempfile.mkstemp = self._before(self._mkstemp, "before")
         Path.replace = self._before(self._replace, "not yet renamed")  # type: ignore[method-assign]
@@ -81,20 +79,50 @@ class Stage:
 
         return waits
 
-    def _saved(self, state: Any, file: Any) -> None:
-        """Write the file in two halves."""
-        buffer = io.BytesIO()
-        self._save(state, buffer)
-        content = buffer.getvalue()
-        file.write(content[: len(content) // 2])
-        file.flush()
-        self._at("half written")
-        file.write(content[len(content) // 2 :])
+    def _opened(self, handle: int, mode: str = "r", *arguments: Any, **named: Any) -> Any:
+        """Give a file whose first write comes in two halves."""
+        file = self._open(handle, mode, *arguments, **named)
+        if mode != "wb":
+            return file
+        write = file.write
+
+        def halves(content: Any) -> int:
+            view = memoryview(content)
+            write(view[: len(view) // 2])
+            file.flush()
+            self._at("half written")
+            write(view[len(view) // 2 :])
+            return len(view)
+
+        return _Writer(file, halves)
 
     def _flushed(self, handle: int) -> None:
         """Know the file, which is flushed before it is renamed, from its folder, which is flushed afterwards."""
         self._at("renamed" if stat.S_ISDIR(os.fstat(handle).st_mode) else "not yet flushed")
         self._fsync(handle)
+
+
+class _Writer:
+    """A file with a write of its own."""
+
+    def __init__(self, file: Any, write: Callable[[Any], int]) -> None:
+        self._file, self.write = file, write
+
+    def __enter__(self) -> Any:
+        self._file.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.__exit__(*error)
+
+    def flush(self) -> None:
+        """Flush."""
+        self._file.flush()
+
+    def fileno(self) -> int:
+        """Give the handle."""
+        number: int = self._file.fileno()
+        return number
 
 
 def keep_copies(file: Path) -> None:
