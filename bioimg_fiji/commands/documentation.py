@@ -21,8 +21,7 @@ KINDS: Mapping[Kind, tuple[str, tuple[str, ...]]] = {
 LEARNT: Mapping[Kind, tuple[str, str]] = {
     "denoising": (
         "no clean data were used. The model takes and gives raw intensities.",
-        "There is no ground truth: look at the difference between the noisy and the denoised image,\n"
-        "which should have no structure.",
+        "There is no ground truth: the difference between noisy and denoised should have no structure.",
     ),
     "restoration": (
         "what it should give was shown to it, and its result is in the units of those images.",
@@ -33,7 +32,7 @@ LEARNT: Mapping[Kind, tuple[str, str]] = {
         "Compare the labels with objects that were not used for the training.",
     ),
 }
-"""From what models of a kind have learnt, and how they are to be judged."""
+"""What models of a kind have learnt from, or give; and how they are to be judged."""
 
 UNET = {"text": "Ronneberger et al. 2015, U-Net", "doi": "10.1007/978-3-319-24574-4_28"}
 

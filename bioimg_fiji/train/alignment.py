@@ -94,7 +94,8 @@ def compare(one: Plane, other: Plane) -> Alignment | None:
 def middle_plane(image: Image) -> Plane:
     """Give the middle plane (y, x) of an image."""
     planes = image.ordered("btczyx").reshape(-1, image.size("y"), image.size("x"))
-    return planes[len(planes) // 2]
+    middle: Plane = planes[len(planes) // 2]
+    return middle
 
 
 def _band(plane: Plane, coarse: float) -> Floats:

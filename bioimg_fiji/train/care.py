@@ -20,6 +20,8 @@ from bioimg_fiji.train.stored import Block, TrainingImage, about
 MOST_ENLARGED = 8
 """Largest factor by which a target may be larger than its image."""
 
+_CUT = 1024  # pixels: the side to which stored.excerpt cuts
+
 
 class Care:
     """Supervised restoration; the result is in the units of the good images, and in their sampling.
@@ -164,11 +166,14 @@ def shift(image: Image, target: Image) -> float:
 
 
 def _factors(shape: tuple[int, ...], target: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Give the enlargements (y, x) that may be, the likeliest first; whole targets may be larger than what is seen."""
-    found = [(n, n) for n in range(1, MOST_ENLARGED + 1) if n * shape[0] >= target[0] and n * shape[1] >= target[1]]
+    """Give the enlargements (y, x) that may be, the likeliest first; what reaches `_CUT` may be a part of more."""
+    sizes = list(zip(shape, target, strict=True))
     whole = (target[0] // shape[0], target[1] // shape[1])
-    if all(n > 0 and n * a == b for n, a, b in zip(whole, shape, target, strict=True)):
-        found = [whole, *(each for each in found if each != whole)]
+    found = [whole] if all(n > 0 and n * a == b for n, (a, b) in zip(whole, sizes, strict=True)) else []
+    for n in range(1, MOST_ENLARGED + 1):
+        fits = all(n * a == b or (b >= _CUT and n * a > b) for a, b in sizes)
+        if fits and (n, n) not in found:
+            found.append((n, n))
     return found
 
 

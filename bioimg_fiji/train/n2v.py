@@ -33,7 +33,7 @@ class Noise2Void:
     def look(
         self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()
     ) -> list[noise_check.Finding]:
-        """Look for correlated noise, which this method takes for signal, for clipped intensities and a better method."""
+        """Look for correlated noise, which this method takes for signal, and for a better method."""
         del targets
         found = noise_check.look(images, independent_in=("y", "x") if config.dims == 2 else ("z", "y", "x"))
         return noise_check.advised(found, images, self.name)

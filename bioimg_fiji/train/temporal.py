@@ -37,7 +37,7 @@ class Temporal(Noise2Void):
     def look(
         self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()
     ) -> list[noise_check.Finding]:
-        """Look for noise that is correlated in space or in time, and for events that neighbouring frames do not show."""
+        """Look for noise that is correlated in space or in time, and for events of single frames."""
         del targets, config
         found = noise_check.look(images, independent_in=("t", "y", "x")) + noise_check.flashes(images)
         return noise_check.advised(found, images, self.name)

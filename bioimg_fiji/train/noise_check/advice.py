@@ -8,7 +8,7 @@ from bioimg_fiji.image import Image
 from bioimg_fiji.train.noise_check.choice import recommend
 from bioimg_fiji.train.noise_check.finding import SMOOTH, Finding, Severity
 from bioimg_fiji.train.noise_check.frames import smoothness
-from bioimg_fiji.train.noise_check.measure import FEWEST_TO_SMOOTH, chosen
+from bioimg_fiji.train.noise_check.measure import FEWEST_TO_SMOOTH, chosen, measure
 
 _AS_GOOD: Mapping[str, tuple[str, ...]] = {
     "n2v2": ("n2v",),
@@ -45,10 +45,15 @@ def flashes(images: Sequence[Image]) -> list[Finding]:
     if not found:
         return []
     figures, image = min(found, key=lambda each: each[0]["smooth"])
+    noise = measure(image, ("y", "x"))
+    instead = "To measure them, use method n2v, which keeps their height."
+    if noise.correlated("y") or noise.correlated("x"):
+        instead = (
+            "Do not measure them in the result; method n2v would keep their height, and this correlated noise too."
+        )
     text = (
         f"There are events of single frames in {image.title} (activity is correlated by {figures['smooth']:.2f} from "
-        "frame to frame, 1 where it lasts): a method that learns from neighbouring frames makes them lower. To "
-        "measure them, use method n2v, which keeps their height."
+        f"frame to frame, 1 where it lasts): a method that learns from neighbouring frames makes them lower. {instead}"
     )
     return [Finding("flashes", Severity.NOTE, text, {"smooth": figures["smooth"], "active": figures["active"]})]
 
