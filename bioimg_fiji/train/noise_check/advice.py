@@ -48,9 +48,7 @@ def flashes(images: Sequence[Image]) -> list[Finding]:
     noise = measure(image, ("y", "x"))
     instead = "To measure them, use method n2v, which keeps their height."
     if noise.correlated("y") or noise.correlated("x"):
-        instead = (
-            "Do not measure them in the result; method n2v would keep their height, and this correlated noise too."
-        )
+        instead = "Do not measure them in the result; method n2v would keep their height, and the correlated noise too."
     text = (
         f"There are events of single frames in {image.title} (activity is correlated by {figures['smooth']:.2f} from "
         f"frame to frame, 1 where it lasts): a method that learns from neighbouring frames makes them lower. {instead}"
