@@ -6,32 +6,33 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bioimg_fiji.train.catalogue import CATALOGUE, Kind, kind_of
+
 if TYPE_CHECKING:
     from bioimg_fiji.package import About
 
-TITLES = {
-    "n2v": "Noise2Void",
-    "n2v2": "N2V2",
-    "structn2v": "StructN2V",
-    "temporal": "Temporal blind spot",
-    "n2n": "Noise2Noise",
-    "care": "CARE",
-    "segmentation": "Segmentation",
-}
-PAPERS = {
-    "n2v": {"text": "Krull et al. 2019, Noise2Void", "doi": "10.1109/CVPR.2019.00223"},
-    "n2v2": {"text": "Hoeck et al. 2022, N2V2", "doi": "10.1007/978-3-031-25069-9_33"},
-    "structn2v": {"text": "Broaddus et al. 2020, StructN2V", "doi": "10.1109/ISBI45749.2020.9098336"},
-    "temporal": {"text": "Krull et al. 2019, Noise2Void", "doi": "10.1109/CVPR.2019.00223"},
-    "n2n": {"text": "Lehtinen et al. 2018, Noise2Noise", "doi": "10.48550/arXiv.1803.04189"},
-    "segmentation": {"text": "Naylor et al. 2019, distance maps", "doi": "10.1109/TMI.2018.2865709"},
-    "care": {"text": "Weigert et al. 2018, CARE", "doi": "10.1038/s41592-018-0216-7"},
-}
-KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "care": ("Restores", ("restoration",)),
+KINDS: Mapping[Kind, tuple[str, tuple[str, ...]]] = {
+    "denoising": ("Denoises", ("denoising", "self-supervised")),
+    "restoration": ("Restores", ("restoration",)),
     "segmentation": ("Finds objects in", ("segmentation", "instance-segmentation")),
 }
-"""What other methods than denoisers do, and the tags for it."""
+"""What models of a kind do, and the tags for it."""
+
+LEARNT: Mapping[Kind, tuple[str, str]] = {
+    "denoising": (
+        "no clean data were used. The model takes and gives raw intensities.",
+        "There is no ground truth: the difference between noisy and denoised should have no structure.",
+    ),
+    "restoration": (
+        "what it should give was shown to it, and its result is in the units of those images.",
+        "Compare the result with a target image that was not used for the training.",
+    ),
+    "segmentation": (
+        "it gives the foreground and the distance to the border of objects, which become labels.",
+        "Compare the labels with objects that were not used for the training.",
+    ),
+}
+"""What models of a kind have learnt from, or give; and how they are to be judged."""
 
 UNET = {"text": "Ronneberger et al. 2015, U-Net", "doi": "10.1007/978-3-319-24574-4_28"}
 
@@ -50,18 +51,16 @@ def describe(provenance: Mapping[str, Any], image: str, line: str = "") -> About
     """
     from bioimg_fiji.package import About
 
-    method = TITLES.get(provenance["method"], provenance["method"])
-    cite = [entry for entry in (PAPERS.get(provenance["method"]), UNET) if entry]
-    what, tags = KINDS.get(provenance["method"], ("Denoises", ("denoising", "self-supervised")))
+    known = CATALOGUE.get(provenance["method"])
+    method = known.title if known else provenance["method"]
+    cite = [{"text": known.source, "doi": known.doi}] if known else []
+    what, tags = KINDS[kind_of(provenance["method"])]
     return About(
         name=f"{method} {image}",
         description=f"{what} images like {image}; trained on it by {method} with bioimg-fiji.",
         documentation=_readme(provenance, image, method, line),
-        cite=tuple(cite),
-        tags=(
-            *tags,
-            *(provenance["method"], "unet", "fiji", "bioimg-fiji"),
-        ),
+        cite=(*cite, UNET),
+        tags=(*tags, provenance["method"], "unet", "fiji", "bioimg-fiji"),
         provenance=provenance,
     )
 
@@ -74,27 +73,15 @@ def _readme(provenance: Mapping[str, Any], image: str, method: str, line: str) -
         if validation is not None
         else "No pixels were held out."
     )
-    if provenance["method"] == "segmentation":
-        learnt = "it gives the foreground and the distance to the border of objects, which become labels."
-        judge = "Compare the labels with objects that were not used for the training."
-    elif provenance["method"] == "care":
-        learnt = "what it should give was shown to it, and its result is in the units of those images."
-        judge = "Compare the result with a target image that was not used for the training."
-    else:
-        learnt = "no clean data were used. The model takes and gives raw intensities."
-        judge = (
-            "There is no ground truth: look at the difference between the noisy and the denoised image,\n"
-            "which should have no structure."
-        )
-    means, stds = (" / ".join(f"{value:.6g}" for value in data[name]) for name in ("mean", "std"))
+    learnt, judge = LEARNT[kind_of(provenance["method"])]
     sentences = "".join(f"- {sentence}\n" for sentence in provenance.get("sentences", ()))
     again = f"```ijm\n{line}\n```\n" if line else ""
     shown = "".join(f"| {name.replace('_', ' ')} | {value:.4g} |\n" for name, value in figures.items())
     return f"""# {method} model of {image}
 
 Trained by {method} ({provenance["paper"]}) with bioimg-fiji, on {data["samples"]} plane(s) or volume(s) of `{image}`:
-{learnt} The affine normalisation
-(mean {means}, standard deviation {stds}) and its inverse are part of the package.
+{learnt}
+{_normalisation(provenance)}{_start(provenance)}
 
 ## Use
 
@@ -118,3 +105,24 @@ It suits images of the same kind, taken with the same camera, gain and magnifica
 {json.dumps({"parameters": provenance["parameters"], "data": data, "machine": provenance["machine"]}, indent=2)}
 ```
 """
+
+
+def _normalisation(provenance: Mapping[str, Any]) -> str:
+    """Say what the package does with intensities."""
+    if kind_of(provenance["method"]) == "segmentation":
+        return (
+            "Each image, those to train on and those to run on, is normalised by its own mean and standard deviation, "
+            "channel by channel.\n"
+        )
+    means, stds = (" / ".join(f"{value:.6g}" for value in provenance["data"][name]) for name in ("mean", "std"))
+    return (
+        f"The affine normalisation (mean {means}, standard deviation {stds}) and its inverse are part of the package.\n"
+    )
+
+
+def _start(provenance: Mapping[str, Any]) -> str:
+    """Say from which model the training went on, if it did."""
+    start = provenance.get("start")
+    if not start:
+        return ""
+    return f'\nThe training went on from the model "{start["name"]}" (SHA-256 `{start["sha256"]}`).\n'

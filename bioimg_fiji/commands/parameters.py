@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -35,6 +35,16 @@ ImageInput = Annotated[Image, _ImageMarker]
 
 ImageList = tuple[ImageInput, ...]
 """Type of a parameter that is any number of images: the values `key.0`, `key.1`, … or a sequence."""
+
+
+class OneOf:
+    """In `Annotated[str, OneOf(names)]`: the type `Literal` of names that are only known when the program runs."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = list(names)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.literal_schema(self._names)
 
 
 class Parameters(BaseModel):

@@ -6,14 +6,14 @@ import contextlib
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from bioimg_fiji import settings
 from bioimg_fiji.commands import macro, registry
 from bioimg_fiji.commands.documentation import describe
 from bioimg_fiji.commands.gathering import Gathered, Wanted, gather
 from bioimg_fiji.commands.keys import Device, ObjectKeys, axes_key, device_key
-from bioimg_fiji.commands.parameters import ImageInput, ImageList, Parameters, key
+from bioimg_fiji.commands.parameters import ImageInput, ImageList, OneOf, Parameters, key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.commands.segment import with_objects
@@ -21,6 +21,7 @@ from bioimg_fiji.errors import JobCancelledError, ParameterError
 from bioimg_fiji.files import check_folder
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
+from bioimg_fiji.train.catalogue import CATALOGUE, of_kind
 
 if TYPE_CHECKING:
     from bioimg_fiji.package import ModelPackage
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from bioimg_fiji.train import TrainConfig, TrainedModel
 
 Quality = Literal["quick", "normal", "thorough"]
+
+DENOISERS = of_kind("denoising")
 
 FINE = 0.3
 """Factor of the learning rate where a training goes on from a model."""
@@ -138,12 +141,8 @@ class TrainDenoiser(Training):
     """Parameters of `train_denoiser`."""
 
     image: ImageInput | None = image_key("The noisy image to learn from; every plane of a stack or movie is a sample.")
-    method: Literal["n2v", "n2v2", "structn2v", "temporal", "n2n"] = key(
-        "n2v",
-        title="Method",
-        help="n2v (Noise2Void) needs only the noisy image; its noise must be pixel by pixel. n2v2 avoids checkerboards "
-        "and takes more steps. structn2v is for noise along lines. temporal sees neighbouring frames of a movie. n2n "
-        "(Noise2Noise) learns from repeats, or from neighbouring frames.",
+    method: Annotated[str, OneOf(entry.name for entry in DENOISERS)] = key(
+        DENOISERS[0].name, title="Method", help=" ".join(entry.help for entry in DENOISERS)
     )
     model: Path = model_key()
     quality: Quality = quality_key()
@@ -343,7 +342,7 @@ class _Training:
         line = macro.line(registry.find(self._command), parameters)
         about = describe(trained.provenance, found.name, line)
         package = export(
-            trained, about, self._target, OUTPUTS.get(config.method, "denoised"), torchscript=parameters.torchscript
+            trained, about, self._target, CATALOGUE[config.method].output, torchscript=parameters.torchscript
         )
         checkpoint.unlink(missing_ok=True)
         return self._result(trained, package)
@@ -371,10 +370,6 @@ class _Training:
             figures=dict(trained.provenance["figures"]),
             files={"model": self._target},
         )
-
-
-OUTPUTS = {"care": "restored", "segmentation": "objects"}
-"""With what the titles of results end, where that is not "denoised"."""
 
 
 def _model_target(path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 Lives here: data and its checks, patches, masks, the loop, checkpoints, and one file per method. Lives not here: network
 architectures (nets/), the package that is written afterwards (package/), commands and windows. A new method is one file
-and one line in `registry.py`; names are imported lazily, so parameters can be read without torch.
+and one entry in `catalogue.py`; names are imported lazily, so parameters can be read without torch.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ import numpy as np
 from bioimg_fiji.errors import ImageError
 from bioimg_fiji.image import Image
 from bioimg_fiji.train import noise_check
+from bioimg_fiji.train.alignment import ALIGNED, CERTAIN, Plane, compare, middle_plane
+from bioimg_fiji.train.catalogue import CATALOGUE
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import TrainingData, prepare, region_of
 from bioimg_fiji.train.pairs import PairSource
@@ -17,8 +19,8 @@ from bioimg_fiji.train.stored import Block, TrainingImage, about
 
 MOST_ENLARGED = 8
 """Largest factor by which a target may be larger than its image."""
-ALIGNED = 2.0
-"""Shift between the images of a pair from which a warning is given, pixels."""
+
+_CUT = 1024  # pixels: the side to which stored.excerpt cuts
 
 
 class Care:
@@ -28,7 +30,7 @@ class Care:
     """
 
     name = "care"
-    paper = "Weigert et al., Content-aware image restoration, Nature Methods 2018, doi:10.1038/s41592-018-0216-7"
+    paper = CATALOGUE["care"].paper
 
     def look(
         self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()
@@ -38,7 +40,7 @@ class Care:
         found = noise_check.look(images, independent_in=())
         found = [each for each in found if each.code not in ("correlated_noise", "smooth_background")]
         shifts = [shift(image, target) for image, target in zip(images, targets, strict=False)]
-        if shifts and max(shifts) >= ALIGNED:
+        if max(shifts, default=0.0) > 0:
             sentence = (
                 f"The images of a pair seem to be shifted by {max(shifts):.0f} pixels against each other: the result "
                 "will be shifted and blurred likewise. Register them first."
@@ -135,13 +137,50 @@ def _enlarged_window(window: Block, scale: tuple[int, ...]) -> Block:
 
 
 def shift(image: Image, target: Image) -> float:
-    """Measure how far the middle planes of a pair are shifted against each other, pixels (cross-correlation)."""
-    if (image.size("y"), image.size("x")) != (target.size("y"), target.size("x")):
-        return 0.0
-    planes = [each.ordered("btczyx").reshape(-1, each.size("y"), each.size("x")) for each in (image, target)]
-    one, other = (plane[len(plane) // 2].astype(np.float64) for plane in planes)
-    spectrum = np.fft.rfft2(one - one.mean()) * np.conj(np.fft.rfft2(other - other.mean()))
-    peak = np.fft.irfft2(spectrum, one.shape)
-    place = np.array(np.unravel_index(int(np.argmax(peak)), one.shape), float)
-    sizes = np.array(one.shape)
-    return float(np.hypot(*np.where(place > sizes / 2, place - sizes, place)))
+    """Measure how far the middle planes of a pair are shifted against each other.
+
+    Of a large file both images are excerpts, their middles, which do not tell by how much the whole target is larger.
+    So every enlargement that the sizes allow is tried, the target binned down; where the pair fits at one of them, it
+    is not shifted.
+
+    Parameters
+    ----------
+    image, target
+        A pair, or the middles of a pair.
+
+    Returns
+    -------
+    Pixels of the image by which they are shifted; 0 where they are aligned, or where the correlation has no peak that
+    stands out.
+    """
+    one, other = middle_plane(image), middle_plane(target)
+    found = []
+    for factors in _factors(one.shape, other.shape):
+        each = compare(*_matched(one, other, factors))
+        if each is not None and each.certainty >= CERTAIN:
+            if each.shift < ALIGNED:
+                return 0.0
+            found.append(each)
+    best = max(found, key=lambda each: each.certainty, default=None)
+    return best.shift if best is not None and best.shifted else 0.0
+
+
+def _factors(shape: tuple[int, ...], target: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Give the enlargements (y, x) that may be, the likeliest first; what reaches `_CUT` may be a part of more."""
+    sizes = list(zip(shape, target, strict=True))
+    whole = (target[0] // shape[0], target[1] // shape[1])
+    found = [whole] if all(n > 0 and n * a == b for n, (a, b) in zip(whole, sizes, strict=True)) else []
+    for n in range(1, MOST_ENLARGED + 1):
+        fits = all(n * a == b or (b >= _CUT and n * a > b) for a, b in sizes)
+        if fits and (n, n) not in found:
+            found.append((n, n))
+    return found
+
+
+def _matched(one: Plane, other: Plane, factors: tuple[int, int]) -> tuple[Plane, Plane]:
+    """Bin the target down, and cut the middle of the image to what it shows."""
+    rows, columns = (size // n for size, n in zip(other.shape, factors, strict=True))
+    top, left = (max(0, (size - n) // 2) for size, n in zip(one.shape, (rows, columns), strict=True))
+    y, x = factors
+    cut = other[: rows * y, : columns * x].astype(np.float64)
+    return one[top : top + rows, left : left + columns], cut.reshape(rows, y, columns, x).mean(axis=(1, 3))

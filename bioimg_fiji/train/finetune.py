@@ -7,6 +7,7 @@ from typing import Any
 
 from bioimg_fiji.errors import ModelError
 from bioimg_fiji.runtime.restart import StartingPoint
+from bioimg_fiji.train.catalogue import CATALOGUE, kind_of
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.method import Source
 
@@ -21,9 +22,8 @@ def adapted(config: TrainConfig, start: StartingPoint) -> TrainConfig:
     ModelError
         When the model was trained by a method of another kind.
     """
-    kinds = {"care": "restoration", "segmentation": "segmentation"}
-    wanted, found = (kinds.get(name, "denoising") for name in (config.method, start.method))
-    if wanted != found or (config.method == "temporal") != (start.window > 0):
+    sees_frames = config.method in CATALOGUE and CATALOGUE[config.method].frames
+    if kind_of(config.method) != kind_of(start.method) or sees_frames != (start.window > 0):
         raise ModelError(
             f"{start.name} was trained by {start.method}; {config.method} cannot go on from it.",
             fix=f"Choose method {start.method}, or a model that {config.method} has trained.",

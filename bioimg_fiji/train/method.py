@@ -68,7 +68,9 @@ class Method(Protocol):
     """A way to train."""
 
     name: str
+    """Its key in `bioimg_fiji.train.catalogue`, where its title, kind and the like are."""
     paper: str
+    """The paper that it follows, with its doi, as the catalogue has it."""
 
     def look(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> list[Finding]:
         """Say before training what in the images speaks against this method."""

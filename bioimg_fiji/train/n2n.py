@@ -16,28 +16,29 @@ import numpy as np
 from bioimg_fiji.errors import ImageError
 from bioimg_fiji.image import Image
 from bioimg_fiji.train import noise_check
+from bioimg_fiji.train.alignment import compare, middle_plane
+from bioimg_fiji.train.catalogue import CATALOGUE
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import MINIMUM_SIDE, no_targets, prepare, region_of
 from bioimg_fiji.train.pairs import PairSource
 from bioimg_fiji.train.stored import Block, TrainingImage, about, leading_shape
 
-CHANGES = 1.3
-"""Ratio of the differences' variance at two frames' distance and at one from which frames are no repeats."""
+_PAIRS = 16
 
 
 class Noise2Noise:
     """Noise2Noise on movies (neighbouring frames), or on several images of the same scene."""
 
     name = "n2n"
-    paper = "Lehtinen et al., Noise2Noise, ICML 2018, doi:10.48550/arXiv.1803.04189"
+    paper = CATALOGUE["n2n"].paper
 
     def look(
         self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()
     ) -> list[noise_check.Finding]:
-        """Look for noise that neighbouring frames share, frames that differ by more, and clipped intensities."""
+        """Look for noise that frames share, frames that differ or flash, and images that are no repeats."""
         del config, targets
         found = noise_check.look(images, independent_in=("t",))
-        changes = [ratio for ratio in map(_change, images) if ratio is not None and ratio > CHANGES]
+        changes = [ratio for ratio in map(_change, images) if ratio > noise_check.CHANGES]
         if changes:
             sentence = (
                 "Frames that are two apart differ more than neighbouring ones (variance of the difference "
@@ -45,7 +46,8 @@ class Noise2Noise:
                 "For signals that are to be measured frame by frame, method n2v is safer."
             )
             found.append(noise_check.Finding("changing", noise_check.Severity.NOTE, sentence, {"ratio": max(changes)}))
-        return found
+        found += [*noise_check.flashes(images), *unlike(images)]
+        return noise_check.advised(found, images, self.name)
 
     def source(
         self, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage] = ()
@@ -100,12 +102,47 @@ def _pairs(images: Sequence[TrainingImage], config: TrainConfig) -> list[tuple[i
     return [*found, *((b, a) for a, b in found)]
 
 
-def _change(image: Image) -> float | None:
-    """Compare frames that are two apart with neighbouring ones; None for fewer than three frames."""
-    frames = image.ordered("tbczyx")
-    if len(frames) < 3:
-        return None
-    chosen = np.unique(np.linspace(0, len(frames) - 3, min(len(frames) - 2, 64)).round().astype(int))
-    near = [np.var(frames[t + 1].astype(np.float64) - frames[t]) for t in chosen]
-    far = [np.var(frames[t + 2].astype(np.float64) - frames[t]) for t in chosen]
-    return float(np.mean(far) / np.mean(near)) if np.mean(near) > 0 else None
+def _change(image: Image) -> float:
+    return noise_check.change(image.ordered("tbczyx"))
+
+
+def unlike(images: Sequence[Image]) -> list[noise_check.Finding]:
+    """Look whether images that are to be repeats show one scene, at one place.
+
+    Parameters
+    ----------
+    images
+        What would be paired: images without frames, each with the next. At most 16 pairs are compared.
+
+    Returns
+    -------
+    "no_repeats", unsuitable where most pairs show different scenes and a note where some do; or the note "shifted".
+    """
+    if any(image.size("t") > 1 for image in images):
+        return []
+    pairs = list(itertools.pairwise(images))
+    chosen = sorted({round(place) for place in np.linspace(0, len(pairs) - 1, min(len(pairs), _PAIRS))})
+    compared = [compare(middle_plane(one), middle_plane(other)) for one, other in (pairs[n] for n in chosen)]
+    known = [each for each in compared if each is not None]
+    others = [each for each in known if each.unrelated]
+    if others:
+        return [_no_repeats(len(others), len(known), min(each.correlation for each in others))]
+    shifts = [each.shift for each in known if each.shifted]
+    if not shifts:
+        return []
+    sentence = (
+        f"The images seem to be shifted against each other, by up to {max(shifts):.0f} pixels: Noise2Noise would blur "
+        "by as much. Register them first, or use method n2v."
+    )
+    return [noise_check.Finding("shifted", noise_check.Severity.NOTE, sentence, {"pixels": max(shifts)})]
+
+
+def _no_repeats(count: int, of: int, correlation: float) -> noise_check.Finding:
+    sentence = (
+        f"Of {of} pair{'' if of == 1 else 's'} of images that were compared, {count} show{'s' if count == 1 else ''} "
+        f"different scenes (correlation {correlation:.2f} at the best shift): Noise2Noise needs several exposures of "
+        "one scene, and would learn to mix them. Several images of different fields are for n2v."
+    )
+    most = 2 * count > of
+    severity = noise_check.Severity.UNSUITABLE if most else noise_check.Severity.NOTE
+    return noise_check.Finding("no_repeats", severity, sentence, {"pairs": float(count), "correlation": correlation})

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bioimg_fiji.image import Image
 from bioimg_fiji.train import noise_check
+from bioimg_fiji.train.catalogue import CATALOGUE
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import no_targets, prepare
 from bioimg_fiji.train.masking import neighbour_values, stratified_mask
@@ -30,14 +31,15 @@ class Noise2Void:
     """Noise2Void on single images, movies and stacks, in two or three dimensions."""
 
     name = "n2v"
-    paper = "Krull, Buchholz & Jug, Noise2Void, CVPR 2019, doi:10.1109/CVPR.2019.00223"
+    paper = CATALOGUE["n2v"].paper
 
     def look(
         self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()
     ) -> list[noise_check.Finding]:
-        """Look for correlated noise, which this method takes for signal, and for clipped intensities."""
+        """Look for correlated noise, which this method takes for signal, and for a better method."""
         del targets
-        return noise_check.look(images, independent_in=("y", "x") if config.dims == 2 else ("z", "y", "x"))
+        found = noise_check.look(images, independent_in=("y", "x") if config.dims == 2 else ("z", "y", "x"))
+        return noise_check.advised(found, images, self.name)
 
     def source(
         self, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage] = ()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bioimg_fiji.train.catalogue import CATALOGUE
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import no_targets, prepare
 from bioimg_fiji.train.masking import median_values
@@ -24,7 +25,7 @@ class N2V2(Noise2Void):
     """N2V2 on single images, movies and stacks, in two or three dimensions."""
 
     name = "n2v2"
-    paper = "Hoeck et al., N2V2, ECCV Workshops 2022, doi:10.1007/978-3-031-25069-9_33"
+    paper = CATALOGUE["n2v2"].paper
 
     def source(
         self, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage] = ()

@@ -1,21 +1,21 @@
-"""The training methods by name: one file each, one line each here."""
+"""The training methods by name, loaded from where the catalogue says they are."""
 
 from __future__ import annotations
 
-from bioimg_fiji.errors import ParameterError
-from bioimg_fiji.train.care import Care
-from bioimg_fiji.train.method import Method
-from bioimg_fiji.train.n2n import Noise2Noise
-from bioimg_fiji.train.n2v import Noise2Void
-from bioimg_fiji.train.n2v2 import N2V2
-from bioimg_fiji.train.segmentation import Segmentation
-from bioimg_fiji.train.structn2v import StructN2V
-from bioimg_fiji.train.temporal import Temporal
+import importlib
 
-METHODS: dict[str, Method] = {
-    method.name: method
-    for method in (Noise2Void(), N2V2(), StructN2V(), Temporal(), Noise2Noise(), Care(), Segmentation())
-}
+from bioimg_fiji.errors import ParameterError
+from bioimg_fiji.train.catalogue import CATALOGUE, Entry
+from bioimg_fiji.train.method import Method
+
+
+def _load(entry: Entry) -> Method:
+    module, name = entry.home.split(":")
+    method: Method = getattr(importlib.import_module(f"bioimg_fiji.train.{module}"), name)()
+    return method
+
+
+METHODS: dict[str, Method] = {entry.name: _load(entry) for entry in CATALOGUE.values()}
 
 
 def method_named(name: str) -> Method:

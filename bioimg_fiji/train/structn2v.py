@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bioimg_fiji.errors import UnsuitableMethodError
 from bioimg_fiji.image import Image
 from bioimg_fiji.train import noise_check
+from bioimg_fiji.train.catalogue import CATALOGUE
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import TrainingData, no_targets, prepare
 from bioimg_fiji.train.masking import beside_values, line_positions
@@ -26,15 +27,16 @@ class StructN2V(Noise2Void):
     """Noise2Void with lines of hidden pixels."""
 
     name = "structn2v"
-    paper = "Broaddus et al., Structured Noise2Void, ISBI 2020, doi:10.1109/ISBI45749.2020.9098336"
+    paper = CATALOGUE["structn2v"].paper
 
     def look(
         self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()
     ) -> list[noise_check.Finding]:
-        """Look for noise that is correlated across the line, which this method would keep."""
+        """Look for noise that is correlated across the line, which this method would keep, and for a better method."""
         del targets
         axis, _ = line_of(images, config)
-        return noise_check.look(images, independent_in=tuple(a for a in ("y", "x") if a != axis))
+        found = noise_check.look(images, independent_in=tuple(a for a in ("y", "x") if a != axis))
+        return noise_check.advised(found, images, self.name)
 
     def source(
         self, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage] = ()

@@ -21,6 +21,7 @@ from bioimg_fiji.errors import AxesError
 from bioimg_fiji.image import Image
 from bioimg_fiji.tiling import mirrored
 from bioimg_fiji.train import noise_check
+from bioimg_fiji.train.catalogue import CATALOGUE
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import TrainingData, no_targets, prepare
 from bioimg_fiji.train.n2v import Noise2Void, Noise2VoidSource
@@ -31,14 +32,15 @@ class Temporal(Noise2Void):
     """Noise2Void that sees neighbouring frames."""
 
     name = "temporal"
-    paper = "Krull, Buchholz & Jug, Noise2Void, CVPR 2019, doi:10.1109/CVPR.2019.00223; frames as channels"
+    paper = CATALOGUE["temporal"].paper
 
     def look(
         self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()
     ) -> list[noise_check.Finding]:
-        """Look for noise that is correlated in space or in time."""
+        """Look for noise that is correlated in space or in time, and for events of single frames."""
         del targets, config
-        return noise_check.look(images, independent_in=("t", "y", "x"))
+        found = noise_check.look(images, independent_in=("t", "y", "x")) + noise_check.flashes(images)
+        return noise_check.advised(found, images, self.name)
 
     def source(
         self, images: Sequence[TrainingImage], config: TrainConfig, targets: Sequence[TrainingImage] = ()

@@ -7,6 +7,7 @@ Blind-spot methods need noise that is independent from pixel to pixel. In a movi
 frames; in a single image it can only be guessed, so a single image is warned about and never refused.
 """
 
+from bioimg_fiji.train.noise_check.advice import advice, advised, flashes
 from bioimg_fiji.train.noise_check.artefacts import enlarged, jpeg_blocks, repeated_pixels
 from bioimg_fiji.train.noise_check.choice import recommend
 from bioimg_fiji.train.noise_check.correlation import (
@@ -43,9 +44,12 @@ __all__ = [
     "Finding",
     "Recommendation",
     "Severity",
+    "advice",
+    "advised",
     "change",
     "depth_noise_correlation",
     "enlarged",
+    "flashes",
     "image_noise_correlation",
     "jpeg_blocks",
     "look",

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from bioimg_fiji.image import Image
 from bioimg_fiji.train.noise_check.finding import CHANGES, SMOOTH, Recommendation
-from bioimg_fiji.train.noise_check.measure import Measured, chosen, measure
-
-_FEWEST_FRAMES = 12
+from bioimg_fiji.train.noise_check.measure import FEWEST_TO_SMOOTH, Measured, chosen, measure
 
 
 def recommend(images: Sequence[Image]) -> Recommendation:
@@ -98,7 +96,7 @@ def _independent(measured: Measured) -> tuple[str, str]:
             "The noise is independent from pixel to pixel, but neighbouring frames share it "
             f"({measured.time['t']:.2f}): method n2v, which does not learn from frames, suits it."
         )
-    if measured.frames < _FEWEST_FRAMES:
+    if measured.frames < FEWEST_TO_SMOOTH:
         return "n2v", "The noise is independent from pixel to pixel, and there are few frames: method n2v suits it."
     if _flashes(measured):
         return "n2v", (

@@ -12,6 +12,8 @@ from bioimg_fiji.train.noise_check.finding import CORRELATED, FINE, REACHES, SUS
 from bioimg_fiji.train.noise_check.frames import change, repeated_frames, smoothness, temporal_noise_correlation
 
 MOST_IMAGES = 64
+FEWEST_TO_SMOOTH = 12
+"""Frames from which it can be told whether activity lasts."""
 
 
 @dataclass(frozen=True)
