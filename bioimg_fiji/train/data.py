@@ -166,15 +166,25 @@ def channel_names(image: Image) -> tuple[str, ...]:
 
 def looked_at(image: TrainingImage) -> Image:
     """Give what of an image is to be looked at: its selection, or a part of one in a file."""
-    one = excerpt(image)
-    if not isinstance(image, Image):
-        return one
-    rows, columns = region_of(image)[0]
-    cut = {"y": rows, "x": columns}
-    if (one.size("y"), one.size("x")) == (rows.stop, columns.stop) and not (rows.start or columns.start):
-        return one
-    place = tuple(cut.get(axis, slice(None)) for axis in one.axes)
-    return dataclasses.replace(one.with_pixels(one.pixels[place]), roi=b"", overlay=())
+    return _cut(image, region_of(image)[0]) if isinstance(image, Image) else excerpt(image)
+
+
+def target_looked_at(target: TrainingImage, image: TrainingImage) -> Image:
+    """Give what of a target belongs to `looked_at(image)`."""
+    one = about(image)
+    factors = [about(target).size(axis) // one.size(axis) for axis in "yx"]
+    if not isinstance(target, Image) or not isinstance(image, Image) or min(factors) < 1:
+        return excerpt(target)
+    window = zip(region_of(image)[0], factors, strict=True)
+    return _cut(target, tuple(slice(part.start * n, part.stop * n) for part, n in window))
+
+
+def _cut(image: Image, window: Block) -> Image:
+    rows, columns = window
+    if (image.size("y"), image.size("x")) == (rows.stop, columns.stop) and not (rows.start or columns.start):
+        return image
+    place = tuple({"y": rows, "x": columns}.get(axis, slice(None)) for axis in image.axes)
+    return dataclasses.replace(image.with_pixels(image.pixels[place]), roi=b"", overlay=())
 
 
 def no_targets(targets: Sequence[TrainingImage], method: str) -> None:

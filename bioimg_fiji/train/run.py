@@ -21,7 +21,7 @@ from bioimg_fiji.runtime.restart import StartingPoint
 from bioimg_fiji.train import checkpoint as checkpoints
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.crop import liveliest
-from bioimg_fiji.train.data import TrainingData, looked_at
+from bioimg_fiji.train.data import TrainingData, looked_at, target_looked_at
 from bioimg_fiji.train.design import ARCHITECTURE, network_arguments
 from bioimg_fiji.train.finetune import adapted, refitted
 from bioimg_fiji.train.loop import Loop
@@ -29,7 +29,7 @@ from bioimg_fiji.train.method import Method, Source
 from bioimg_fiji.train.noise_check import Finding, Severity
 from bioimg_fiji.train.registry import method_named
 from bioimg_fiji.train.result import TrainedModel
-from bioimg_fiji.train.stored import TrainingImage, excerpt
+from bioimg_fiji.train.stored import TrainingImage
 from bioimg_fiji.train.validate import judged
 
 _FREE = ("device", "threads", "checkpoint_every", "force", "together", "precision", "learning_rate")
@@ -168,7 +168,8 @@ def _look(
 ) -> list[Finding]:
     """Tell the user what speaks against the method; refuse when much does and the user has not said to go on."""
     looked = [looked_at(image) for image in images]
-    findings = method.look(looked, config, [excerpt(target) for target in targets])
+    pairs = zip(targets, images, strict=False)  # how many there must be, the method has said already
+    findings = method.look(looked, config, [target_looked_at(target, image) for target, image in pairs])
     for finding in findings:
         if finding.severity is Severity.UNSUITABLE and not config.force:
             raise UnsuitableMethodError(

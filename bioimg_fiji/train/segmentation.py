@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bioimg_fiji.errors import ImageError
 from bioimg_fiji.image import Image
+from bioimg_fiji.train.catalogue import CATALOGUE
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import TrainingData, prepare, region_of
 from bioimg_fiji.train.noise_check import Finding
@@ -35,7 +36,7 @@ class Segmentation:
     """Objects from label images of the same size as the images, numbered from 1; 0 is background."""
 
     name = "segmentation"
-    paper = "Naylor et al., Segmentation by regression of the distance map, IEEE TMI 2019, doi:10.1109/TMI.2018.2865709"
+    paper = CATALOGUE["segmentation"].paper
 
     def look(self, images: Sequence[Image], config: TrainConfig, targets: Sequence[Image] = ()) -> list[Finding]:
         """Find nothing: any noise suits this method."""
