@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import signal
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bioimg_fiji.cli import curves, main, pictures
+from bioimg_fiji.cli import curves, pictures
 from bioimg_fiji.cli.interrupt import CANCELLING, FINISHING
 from bioimg_fiji.cli.live import arrange
 from bioimg_fiji.cli.options import options_for
@@ -345,6 +346,7 @@ def test_a_cancelled_command_tells_what_is_kept(
         def work(**_: object) -> None:
             raise error
 
+        main = importlib.import_module("bioimg_fiji.cli.main")  # the package's own name is the function
         monkeypatch.setattr(main.group, "main", work)
         with pytest.raises(SystemExit) as ended:
             main.main()
