@@ -15,6 +15,7 @@ import pytest
 
 from bioimg_fiji import files
 from bioimg_fiji.image import Image, Scale
+from bioimg_fiji.package import open_package
 from support import zoo
 from support.processes import ImageJ
 
@@ -213,3 +214,24 @@ def test_a_killed_server_ends_the_command_with_a_message(
     _, alive = psutil.wait_procs(workers, timeout=15)
     assert not alive, "a worker outlives its server"
     assert not model.exists()
+
+
+def test_objects_of_the_roi_manager_train_a_segmentation(
+    imagej: ImageJ, cells: Path, tmp_path: Path, own_server: Path
+) -> None:
+    """The manager's regions are lent to the image, which has no overlay of its own, and are taken back."""
+    model, said = tmp_path / "objects.zip", tmp_path / "said.txt"
+    squares = "".join(
+        f'makeRectangle({x}, {y}, 14, 14);\nroiManager("Add");\n' for x, y in ((4, 4), (40, 4), (4, 50), (60, 60))
+    )
+    done = imagej.macro(
+        f'open("{cells}");\n{squares}'
+        f'run("BioImg Train Segmentation...", "model=[{model}] steps=2 filters=2 depth=1 batch_size=2 patch=32");\n'
+        f'title = getTitle();\nselectWindow("cells.tif");\nFile.saveString(title + " " + Overlay.size, "{said}");\n'
+    )
+    assert said.exists(), done.stdout + done.stderr
+    assert said.read_text() == "cells-labels 0"
+    own = open_package(model).own
+    assert own["provenance"]["method"] == "segmentation"
+    assert own["provenance"]["data"]["smallest"] == [96, 110]  # the last region is still selected, and limits nothing
+    assert own["labels"] == {"minimum_size": 14 * 14 // 4}
