@@ -63,7 +63,12 @@ def _train(method: str, image: tuple[Path, ...], target: tuple[Path, ...], outpu
     if output is not None:
         check_target(output)
         if len(image) > 1 or _is_source(image[0]):
-            raise ParameterError.of("--output", "left out where there are several images", str(output))
+            raise ParameterError.of(
+                "--output",
+                "left out where there are several images",
+                str(output),
+                fix="Train first, then use bioimg-fiji run MODEL FOLDER RESULTS.",
+            )
     if "method" in command.parameters.model_fields:
         options["method"] = method
     chosen = _inputs(image, target, command, options.get("axes"))
@@ -80,7 +85,12 @@ def _train(method: str, image: tuple[Path, ...], target: tuple[Path, ...], outpu
 def _inputs(images: Sequence[Path], targets: Sequence[Path], command: Command, axes: str | None) -> Mapping[str, Any]:
     """Give the images and their targets under the command's keys."""
     if targets and "target" not in command.parameters.model_fields:
-        raise ParameterError.of("--target", "left out: this method learns from the images alone", str(targets[0]))
+        raise ParameterError.of(
+            "--target",
+            "left out: this method learns from the images alone",
+            str(targets[0]),
+            fix="To learn from pairs, choose care; from label images, segmentation.",
+        )
     if len(images) == 1 and _is_source(images[0]):
         return {"source": images[0]} | ({"target_source": targets[0]} if targets else {})
     if len(images) == 1 and len(targets) <= 1:

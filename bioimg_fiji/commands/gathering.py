@@ -165,7 +165,9 @@ def _listed(source: Path, field: str) -> dict[Path, Path | None]:
             )
         found[paths[0]] = paths[1] if len(paths) == 2 else None
     if not found:
-        raise ParameterError.of(field, "at least one path", f"{source} without any")
+        raise ParameterError.of(
+            field, "at least one path", f"{source} without any", fix="Write the path of an image on each line."
+        )
     if len({target is None for target in found.values()}) > 1:
         raise ParameterError.of(
             field, "a list with a target on each line, or on none", str(source), fix="Put a tab between the two paths."

@@ -233,7 +233,12 @@ def train_denoiser(parameters: TrainDenoiser, job: Job) -> Result:
     with contextlib.ExitStack() as stack:
         found = gather(_wanted(parameters, parameters.image), stack)
         if found.targets:
-            raise ParameterError.of("source", "a list without targets: a denoiser needs none", str(parameters.source))
+            raise ParameterError.of(
+                "source",
+                "a list without targets: a denoiser needs none",
+                str(parameters.source),
+                fix="Leave one path on each line, or use BioImg Train Restoration...",
+            )
         result = _Training("train_denoiser", parameters, job).run(found, changes)
     if not parameters.residual or "output" not in result.images:
         return result
@@ -283,7 +288,10 @@ def _drawn(image: Any, rois: Path | None, job: Job) -> tuple[Image, Image]:
 
     if not isinstance(image, Image):
         raise ParameterError.of(
-            "target_source", "the label images: one in a file is too large for regions", image.image.title
+            "target_source",
+            "the label images: images read by parts have no regions",
+            image.image.title,
+            fix="Name the folder, or the file, with the label images.",
         )
     labels = labels_of(dataclasses.replace(image, overlay=regions_of(rois)) if rois else image)
     mask = selected(image)
