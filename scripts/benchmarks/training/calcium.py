@@ -44,7 +44,7 @@ def run(options: Options, record: Record) -> Iterator[Figure]:
         yield figures.note(f"{name}: method that it names", f"{advice.method}: {advice.sentence}")
         if advice.method == "none":
             continue
-        settings = {"movie": name, "method": advice.method, "setting": options.setting, "steps": options.steps}
+        settings = options.settings(movie=name, method=advice.method)
         settings["seed"] = options.seeds[0]
         values = record.measured("calcium", settings, partial(measure, name, movie, advice.method, options, record))
         for key, value in values["figures"].items():

@@ -89,7 +89,7 @@ def run(options: Options, record: Record) -> Iterator[Figure]:
         for method in (MEASURED, "temporal", "n2n", EXCLUDED):
             found = []
             for seed in options.seeds:
-                settings = {"kind": kind, "method": method, "setting": options.setting, "steps": options.steps}
+                settings = options.settings(kind=kind, method=method)
                 values = record.measured(
                     "movies",
                     settings | {"seed": seed},

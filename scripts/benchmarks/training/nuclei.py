@@ -40,7 +40,7 @@ def run(options: Options, record: Record) -> Iterator[Figure]:
         yield figures.note(f"{at}: best Gaussian of each image", plain["gaussian"], "dB")
         best: dict[str, float] = {}
         for method in options.methods or METHODS:
-            settings = {"photons": photons, "method": method, "setting": options.setting, "steps": options.steps}
+            settings = options.settings(photons=photons, method=method)
             values = record.measured(
                 "nuclei", settings | {"seed": seed}, partial(measure, method, photons, seed, options, record)
             )

@@ -35,6 +35,8 @@ class Options:
         Preset ("quick", "normal", "thorough") of the sections with real images and of the movies.
     steps
         Optimiser steps of every training; 0 leaves each section's own.
+    precision
+        Of the trainings of presets: "fp32" (what "auto" is on a CPU) or "bf16".
     methods
         Only these training methods, in the section nuclei; empty: all.
     photons
@@ -55,6 +57,7 @@ class Options:
     seeds: tuple[int, ...] = (0, 1, 2)
     setting: str = "quick"
     steps: int = 0
+    precision: str = "fp32"
     methods: tuple[str, ...] = ()
     photons: tuple[float, ...] = (2.7, 10.0)
     rounds: int = 3
@@ -65,8 +68,12 @@ class Options:
 
     def preset(self, method: str, **changes: Any) -> TrainConfig:
         """Give the configuration of the chosen setting."""
-        told = {"device": "cpu", "threads": self.threads, "method": method, **changes}
+        told = {"device": "cpu", "threads": self.threads, "method": method, "precision": self.precision, **changes}
         return TrainConfig.preset(self.setting, **(told | ({"steps": self.steps} if self.steps else {})))
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        """Give what a training of the chosen setting is known by, with more of it."""
+        return {"setting": self.setting, "steps": self.steps, "precision": self.precision, **more}
 
     def shared(self, *parts: str) -> Path:
         """Give a path in the folder of real images.
@@ -89,6 +96,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=_whole_numbers, default=default.seeds, help="for example 0,1,2")
     parser.add_argument("--setting", choices=sorted(PRESETS), default=default.setting, help="of movies and real images")
     parser.add_argument("--steps", type=int, default=0, help="of every training, to try things out")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of movies and real images")
     parser.add_argument("--methods", type=_names, default=(), help="section nuclei: only these methods")
     parser.add_argument("--photons", type=_numbers, default=default.photons, help="section nuclei: for example 2.7,10")
     parser.add_argument("--rounds", type=int, default=default.rounds, help="section speed: rounds of measurements")

@@ -72,7 +72,7 @@ def _nuclei(options: Options, record: Record) -> Iterator[Figure]:
     ours = [
         record.measured(
             "segmentation",
-            {"data": "nuclei", "setting": options.setting, "steps": steps, "seed": seed},
+            options.settings(data="nuclei", steps=steps, seed=seed),
             partial(_trained, training, test, options.preset("segmentation", seed=seed), record),
         )
         for seed in options.seeds
