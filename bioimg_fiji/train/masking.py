@@ -92,49 +92,78 @@ def median_values(batch: NDArray[np.float32], positions: NDArray[np.intp], radiu
     return median
 
 
-def line_positions(positions: NDArray[np.intp], axis: int, span: int, size: int) -> NDArray[np.intp]:
-    """Give all pixels of the lines around masked positions, the positions themselves too.
+def hide_lines(
+    batch: NDArray[np.float32],
+    positions: NDArray[np.intp],
+    axis: int,
+    span: int,
+    radius: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Give the batch with the lines around masked positions hidden: pieces of other lines nearby stand in their place.
+
+    A piece is moved as a whole, so that it has the noise of a line, as the image has where nothing is hidden: single
+    values from many lines would have a network learn from smoother lines than it is given later, and its mean would be
+    off. A line reaches further than `span` by chance, to either side by itself: at a length that never changed, a
+    network would learn to lean on the pixels just beyond, which share a line with the hidden one.
 
     Parameters
     ----------
+    batch
+        (samples, spatial axes ...).
     positions
         As from `stratified_mask`.
     axis
         Spatial axis along which the noise is correlated.
     span
-        Length of a line, pixels (odd): (span - 1) / 2 to each side.
-    size
-        Size of the patch along that axis; lines are cut there.
+        Pixels to hide at least (odd), with the position in the middle; at most twice as many are hidden. Lines are cut
+        at the patch's border.
+    radius
+        Pieces come from at most this far along each axis, and never from the hidden line itself.
+    rng
+        Source of randomness.
     """
-    lines = []
-    for step in range(-(span // 2), span // 2 + 1):
-        moved = positions.copy()
-        moved[1 + axis] += step
-        lines.append(moved[:, (moved[1 + axis] >= 0) & (moved[1 + axis] < size)])
-    return np.unique(np.concatenate(lines, axis=1), axis=1)
+    hidden = batch.copy()
+    half, sizes = span // 2, batch.shape[1:]
+    before, after = rng.integers(half, 2 * half + 1, (2, positions.shape[1]))
+    steps = _to_other_lines(positions, axis, radius, sizes, rng)
+    for along in range(-2 * half, 2 * half + 1):
+        pixels, moves = positions.copy(), steps.copy()
+        pixels[1 + axis] += along
+        covered = (-before <= along) & (along <= after)
+        covered &= (pixels[1 + axis] >= 0) & (pixels[1 + axis] < sizes[axis])
+        pixels, moves = pixels[:, covered], moves[:, covered]
+        source = pixels[1:] + moves
+        source[axis] = _mirrored(source[axis], sizes[axis])
+        hidden[tuple(pixels)] = batch[(pixels[0], *source)]
+    return hidden
 
 
-def beside_values(
-    batch: NDArray[np.float32], positions: NDArray[np.intp], axis: int, radius: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Give for each position the value of a random neighbour that lies on another line along `axis`.
-
-    Neighbours on the same line share its noise. Parameters and result are those of `neighbour_values`; at the border of
-    the patch, neighbours outside are mirrored.
-    """
-    moved = positions[1:].copy()
-    others = [place for place in range(len(moved)) if place != axis]
-    moved[axis] += rng.integers(-radius, radius + 1, moved.shape[1])
-    steps = rng.integers(-radius, radius + 1, (len(others), moved.shape[1]))
+def _to_other_lines(
+    positions: NDArray[np.intp], axis: int, radius: int, sizes: tuple[int, ...], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Draw for each position the steps (spatial axes, positions) to a pixel of another line inside the patch."""
+    steps: NDArray[np.intp] = rng.integers(-radius, radius + 1, positions[1:].shape)
+    others = [place for place in range(len(sizes)) if place != axis]
+    still = np.flatnonzero(np.all(steps[others] == 0, axis=0))
     # One of the other axes must move.
-    still = np.flatnonzero(np.all(steps == 0, axis=0))
-    steps[rng.integers(0, len(others), len(still)), still] = rng.integers(1, radius + 1, len(still))
-    moved[others] += steps
-    for place, size in enumerate(batch.shape[1:]):
-        moved[place] = np.where(moved[place] < 0, -moved[place], moved[place])
-        moved[place] = np.where(moved[place] >= size, 2 * (size - 1) - moved[place], moved[place])
-    values: NDArray[np.float32] = batch[(positions[0], *moved)]
-    return values
+    moving = np.array(others)[rng.integers(0, len(others), len(still))]
+    steps[moving, still] = rng.integers(1, radius + 1, len(still)) * rng.choice((-1, 1), len(still))
+    for place in others:
+        here, size = positions[1 + place], sizes[place]
+        # NB: what would leave the patch turns round; mirrored, it could come back to its own line.
+        for other in (-steps[place], np.where(here == 0, 1, -1)):
+            there = here + steps[place]
+            steps[place] = np.where((there >= 0) & (there < size), steps[place], other)
+    return steps
+
+
+def _mirrored(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+    """Give indices inside 0 ... size - 1; those outside are mirrored at the border."""
+    index = np.where(index < 0, -index, index)
+    index = np.where(index >= size, 2 * (size - 1) - index, index)
+    clipped: NDArray[np.intp] = np.clip(index, 0, size - 1)
+    return clipped
 
 
 def _ravel(index: NDArray[Any], extent: NDArray[Any]) -> NDArray[Any]:

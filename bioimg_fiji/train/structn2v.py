@@ -2,7 +2,8 @@
 
 Scanners and line cameras give noise that neighbouring pixels of a line share. Around each pixel whose value is to be
 told, the pixels of its line are hidden too, as far as the correlation reaches. What is shown in their place comes from
-other lines nearby: the paper shows uniform random numbers, which do not follow the image's brightness.
+other lines nearby: the paper shows uniform random numbers, which do not follow the image's brightness. And the length
+that is hidden varies from one pixel to the next (`masking.hide_lines` says why).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bioimg_fiji.train import noise_check
 from bioimg_fiji.train.catalogue import CATALOGUE
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import TrainingData, no_targets, prepare
-from bioimg_fiji.train.masking import beside_values, line_positions
+from bioimg_fiji.train.masking import hide_lines
 from bioimg_fiji.train.n2v import Noise2Void, Noise2VoidSource
 from bioimg_fiji.train.stored import TrainingImage, excerpt
 
@@ -85,7 +86,4 @@ class StructN2VSource(Noise2VoidSource):
         self, patches: NDArray[np.float32], positions: NDArray[np.intp], rng: np.random.Generator
     ) -> NDArray[np.float32]:
         """Give patches in which the lines around `positions` cannot be seen."""
-        inputs = patches.copy()
-        lines = line_positions(positions, self._place, self.span, patches.shape[1 + self._place])
-        inputs[tuple(lines)] = beside_values(patches, lines, self._place, self._config.radius, rng)
-        return inputs
+        return hide_lines(patches, positions, self._place, self.span, self._config.radius, rng)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from bioimg_fiji.train.masking import neighbour_values, stratified_mask
+from bioimg_fiji.train.masking import hide_lines, neighbour_values, stratified_mask
 
 
 @pytest.mark.parametrize("shape", [(3, 64, 64), (2, 8, 32, 40)])
@@ -62,3 +63,57 @@ def test_replacement_in_a_volume() -> None:
     found = np.array(np.unravel_index(values, batch.shape))
     distance = abs(found - everywhere).max(axis=0)
     assert (distance == 1).all()
+
+
+def _moved(batch: NDArray[np.float32], hidden: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Give where a batch, whose values are their own flat indices, was replaced, and where those values are from."""
+    changed = np.argwhere(hidden != batch).T
+    sources = np.array(np.unravel_index(hidden[tuple(changed)].astype(int), batch.shape))
+    return changed, sources
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("radius", [1, 2, 16])
+def test_hidden_lines_show_pieces_of_other_lines_at_the_border_too(axis: int, radius: int) -> None:
+    size, span = 16, 5
+    batch = np.arange(1, 2 * size * size + 1, dtype=np.float32).reshape(2, size, size)
+    rng = np.random.default_rng(4)
+    for y, x in ((0, 0), (1, 7), (8, 8), (size - 1, size - 2), (size - 1, size - 1)):
+        for _ in range(50):
+            positions = np.array([[1], [y], [x]])
+            hidden = hide_lines(batch, positions, axis, span, radius, rng)
+            place, source = _moved(batch - 1, hidden - 1)
+            assert (place[0] == 1).all()
+            assert (source[0] == 1).all()
+            across = 2 - axis
+            assert (place[across] == (y, x)[1 - axis]).all()
+            assert len(np.unique(source[across])) == 1
+            assert 0 < abs(source[across][0] - place[across][0]) <= radius
+            shown = (positions[1 + axis][0] - place[1 + axis].min(), place[1 + axis].max() - positions[1 + axis][0])
+            room = (positions[1 + axis][0], size - 1 - positions[1 + axis][0])
+            for told, limit in zip(shown, room, strict=True):
+                assert min(span // 2, limit) <= told <= min(2 * (span // 2), limit)
+
+
+def test_a_hidden_piece_is_moved_as_a_whole_and_its_length_varies() -> None:
+    batch = np.arange(1, 64 * 64 + 1, dtype=np.float32).reshape(1, 64, 64)
+    rng, lengths, steps = np.random.default_rng(5), set(), set()
+    for _ in range(300):
+        hidden = hide_lines(batch, np.array([[0], [30], [30]]), 1, 9, 2, rng)
+        place, source = _moved(batch - 1, hidden - 1)
+        moves = np.unique(source - place, axis=1)
+        assert moves.shape[1] == 1
+        lengths.add((30 - place[2].min(), place[2].max() - 30))
+        steps.add(tuple(moves[1:, 0].tolist()))
+    assert lengths == {(a, b) for a in range(4, 9) for b in range(4, 9)}
+    assert steps == {(y, x) for y in (-2, -1, 1, 2) for x in range(-2, 3)}
+
+
+def test_hidden_lines_in_a_volume_come_from_another_line_of_any_axis() -> None:
+    batch = np.arange(1, 4 * 8 * 32 + 1, dtype=np.float32).reshape(1, 4, 8, 32)
+    rng, seen = np.random.default_rng(6), set()
+    for _ in range(300):
+        hidden = hide_lines(batch, np.array([[0], [0], [4], [16]]), 2, 5, 1, rng)
+        place, source = _moved(batch - 1, hidden - 1)
+        seen |= set(map(tuple, (source - place)[1:3].T.tolist()))
+    assert seen == {(0, 1), (0, -1), (1, 0), (1, 1), (1, -1)}
