@@ -24,6 +24,7 @@ from bioimg_fiji.train.crop import liveliest
 from bioimg_fiji.train.data import TrainingData, looked_at, target_looked_at
 from bioimg_fiji.train.design import ARCHITECTURE, network_arguments
 from bioimg_fiji.train.finetune import adapted, refitted
+from bioimg_fiji.train.heap import freed_memory_kept
 from bioimg_fiji.train.loop import Loop
 from bioimg_fiji.train.method import Method, Source
 from bioimg_fiji.train.noise_check import Finding, Severity
@@ -102,7 +103,7 @@ def train(
     state = _resumed(checkpoint, identity) if resume else {}
     config = dataclasses.replace(config, precision=state.get("precision") or _precision(config.precision, device))
     tile = liveliest(source.data, divisor(ARCHITECTURE, kwargs))
-    with _threads(int(state.get("threads", config.threads))) as threads:
+    with _threads(int(state.get("threads", config.threads))) as threads, freed_memory_kept():
         loop = Loop(source, kwargs, config, device, None if start is None else dict(start.state_dict), tile)
         if state:
             loop.restore(state)
