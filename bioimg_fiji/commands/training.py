@@ -21,7 +21,7 @@ from bioimg_fiji.errors import JobCancelledError, ParameterError
 from bioimg_fiji.files import check_folder
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
-from bioimg_fiji.train.catalogue import CATALOGUE, of_kind
+from bioimg_fiji.train.catalogue import CATALOGUE, Entry, learning_rate_of, of_kind
 
 if TYPE_CHECKING:
     from bioimg_fiji.package import ModelPackage
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 Quality = Literal["quick", "normal", "thorough"]
 
 DENOISERS = of_kind("denoising")
+
+RATES = ", ".join(
+    [f"{Entry.learning_rate:g}"]
+    + [f"{e.learning_rate:g} for {e.name}" for e in CATALOGUE.values() if e.learning_rate != Entry.learning_rate]
+)
+"""The learning rates that methods take unasked, in words."""
 
 FINE = 0.3
 """Factor of the learning rate where a training goes on from a model."""
@@ -105,7 +111,12 @@ class Training(Parameters):
         None, ge=1, le=5, title="Depth", expert=True, help="Levels of the network; empty leaves it to the quality."
     )
     learning_rate: float | None = key(
-        None, gt=0, le=1, title="Learning rate", expert=True, help="Peak of the schedule; empty takes 0.001."
+        None,
+        gt=0,
+        le=1,
+        title="Learning rate",
+        expert=True,
+        help=f"Peak of the schedule; empty takes the method's ({RATES}).",
     )
     schedule: Literal["one_cycle", "cosine"] = key(
         "one_cycle", title="Schedule", expert=True, help="How the learning rate goes: up and down, or down only."
@@ -395,7 +406,7 @@ def _config(parameters: Any, start: StartingPoint | None, **changes: Any) -> Tra
     names = ("steps", "batch_size", "filters", "depth", "learning_rate")
     chosen = {name: getattr(parameters, name) for name in names}
     if start is not None and chosen["learning_rate"] is None:
-        chosen["learning_rate"] = FINE * TrainConfig.learning_rate
+        chosen["learning_rate"] = FINE * learning_rate_of(changes["method"])
     kept = ("patch", "channels", "schedule", "early_stop", "precision", "seed", "device")
     return TrainConfig.preset(
         parameters.quality,

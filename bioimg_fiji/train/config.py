@@ -41,7 +41,7 @@ class TrainConfig:
     frames
         Frames on each side that the method temporal sees besides the one to be told.
     learning_rate
-        Peak of the schedule.
+        Peak of the schedule; 0 takes the method's (`bioimg_fiji.train.catalogue`).
     schedule
         "one_cycle" (up for a tenth, then down by a cosine) or "cosine" (down from the start).
     early_stop
@@ -86,7 +86,7 @@ class TrainConfig:
     dims: int = 2
     channels: str = "separate"
     frames: int = 3
-    learning_rate: float = 1e-3
+    learning_rate: float = 0
     schedule: str = "one_cycle"
     early_stop: float = 0.5
     precision: str = "auto"
@@ -153,7 +153,7 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "early_stop": ("0 or at most 1", _real(0, 1, zero=True)),
     "precision": ('"auto", "fp32" or "bf16"', lambda v: v in ("auto", "fp32", "bf16")),
     "together": ("a whole number of at least 0", _whole(0, 1024)),
-    "learning_rate": ("above 0 and at most 1", _real(0, 1)),
+    "learning_rate": ("0 or at most 1", _real(0, 1, zero=True)),
     "masked_fraction": ("above 0 and at most 0.1", _real(0, 0.1)),
     "radius": ("a whole number from 1 to 16", _whole(1, 16)),
     "noise_axis": ('"auto", "y" or "x"', lambda v: v in ("auto", "y", "x")),

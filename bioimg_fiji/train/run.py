@@ -19,6 +19,7 @@ from bioimg_fiji.jobs import Job
 from bioimg_fiji.nets import divisor
 from bioimg_fiji.runtime.restart import StartingPoint
 from bioimg_fiji.train import checkpoint as checkpoints
+from bioimg_fiji.train.catalogue import learning_rate_of
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.crop import liveliest
 from bioimg_fiji.train.data import TrainingData, looked_at, target_looked_at
@@ -88,6 +89,7 @@ def train(
     """
     job = job or Job()
     method = method_named(config.method)
+    config = dataclasses.replace(config, learning_rate=config.learning_rate or learning_rate_of(config.method))
     job.progress("Looking at the images")
     if start is not None:
         config = adapted(config, start)

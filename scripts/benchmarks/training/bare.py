@@ -15,6 +15,7 @@ from bioimg_fiji import Image
 from bioimg_fiji.jobs import Job, Progress
 from bioimg_fiji.nets import build
 from bioimg_fiji.train import TrainConfig, train
+from bioimg_fiji.train.catalogue import learning_rate_of
 
 _CLOCKED = 2
 """Reports that a rate is made of: the first after the first step, and the last."""
@@ -79,7 +80,7 @@ def _trained(noisy: NDArray[np.float32], config: TrainConfig) -> tuple[float, in
 def _bare_loop(config: TrainConfig, kwargs: dict[str, object]) -> Callable[[], None]:
     network = build("unet", kwargs | {"padding": config.padding, "upsampling": config.upsampling})
     network = network.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate_of(config.method))
     inputs = torch.randn(config.batch_size, 1, config.patch, config.patch).to(memory_format=torch.channels_last)
     half = config.precision == "bf16"
 
