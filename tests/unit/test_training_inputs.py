@@ -140,7 +140,7 @@ def test_going_on_from_a_segmentation_with_more_annotations(tmp_path: Path) -> N
     run("train_segmentation", tmp_path / "second.zip", **values, start_from=tmp_path / "first.zip")
     told = open_package(tmp_path / "second.zip").own["provenance"]
     assert told["start"]["sha256"] == open_package(tmp_path / "first.zip").sha256
-    assert told["parameters"]["learning_rate"] == pytest.approx(3e-4)
+    assert told["parameters"]["learning_rate"] == pytest.approx(1.2e-3)
     assert told["parameters"]["filters"] == 2
 
 
