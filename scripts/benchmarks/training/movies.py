@@ -86,7 +86,7 @@ class _WithoutCentre:
 def run(options: Options, record: Record) -> Iterator[Figure]:
     """Train all methods on both movies with all seeds; the worst seed counts."""
     for kind in KINDS:
-        for method in (MEASURED, "temporal", "n2n", EXCLUDED):
+        for method in options.methods or (MEASURED, "temporal", "n2n", EXCLUDED):
             found = []
             for seed in options.seeds:
                 settings = options.settings(kind=kind, method=method)

@@ -38,7 +38,7 @@ class Options:
     precision
         Of the trainings of presets: "fp32" (what "auto" is on a CPU) or "bf16".
     methods
-        Only these training methods, in the section nuclei; empty: all.
+        Only these training methods, in the sections movies and nuclei; empty: all.
     photons
         Mean photons per pixel, in the section nuclei.
     rounds
@@ -97,7 +97,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--setting", choices=sorted(PRESETS), default=default.setting, help="of movies and real images")
     parser.add_argument("--steps", type=int, default=0, help="of every training, to try things out")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of movies and real images")
-    parser.add_argument("--methods", type=_names, default=(), help="section nuclei: only these methods")
+    parser.add_argument("--methods", type=_names, default=(), help="movies and nuclei: only these methods")
     parser.add_argument("--photons", type=_numbers, default=default.photons, help="section nuclei: for example 2.7,10")
     parser.add_argument("--rounds", type=int, default=default.rounds, help="section speed: rounds of measurements")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; section speed: 2 by default")
