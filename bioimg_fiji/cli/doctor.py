@@ -40,7 +40,7 @@ def examine(folder: Path | None = None, plugin: str | None = None) -> list[Findi
     folder
         A Fiji or ImageJ folder, whose plugin is looked at too.
     plugin
-        Version of a plugin that asks: Java, ImageJ and plugin are there then, and what does not fit it is told.
+        Version of a plugin that asks: Java, ImageJ, plugin and Python are there then, and what does not fit is told.
     """
     inside: dict[str, Callable[[], Iterable[Finding]]] = {"devices": _devices, "server": lambda: _server(plugin)}
     outside: dict[str, Callable[[], Iterable[Finding]]] = {"Java": _java, "plugin": _plugin, "Fiji": _endpoint}
@@ -49,7 +49,8 @@ def examine(folder: Path | None = None, plugin: str | None = None) -> list[Findi
         looks = {"Fiji folder": lambda: _folder(folder)} | looks
     found = [finding for name, look in looks.items() for finding in _guarded(look, name)]
     own = Finding("bioimg-fiji", f"{bioimg_fiji.__version__} ({Path(bioimg_fiji.__file__).parent})")
-    return [own, *_python(), *_packages(), *found, *_machine()]
+    python = _python() if plugin is None else []
+    return [own, *python, *_packages(), *found, *_machine()]
 
 
 def _guarded(look: Callable[[], Iterable[Finding]], name: str) -> list[Finding]:

@@ -115,8 +115,8 @@ def test_doctor_shows_the_chain() -> None:
 def test_doctor_in_json_for_a_plugin_that_asks(tmp_path: Path) -> None:
     done = run_cli("doctor", "--json", "--plugin", "0.99.0")
     found = {each["name"]: each for each in json.loads(done.stdout)["findings"]}
-    assert set(found) >= {"bioimg-fiji", "Python", "torch", "devices", "server", "memory", "disk"}
-    assert not set(found) & {"Java", "plugin", "Fiji"}
+    assert set(found) >= {"bioimg-fiji", "torch", "devices", "server", "memory", "disk"}
+    assert not set(found) & {"Java", "plugin", "Fiji", "Python"}
     assert done.returncode == 0, done.stdout + done.stderr
     empty = run_cli("doctor", tmp_path)
     assert empty.returncode == 1

@@ -164,6 +164,9 @@ final class Chain {
             ? Finding.fine("memory of Java", amount)
             : Finding.wrong(
                 "memory of Java", amount, "Give it more: Edit > Options > Memory & Threads..."));
+    if (pythonUsable) {
+      return; // it has told of the disk
+    }
     long free = Places.userFolder().toFile().getUsableSpace();
     String disk =
         String.format(
