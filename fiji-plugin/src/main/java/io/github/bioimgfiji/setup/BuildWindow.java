@@ -56,7 +56,7 @@ final class BuildWindow implements Monitor, AutoCloseable {
     frame.setContentPane(panel);
     frame.setDefaultCloseOperation(WindowConstants.DO_NOTHING_ON_CLOSE);
     frame.setSize(WIDTH, HEIGHT);
-    frame.setLocationRelativeTo(IJ.getInstance());
+    frame.setLocationRelativeTo(null);
     frame.setVisible(true);
   }
 

@@ -17,7 +17,9 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Builds a Python environment with bioimg-fiji and its packages, pinned by hash, by the program uv.
@@ -30,6 +32,14 @@ public final class EnvironmentBuilder {
   private static final long SECONDS = 7200;
   private static final int TAIL = 6;
   private static final int STEPS = 4;
+
+  /** Networks that look into connections have certificates that only the system knows. */
+  private static final Map<String, String> SYSTEM_CERTIFICATES = new HashMap<>();
+
+  static {
+    SYSTEM_CERTIFICATES.put("UV_SYSTEM_CERTS", "true");
+    SYSTEM_CERTIFICATES.put("UV_NATIVE_TLS", "true"); // its older name
+  }
 
   private final Path target;
   private final Path part;
@@ -185,6 +195,7 @@ public final class EnvironmentBuilder {
     try {
       code =
           new ProgramRun(command, log)
+              .with(SYSTEM_CERTIFICATES)
               .stoppedBy(monitor::cancelled)
               .telling(said -> monitor.progress(said, 0, 0, "{}"))
               .run(SECONDS);
