@@ -16,6 +16,8 @@ from bioimg_fiji import files
 from bioimg_fiji.image import Image
 from support.processes import ImageJ
 
+ROOT = Path(__file__).resolve().parents[2]
+
 CHECK = 'run("BioImg Check Installation", "{}");'
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(240)]
@@ -116,3 +118,28 @@ def test_without_a_python_a_batch_ends_with_the_message(bare: ImageJ, cells: Pat
     assert done.returncode == 1
     assert "No Python was found that has bioimg-fiji" in done.stderr
     assert "Check Installation" in done.stderr
+
+
+def test_a_full_disk_ends_the_build_with_the_next_step_and_leaves_nothing(
+    bare: ImageJ, small_disk: Path, tmp_path: Path
+) -> None:
+    uv = ROOT / ".tools" / "bin" / "uv"
+    if not uv.exists():
+        pytest.skip("uv is not here (scripts/setup fetches it)")
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    (small_disk / "ballast").write_bytes(bytes(2**21 - 2**16))  # 64 KiB are left
+    bare.environment |= {
+        "HOME": str(small_disk),
+        "BIOIMG_FIJI_UV": str(uv),
+        "UV_CACHE_DIR": str(tmp_path / "cache"),
+        "UV_PYTHON": sys.executable,
+        "PATH": f"{bare.environment['PATH']}{os.pathsep}{Path(sys.base_prefix) / 'bin'}",
+    }
+    done = bare.macro(CHECK.format(f"build wheels=[{wheels}]") + 'print("went on");', batch=True)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Free space" in done.stderr, done.stderr
+    assert "about 8 GB" in done.stderr
+    assert "went on" not in done.stdout
+    left = {path.name for path in (small_disk / ".bioimg-fiji").iterdir()}
+    assert left <= {"environment.lock", "setup.log"}
