@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
 import sys
 from pathlib import Path
@@ -146,18 +148,39 @@ def install(folder: Path) -> None:
     Terminal().out.print(f"Installed {install_plugin(folder)}. Restart Fiji; see Plugins > BioImg.", markup=False)
 
 
+@group.command("uninstall-plugin")
+@click.argument("folder", type=click.Path(path_type=Path))
+def uninstall(folder: Path) -> None:
+    """Take the plugin out of a Fiji or ImageJ FOLDER again; models and settings stay."""
+    from bioimg_fiji.fiji import uninstall_plugin
+
+    terminal = Terminal()
+    for path in uninstall_plugin(folder):
+        terminal.out.print(f"Removed {path}", markup=False)
+
+
 @group.command()
-def doctor() -> int:
-    """Check the installation: Java, plugin, Python, devices, server, settings; a fix per finding."""
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON on one line.")
+@click.option("--plugin", help="Version of the plugin that asks; leaves out what it knows itself.")
+def doctor(folder: Path | None, as_json: bool, plugin: str | None) -> int:
+    """Check the installation, and that of the plugin in a Fiji or ImageJ FOLDER; ends with 1 where something is wrong.
+
+    Java, plugin, Python, packages, devices, server, memory, disk, versions that do not fit; a fix per finding.
+    """
     from bioimg_fiji.cli.doctor import examine
 
     terminal = Terminal()
-    findings = examine()
+    findings = examine(folder, plugin)
+    status = 0 if all(each.ok for each in findings) else EXIT_FAILED
+    if as_json:
+        click.echo(json.dumps({"findings": [dataclasses.asdict(each) for each in findings]}))
+        return status
     rows = [("ok" if each.ok else "!!", each.name, each.value, each.fix) for each in findings]
     terminal.table("", ("", "what", "found", "fix"), rows)
     shown = [(each.name, str(each.value), each.source) for each in settings.resolve_all()]
     terminal.table("", ("setting", "value", "from"), shown)
-    return 0 if all(each.ok for each in findings) else EXIT_FAILED
+    return status
 
 
 def _run_line(command: Command) -> click.Command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from bioimg_fiji.commands.parameters import ImageInput, Parameters, key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.commands.segment import with_objects
+from bioimg_fiji.commands.selection import Part, Selection, all_placed, part_of
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.jobs import Job
 
@@ -31,7 +33,12 @@ if TYPE_CHECKING:
 class RunModel(ObjectKeys):
     """Parameters of `run_model`."""
 
-    image: ImageInput = key(title="Image", help="The image to process.")
+    image: ImageInput = key(
+        title="Image",
+        help="The image to process. A colour (RGB) image is three channels, red, green and blue: a model of three "
+        "channels takes them together, a model of one channel each by itself; a result of 8 bit is RGB again, any "
+        "other has three channels.",
+    )
     model: Path = key(
         title="Model", widget="model", help="A bioimage.io model package: a .zip, its folder or its rdf.yaml."
     )
@@ -40,6 +47,13 @@ class RunModel(ObjectKeys):
     device: Device = device_key()
     tile: int = tile_key()
     trust: str | None = trust_key()
+    selection: Selection = key(
+        "place",
+        title="Selection",
+        help="With an area selected, only its bounding rectangle is processed: place puts the result into a copy of "
+        "the image (around it the image's own values where the model keeps them, else 0), crop gives it alone; ignore "
+        "processes the whole image.",
+    )
     image2: ImageInput | None = key(
         None, title="Second image", expert=True, help="For a model of several images, in its description's order."
     )
@@ -81,8 +95,17 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         axes=parameters.axes,
         trust=parameters.trust or "",
     )
-    prediction = predict(_by_input(parameters, package), package, options, job)
-    images, tables = with_objects(prediction, parameters.image, package, parameters)
+    part = part_of(parameters.image, parameters.selection)
+    given = _by_input(parameters, package, part)
+    prediction = predict(given, package, options, job)
+    image = parameters.image
+    if part is not None and parameters.selection == "crop":
+        image = part.of(image)
+    elif part is not None:
+        keeps = package.own.get("values") == "input"
+        found = all_placed(prediction.images, part, keeps, job.note)
+        prediction = dataclasses.replace(prediction, images=found)
+    images, tables = with_objects(prediction, image, package, parameters)
     return Result(images=images, tables=tables, figures=prediction.report)
 
 
@@ -105,19 +128,22 @@ def run_file(parameters: RunFile, job: Job) -> Result:
     return Result(files=found.files, figures=found.report)
 
 
-def _by_input(parameters: RunModel, package: ModelPackage) -> Image | dict[str, Image]:
-    """Give each input of the model its image: the main one the first, the others theirs in the description's order."""
+def _by_input(parameters: RunModel, package: ModelPackage, part: Part | None) -> Image | dict[str, Image]:
+    """Give each input of the model its image: the main one the first, the others theirs in the description's order.
+
+    With a `part`, each image of the main one's size is cut to it.
+    """
     from bioimg_fiji.package.links import main_input
 
     main = main_input(package).id
     others = [tensor.id for tensor in package.inputs if tensor.id != main]
     more = {"image2": parameters.image2, "image3": parameters.image3}
-    if not any(more.values()):
-        return parameters.image
     found = {main: parameters.image}
     for number, (name, image) in enumerate(more.items()):
         if image is not None and number >= len(others):
             raise ParameterError.of(name, f"no image: {package.name} takes {len(package.inputs)}", image.title)
         if image is not None:
             found[others[number]] = image
-    return found
+    if part is not None:
+        found = {name: part.of(image) for name, image in found.items()}
+    return found if any(more.values()) else found[main]

@@ -6,7 +6,31 @@ HTTP. Nothing of Java is imported before a Fiji is opened: `import bioimg_fiji.f
 """
 
 from bioimg_fiji.fiji.endpoint import EMBEDDED, find_endpoint
-from bioimg_fiji.fiji.plugin import install_plugin, plugin_jar
+from bioimg_fiji.fiji.java import find_java
+from bioimg_fiji.fiji.plugin import (
+    fits,
+    install_plugin,
+    installed,
+    misfit,
+    note_file,
+    plugin_jar,
+    uninstall_plugin,
+    version_of,
+)
 from bioimg_fiji.fiji.session import Fiji, open_fiji
 
-__all__ = ["EMBEDDED", "Fiji", "find_endpoint", "install_plugin", "open_fiji", "plugin_jar"]
+__all__ = [
+    "EMBEDDED",
+    "Fiji",
+    "find_endpoint",
+    "find_java",
+    "fits",
+    "install_plugin",
+    "installed",
+    "misfit",
+    "note_file",
+    "open_fiji",
+    "plugin_jar",
+    "uninstall_plugin",
+    "version_of",
+]

@@ -12,12 +12,14 @@ from bioimg_fiji.commands import Result
 from bioimg_fiji.errors import BioimgError, JobCancelledError
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.fiji.plugin import check_version
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job, Live, Progress
 
 _BACKENDS = "io.github.bioimgfiji.backend.Backends"
 _BACKEND = "io.github.bioimgfiji.backend.Backend"
 _EXCEPTION = "io.github.bioimgfiji.backend.BackendException"
+_VERSIONS = "io.github.bioimgfiji.setup.Versions"
 _OUTCOME = "io.github.bioimgfiji.backend.Outcome"
 
 _log = logging.getLogger(__name__)
@@ -34,9 +36,16 @@ class InProcessBackend:
         self.more: dict[str, Image] = {}
 
     def register(self) -> None:
-        """Make the plugin use this backend."""
+        """Make the plugin use this backend.
+
+        Raises
+        ------
+        ProtocolError
+            When plugin and package are of versions that do not fit.
+        """
         import jpype
 
+        check_version(str(jclass(_VERSIONS).plugin()))
         jclass(_BACKENDS).register(jpype.JProxy(_BACKEND, inst=self))
 
     def unregister(self) -> None:

@@ -174,7 +174,7 @@ class ModelPackage:
 
     `sha256` is over the description and every file that it takes to run, test and explain the model: the same for a
     folder and for the archive of it.
-    `id` is the zoo's name of the model, empty where it has none.
+    `id` is the zoo's name of the model, empty where it has none; `tags` are words to find it by.
     `config` is the description's free part; ours is `config["bioimg_fiji"]`.
     """
 
@@ -190,6 +190,7 @@ class ModelPackage:
     format_version: str = "0.5"
     documentation: PackageFile | None = None
     id: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def own(self) -> Mapping[str, Any]:

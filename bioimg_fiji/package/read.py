@@ -72,8 +72,14 @@ def open_package(source: str | Path) -> ModelPackage:
         format_version=version,
         documentation=documentation,
         id=described.optional_text("id", ""),
+        tags=_texts(content.get("tags")),
     )
     return _hashed(package, text_hash)
+
+
+def _texts(found: object) -> tuple[str, ...]:
+    """Give the texts of a list; what is none is not worth an error."""
+    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
 
 def read_description(package: ModelPackage) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,22 @@ Array = npt.NDArray[Any]
 
 PROPERTY = "BioImg"
 """Image property that tells how an image was made, as JSON without times: equal runs give equal texts."""
+
+
+_EMPTY = re.compile(
+    r"(final[_-])?(out|outputs?|results?|pred|predictions?|tensor|raw|image|y)([_-]?tensor)?[_-]?\d*", re.IGNORECASE
+)
+"""Ids of outputs that tell nothing of what they are."""
+
+TASKS = {
+    "denois": "denoised",
+    "deconvol": "deconvolved",
+    "super-resol": "super-resolved",
+    "superresol": "super-resolved",
+    "restor": "restored",
+    "segment": "segmented",
+}
+"""Parts of a model's tags, and the word for its result in titles."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +73,16 @@ def output_image(
     result = _recalibrated(result, way, tensor, own)
     text = json.dumps(made, sort_keys=True)
     return dataclasses.replace(
-        result, title=f"{image.name}-{tensor.id}", properties={**image.properties, PROPERTY: text}
+        result, title=f"{image.name}-{_told(tensor, package)}", properties={**image.properties, PROPERTY: text}
     )
+
+
+def _told(tensor: TensorSpec, package: ModelPackage) -> str:
+    """Give the word for an output in titles: its id; of the first, where that says nothing, what the model does."""
+    if tensor is not package.outputs[0] or not _EMPTY.fullmatch(tensor.id):
+        return tensor.id
+    tags = " ".join(package.tags).lower()
+    return next((word for part, word in TASKS.items() if part in tags), tensor.id)
 
 
 def _recalibrated(result: Image, way: Fit, tensor: TensorSpec, own: Mapping[str, str]) -> Image:

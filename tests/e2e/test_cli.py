@@ -112,6 +112,24 @@ def test_doctor_shows_the_chain() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_doctor_in_json_for_a_plugin_that_asks(tmp_path: Path) -> None:
+    done = run_cli("doctor", "--json", "--plugin", "0.99.0")
+    found = {each["name"]: each for each in json.loads(done.stdout)["findings"]}
+    assert set(found) >= {"bioimg-fiji", "torch", "devices", "server", "memory", "disk"}
+    assert not set(found) & {"Java", "plugin", "Fiji", "Python"}
+    assert done.returncode == 0, done.stdout + done.stderr
+    empty = run_cli("doctor", tmp_path)
+    assert empty.returncode == 1
+    assert "no plugins folder" in " ".join(empty.stdout.split())
+
+
+def test_uninstalling_what_is_not_there_ends_with_a_message(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    done = run_cli("uninstall-plugin", tmp_path)
+    assert done.returncode == 1
+    assert "The plugin is not in" in done.stderr
+
+
 def test_commands_are_listed() -> None:
     done = run_cli("commands")
     assert "BioImg Run Model..." in done.stdout

@@ -65,3 +65,44 @@ def test_a_macro_keeps_models_by_name(fiji: Fiji, tmp_path: Path) -> None:
         fiji.run_macro('run("BioImg Models...", "action=remove");')
     fiji.run_macro('run("BioImg Models...", "action=remove source=fox");')
     assert not fiji.run("BioImg Models...", action="list").tables["models"].rows
+
+
+def test_a_macro_gets_its_selection_back_in_place_or_cropped(fiji: Fiji, small_model: Path) -> None:
+    """The same pixels in a macro as in Python; ImageJ's own Duplicate is what cropping gives."""
+    pixels = np.random.default_rng(6).poisson(60, (2, 80, 90)).astype(np.uint16)
+    image = Image(pixels, "tyx", title="cells.tif", scales={axis: Scale(0.5, "micron") for axis in "yx"})
+    fiji.show(image)
+    run = f'run("BioImg Run Model...", "model=[{small_model}]'
+    fiji.run_macro(f'makeOval(11, 7, 50, 40);\n{run}");')
+    placed = fiji.active_image()
+    assert placed.title == "cells-denoised"
+    fiji.run_macro(f'selectImage("cells.tif");\n{run} selection=crop");')
+    cropped = fiji.active_image()
+    assert cropped.title == "cells-denoised-1"
+    fiji.run_macro(
+        f'selectImage("cells.tif");\nrun("Duplicate...", "title=part duplicate");\nrun("Select None");\n{run}");'
+    )
+    duplicate = fiji.active_image()
+    np.testing.assert_array_equal(cropped.pixels, duplicate.pixels)
+    assert cropped.shape == (2, 40, 50)
+    count = fiji.run_macro(
+        'selectImage("cells.tif");\ncount = 0;\nfor (y = 7; y < 47; y++) for (x = 11; x < 61; x++)\n'
+        '  if (selectionContains(x, y)) count++;\nreturn "" + count;'
+    )
+    changed = placed.pixels != pixels.astype(np.float32)
+    assert changed.sum() == 2 * int(float(count or 0))  # ImageJ's own pixels of the oval, no more and no less
+    np.testing.assert_array_equal(
+        placed.pixels[:, 7:47, 11:61][changed[:, 7:47, 11:61]], cropped.pixels[changed[:, 7:47, 11:61]]
+    )
+    ignored = fiji.run("BioImg Run Model...", image, model=small_model, selection="ignore").images["output"]
+    assert (ignored.pixels != pixels).all()
+
+
+def test_colours_of_an_rgb_image_are_three_channels(fiji: Fiji, small_model: Path) -> None:
+    colours = np.random.default_rng(7).poisson(60, (3, 48, 48)).astype(np.uint8)
+    fiji.show(Image(colours, "cyx", title="slide.tif", rgb=True))
+    fiji.run_macro(f'run("BioImg Run Model...", "model=[{small_model}]");')
+    result = fiji.active_image()
+    assert (result.title, result.axes, result.dtype) == ("slide-denoised", "cyx", np.dtype(np.float32))
+    red = fiji.run("BioImg Run Model...", Image(colours[0], "yx"), model=small_model).images["output"]
+    np.testing.assert_array_equal(result.pixels[0], red.pixels)

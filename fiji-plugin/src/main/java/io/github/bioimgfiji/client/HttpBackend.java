@@ -2,12 +2,16 @@ package io.github.bioimgfiji.client;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
+import ij.IJ;
 import ij.ImagePlus;
 import io.github.bioimgfiji.backend.Backend;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.backend.Outcome;
 import io.github.bioimgfiji.json.Json;
+import io.github.bioimgfiji.results.Notes;
+import io.github.bioimgfiji.setup.PythonSearch;
+import io.github.bioimgfiji.setup.SetupOffer;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
 import java.util.Map;
@@ -24,7 +28,7 @@ public final class HttpBackend implements Backend {
 
   @Override
   public String commands() throws BackendException {
-    return talk(new Silent(), http -> http.getText("/v1/commands"));
+    return talk(new Waiting(), http -> http.getText("/v1/commands"));
   }
 
   @Override
@@ -68,7 +72,7 @@ public final class HttpBackend implements Backend {
 
   private <T> T talk(Monitor monitor, Talk<T> wish) throws BackendException {
     try {
-      Http http = servers.ensure(monitor);
+      Http http = server(monitor);
       url = http.connection().url;
       return wish.with(http);
     } catch (InterruptedException | ClosedByInterruptException stopped) {
@@ -81,17 +85,40 @@ public final class HttpBackend implements Backend {
     }
   }
 
-  /** Nobody to tell. */
-  private static final class Silent implements Monitor {
-    @Override
-    public void progress(String message, double current, double maximum, String figuresJson) {}
+  /** Gives a server; where Python is missing, the user is asked whether to build one. */
+  private Http server(Monitor monitor) throws BackendException, InterruptedException {
+    try {
+      return servers.ensure(monitor);
+    } catch (BackendException missing) {
+      boolean buildable = Json.bool(Json.object(missing.details()), PythonSearch.BUILDABLE, false);
+      if (!buildable || !SetupOffer.ask(missing.getMessage())) {
+        throw missing;
+      }
+      return servers.ensure(monitor);
+    }
+  }
+
+  /**
+   * Shows in the status bar what is waited for before a command's own progress; Escape stops it.
+   */
+  private static final class Waiting implements Monitor {
+    Waiting() {
+      IJ.resetEscape();
+    }
 
     @Override
-    public void note(String sentence) {}
+    public void progress(String message, double current, double maximum, String figuresJson) {
+      IJ.showStatus(message + " (Escape stops)");
+    }
+
+    @Override
+    public void note(String sentence) {
+      Notes.tell(sentence);
+    }
 
     @Override
     public boolean cancelled() {
-      return false;
+      return IJ.escapePressed();
     }
   }
 }

@@ -1,9 +1,9 @@
 package io.github.bioimgfiji.client;
 
 import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.backend.Monitor;
+import io.github.bioimgfiji.setup.PythonSearch;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -17,11 +17,13 @@ final class PythonCommand {
   /**
    * Gives the command that starts the server.
    *
-   * @throws BackendException when nobody has told which Python to use
+   * @param monitor is told where Python is looked for
+   * @throws BackendException when there is no Python with the package
    */
-  static List<String> serve(Path connectionFile) throws BackendException {
+  static List<String> serve(Path connectionFile, Monitor monitor)
+      throws BackendException, InterruptedException {
     return Arrays.asList(
-        python(Places.givenPython(), Places.pythonFile()),
+        PythonSearch.find(monitor).program,
         "-m",
         "bioimg_fiji",
         "serve",
@@ -31,30 +33,11 @@ final class PythonCommand {
         connectionFile.toString());
   }
 
-  static String python(String given, Path file) throws BackendException {
-    if (!given.isEmpty()) {
-      return given;
-    }
-    try {
-      List<String> lines = Files.readAllLines(file, StandardCharsets.UTF_8);
-      if (!lines.isEmpty() && !lines.get(0).trim().isEmpty()) {
-        return lines.get(0).trim();
-      }
-    } catch (IOException missing) {
-      // The same as an empty file.
-    }
-    throw new BackendException(
-        "missing_part", "No Python is known that could start the model server.", fix());
-  }
-
-  private static String fix() {
-    return ServerErrors.INSTALL + " Or name a Python by the variable BIOIMG_FIJI_PYTHON.";
-  }
-
   /** Tells a Python that cannot be started at all. */
   static BackendException unusable(String python, IOException cause) {
     BackendException error =
-        new BackendException("missing_part", "The Python " + python + " cannot be started.", fix());
+        new BackendException(
+            "missing_part", "The Python " + python + " cannot be started.", ServerErrors.INSTALL);
     error.initCause(cause);
     return error;
   }

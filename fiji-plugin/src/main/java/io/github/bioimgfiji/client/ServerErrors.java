@@ -1,6 +1,7 @@
 package io.github.bioimgfiji.client;
 
 import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.setup.Places;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.nio.file.Path;
@@ -9,8 +10,10 @@ import java.nio.file.Path;
 final class ServerErrors {
   static final String UNAVAILABLE = "server_unavailable";
   static final String INSTALL =
-      "In a terminal run: pip install bioimg-fiji, then: bioimg-fiji install-plugin FOLDER, where"
-          + " FOLDER is that of this Fiji or ImageJ.";
+      "Plugins > BioImg > BioImg Check Installation shows what is there and builds a Python. In a"
+          + " terminal: pip install bioimg-fiji, then: bioimg-fiji install-plugin FOLDER, where"
+          + " FOLDER is that of this Fiji or ImageJ. Or name a Python by the variable"
+          + " BIOIMG_FIJI_PYTHON.";
 
   private ServerErrors() {}
 

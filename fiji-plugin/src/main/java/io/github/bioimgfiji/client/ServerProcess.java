@@ -1,6 +1,7 @@
 package io.github.bioimgfiji.client;
 
 import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.backend.Monitor;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -24,9 +25,14 @@ final class ServerProcess {
     this.log = log;
   }
 
-  /** Starts a server that will write this connection file. */
-  static ServerProcess start(Path connectionFile) throws BackendException {
-    List<String> command = PythonCommand.serve(connectionFile);
+  /**
+   * Starts a server that will write this connection file.
+   *
+   * @param monitor is told where Python is looked for
+   */
+  static ServerProcess start(Path connectionFile, Monitor monitor)
+      throws BackendException, InterruptedException {
+    List<String> command = PythonCommand.serve(connectionFile, monitor);
     Path folder = connectionFile.getParent();
     Path log = folder.resolve("server-output.log");
     ProcessBuilder builder = new ProcessBuilder(command).directory(folder.toFile());

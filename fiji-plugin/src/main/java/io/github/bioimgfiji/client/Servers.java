@@ -4,6 +4,8 @@ import com.google.gson.JsonObject;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.json.Json;
+import io.github.bioimgfiji.setup.Places;
+import io.github.bioimgfiji.setup.Versions;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.nio.file.Path;
@@ -19,9 +21,23 @@ final class Servers {
   private static final long POLL_MS = 100;
   private static final long END_MS = 3000;
 
+  private final String plugin;
   private final AtomicInteger openJobs = new AtomicInteger();
   private ServerProcess started;
   private Http startedHttp;
+
+  Servers() {
+    this(Versions.plugin());
+  }
+
+  /**
+   * Prepares for servers of a version.
+   *
+   * @param plugin the plugin's version, which a server has to fit
+   */
+  Servers(String plugin) {
+    this.plugin = plugin;
+  }
 
   /** Counts the jobs of this ImageJ, so that its end does not stop those of another program. */
   AtomicInteger openJobs() {
@@ -32,7 +48,7 @@ final class Servers {
    * Gives a server that answers.
    *
    * @throws BackendException when there is none and none can be started, or when it is of another
-   *     version of the protocol
+   *     version
    */
   synchronized Http ensure(Monitor monitor) throws BackendException, InterruptedException {
     Path file = Places.connectionFile();
@@ -41,7 +57,7 @@ final class Servers {
   }
 
   /** Gives the server that the file names if it answers, else null. */
-  private static Http answering(Path file) throws BackendException {
+  private Http answering(Path file) throws BackendException {
     Connection connection = Connection.read(file);
     if (connection == null) {
       return null;
@@ -59,6 +75,10 @@ final class Servers {
       return null;
     }
     checkProtocol((int) Json.number(info, "protocol", 0), connection.pid);
+    Versions.require(
+        plugin,
+        Json.string(info, "version", ""),
+        "The running model server (process " + connection.pid + ")");
     return http;
   }
 
@@ -81,7 +101,7 @@ final class Servers {
 
   private Http start(Path file, Monitor monitor) throws BackendException, InterruptedException {
     monitor.progress("Starting the model server (first use)", 0, 0, "{}");
-    ServerProcess process = ServerProcess.start(file);
+    ServerProcess process = ServerProcess.start(file, monitor);
     boolean done = false;
     try {
       Http http = waitFor(process, file, monitor);
@@ -97,7 +117,7 @@ final class Servers {
     }
   }
 
-  private static Http waitFor(ServerProcess process, Path file, Monitor monitor)
+  private Http waitFor(ServerProcess process, Path file, Monitor monitor)
       throws BackendException, InterruptedException {
     long start = System.nanoTime();
     while (true) {

@@ -10,7 +10,7 @@ import io.github.bioimgfiji.results.Notes;
 import java.util.Arrays;
 
 /** Tells the user of a failure, and stops the macro if there is one. */
-final class Failure {
+public final class Failure {
   /** How Python names the thread on which it runs a macro. */
   private static final String PYTHON_THREAD = "bioimg_Macro$";
 
@@ -18,7 +18,13 @@ final class Failure {
 
   private Failure() {}
 
-  static void report(String title, BackendException failure) {
+  /**
+   * Tells it in the way that fits: a dialog, the standard error stream, an exception for Python.
+   *
+   * @param title the command's title
+   * @param failure what has happened
+   */
+  public static void report(String title, BackendException failure) {
     if (Thread.currentThread().getName().endsWith(PYTHON_THREAD)) {
       // Python makes its own exception of it, and stops the macro.
       throw new IllegalStateException(failure.text(), failure);

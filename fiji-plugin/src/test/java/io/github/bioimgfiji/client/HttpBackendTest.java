@@ -14,6 +14,7 @@ import io.github.bioimgfiji.backend.Outcome;
 import io.github.bioimgfiji.convert.ImageHeader;
 import io.github.bioimgfiji.convert.Planes;
 import io.github.bioimgfiji.json.Json;
+import io.github.bioimgfiji.setup.Places;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.channels.Channels;

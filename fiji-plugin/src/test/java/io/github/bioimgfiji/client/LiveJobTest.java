@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonObject;
 import com.sun.net.httpserver.HttpExchange;
 import io.github.bioimgfiji.json.Json;
+import io.github.bioimgfiji.setup.Places;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collections;

@@ -1,13 +1,13 @@
 package io.github.bioimgfiji.client;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.json.Json;
+import io.github.bioimgfiji.setup.Places;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -150,17 +150,22 @@ class ServersTest {
     assertEquals(1, server.requests("POST /v1/shutdown").size(), "it has ended");
   }
 
-  @Test
-  void pythonIsTheGivenOneElseTheNotedOne() throws Exception {
-    Path noted = folder.resolve("python");
-    Files.write(noted, "/opt/env/bin/python\n".getBytes(StandardCharsets.UTF_8));
-    assertEquals("/usr/bin/python", PythonCommand.python("/usr/bin/python", noted));
-    assertEquals("/opt/env/bin/python", PythonCommand.python("", noted));
-    Files.delete(noted);
+  @ParameterizedTest
+  @CsvSource({"0.2.0, Update the Python package", "0.0.9, Update the plugin"})
+  void anotherVersionTellsBothAndWhichSideToUpdate(String plugin, String fix) throws IOException {
+    server.writeConnection(file); // of version 0.1.0
     BackendException error =
-        assertThrows(BackendException.class, () -> PythonCommand.python("", noted));
-    assertEquals("missing_part", error.code());
-    assertFalse(error.fix().isEmpty());
+        assertThrows(BackendException.class, () -> new Servers(plugin).ensure(witness));
+    assertEquals("protocol", error.code());
+    assertTrue(error.getMessage().contains("0.1.0"), error.getMessage());
+    assertTrue(error.getMessage().contains(plugin), error.getMessage());
+    assertTrue(error.fix().startsWith(fix), error.fix());
+  }
+
+  @Test
+  void aVersionWithMendedFaultsFits() throws Exception {
+    server.writeConnection(file);
+    assertEquals(server.url(), new Servers("0.1.7").ensure(witness).connection().url);
   }
 
   private Path fifo() throws Exception {

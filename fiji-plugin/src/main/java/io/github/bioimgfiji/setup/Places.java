@@ -1,28 +1,28 @@
-package io.github.bioimgfiji.client;
+package io.github.bioimgfiji.setup;
 
 import java.nio.file.Path;
 import java.nio.file.Paths;
 
 /** Where the files lie that plugin and server share. */
-final class Places {
+public final class Places {
   /** System property with the connection file's path, stronger than the environment. */
-  static final String CONNECTION_PROPERTY = "bioimg_fiji.connection";
+  public static final String CONNECTION_PROPERTY = "bioimg_fiji.connection";
 
   /** System property with the path of the Python that starts the server. */
-  static final String PYTHON_PROPERTY = "bioimg_fiji.python";
+  public static final String PYTHON_PROPERTY = "bioimg_fiji.python";
 
   private Places() {}
 
   /** Gives the connection file, which need not exist. */
-  static Path connectionFile() {
+  public static Path connectionFile() {
     String given = given(CONNECTION_PROPERTY, "BIOIMG_FIJI_CONNECTION");
     return given.isEmpty()
         ? homeFolder().resolve("connection.json")
         : Paths.get(given).toAbsolutePath();
   }
 
-  /** Gives the Python that the user has named, or "". */
-  static String givenPython() {
+  /** Gives the Python that the user has named by property or environment, or "". */
+  public static String givenPython() {
     return given(PYTHON_PROPERTY, "BIOIMG_FIJI_PYTHON");
   }
 
@@ -31,20 +31,33 @@ final class Places {
     return homeFolder().resolve("python");
   }
 
+  /** Gives the folder of the Python environment that the plugin builds, which need not exist. */
+  static Path builtEnvironment() {
+    return homeFolder().resolve("environment");
+  }
+
   /**
    * Gives the folder that Python and Java share.
    *
    * <p>NB: not user.home, which Java takes from the user's account: Python goes by the environment,
    * and both must mean the same folder.
    */
-  static Path homeFolder() {
-    boolean windows = System.getProperty("os.name", "").startsWith("Windows");
-    String home = System.getenv(windows ? "USERPROFILE" : "HOME");
-    String folder = home == null || home.isEmpty() ? System.getProperty("user.home") : home;
-    return Paths.get(folder, ".bioimg-fiji");
+  public static Path homeFolder() {
+    return userFolder().resolve(".bioimg-fiji");
   }
 
-  private static String given(String property, String variable) {
+  /** Gives the user's home folder, as Python sees it. */
+  static Path userFolder() {
+    String home = System.getenv(isWindows() ? "USERPROFILE" : "HOME");
+    return Paths.get(home == null || home.isEmpty() ? System.getProperty("user.home") : home);
+  }
+
+  static boolean isWindows() {
+    return System.getProperty("os.name", "").startsWith("Windows");
+  }
+
+  /** Gives a value by property, else by environment variable, else "". */
+  static String given(String property, String variable) {
     String value = System.getProperty(property, "").trim();
     if (value.isEmpty() && System.getenv(variable) != null) {
       value = System.getenv(variable).trim();

@@ -1,0 +1,143 @@
+package io.github.bioimgfiji.setup;
+
+import ij.IJ;
+import ij.ImageJ;
+import ij.Macro;
+import ij.Prefs;
+import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.backend.Monitor;
+import io.github.bioimgfiji.command.Failure;
+import io.github.bioimgfiji.options.MacroLine;
+import java.awt.GraphicsEnvironment;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * One run of the check, from its options to its report.
+ *
+ * <p>A macro may say {@code build} (make or repair the Python environment first), {@code
+ * wheels=[folder]} (from a folder of wheels, without a network) and {@code python=[program]} (use
+ * this one from now on; {@code python=auto} looks for one again).
+ */
+final class CheckRun {
+  static final String TITLE = "BioImg Check Installation";
+  private static final List<String> KEYS = Arrays.asList("build", "wheels", "python");
+
+  void run() {
+    try {
+      String options = Macro.getOptions();
+      if (options != null) {
+        obey(MacroLine.parse(options));
+      }
+      Chain chain = report();
+      if (options == null && isInteractive() && !chain.isPythonUsable() && SetupOffer.ask("")) {
+        report();
+      }
+    } catch (BackendException failure) {
+      Failure.report(TITLE, failure);
+    } catch (InterruptedException stopped) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static void obey(Map<String, String> options)
+      throws BackendException, InterruptedException {
+    for (String key : options.keySet()) {
+      if (!KEYS.contains(key)) {
+        throw new BackendException(
+            "unknown_key",
+            "There is no key \"" + key + "\".",
+            "The keys are " + String.join(", ", KEYS) + ".");
+      }
+    }
+    String python = options.get("python");
+    if (python != null) {
+      use(python.equals("auto") ? "" : python);
+    }
+    String wheels = options.getOrDefault("wheels", "");
+    if (options.getOrDefault("build", "false").equals("true") || !wheels.isEmpty()) {
+      build(wheels.isEmpty() ? null : Paths.get(wheels));
+    }
+  }
+
+  /** Makes a Python the one to use, and remembers it; "" goes back to looking for one. */
+  static void use(String python) throws BackendException, InterruptedException {
+    if (!python.isEmpty()) {
+      Probe probe = Probe.ask(python, Versions.plugin(), IJ::escapePressed);
+      if (!probe.fits()) {
+        throw new BackendException(
+            "parameter",
+            "python must be a Python with bioimg-fiji "
+                + Versions.plugin()
+                + ", but of "
+                + python
+                + " is to say: "
+                + probe.fault
+                + ".",
+            "Name another one.");
+      }
+    }
+    Prefs.set(PythonSearch.PREFERENCE, python);
+    Prefs.savePreferences();
+    PythonSearch.forget();
+  }
+
+  /** Builds the environment, showing how far it is. */
+  static void build(Path wheels) throws BackendException, InterruptedException {
+    try (BuildWindow window = new BuildWindow(TITLE)) {
+      EnvironmentBuilder builder = new EnvironmentBuilder(wheels, window);
+      Path python = builder.build();
+      window.note("Built " + python + ". The log is " + builder.log() + ".");
+    }
+  }
+
+  private static Chain report() throws BackendException, InterruptedException {
+    Chain chain = new Chain(new Patience());
+    List<Finding> findings = chain.look();
+    long wrong = findings.stream().filter(each -> !each.ok).count();
+    IJ.log(TITLE);
+    findings.forEach(each -> IJ.log(each.toString()));
+    IJ.log(wrong == 0 ? "Everything is in order." : wrong + " to be mended, marked !!");
+    IJ.showStatus(TITLE + ": " + (wrong == 0 ? "in order" : wrong + " to be mended"));
+    return chain;
+  }
+
+  /** Tells whether there is somebody to be asked. */
+  static boolean isInteractive() {
+    return !GraphicsEnvironment.isHeadless()
+        && IJ.getInstance() != null
+        && Macro.getOptions() == null
+        && !ij.macro.Interpreter.isBatchMode()
+        && !batch();
+  }
+
+  private static boolean batch() {
+    String[] arguments = ImageJ.getArgs();
+    return arguments != null && Arrays.asList(arguments).contains("-batch");
+  }
+
+  /** Shows in the status bar what is done; Escape stops it. */
+  static final class Patience implements Monitor {
+    Patience() {
+      IJ.resetEscape();
+    }
+
+    @Override
+    public void progress(String message, double current, double maximum, String figuresJson) {
+      IJ.showStatus(message + " (Escape stops)");
+    }
+
+    @Override
+    public void note(String sentence) {
+      IJ.log(sentence);
+    }
+
+    @Override
+    public boolean cancelled() {
+      return IJ.escapePressed();
+    }
+  }
+}
