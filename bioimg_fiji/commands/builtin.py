@@ -82,7 +82,7 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         trust=parameters.trust or "",
     )
     prediction = predict(_by_input(parameters, package), package, options, job)
-    images, tables = with_objects(prediction, parameters.image, package, parameters)
+    images, tables = with_objects(prediction, parameters.image, package, parameters, job)
     return Result(images=images, tables=tables, figures=prediction.report)
 
 
