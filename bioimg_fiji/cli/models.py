@@ -89,23 +89,10 @@ def publish(model: Path, check: bool) -> int:
 @click.argument("model", type=click.Path(path_type=Path))
 def info(model: Path) -> None:
     """Show what a MODEL takes and gives, its weights, and the code that it brings along."""
+    from bioimg_fiji.commands.models import properties
     from bioimg_fiji.package import open_package
-    from bioimg_fiji.package.trust import content_hash, trusted
-    from bioimg_fiji.runtime.choose import code_of
 
-    package = open_package(model)
-    digest = content_hash(package)
-    rows = [
-        ("name", package.name),
-        ("description", package.description),
-        ("format", package.format_version),
-        *((f"input {tensor.id}", f"{tensor.letters} {tensor.dtype}") for tensor in package.inputs),
-        *((f"output {tensor.id}", f"{tensor.letters} {tensor.dtype}") for tensor in package.outputs),
-        ("weights", ", ".join(package.weights)),
-        ("code", ", ".join(code_of(package)) or "none"),
-        ("sha256", digest),
-        ("trusted", "yes" if digest in trusted() else "no"),
-    ]
+    rows = tuple(properties(open_package(model)).items())
     Terminal().table("", ("what", "value"), rows)
 
 

@@ -158,7 +158,7 @@ def _one(work: _Work, parameters: RunBatch, package: ModelPackage, model: Adapte
         options = PredictOptions(tile=parameters.tile, axes=parameters.axes)
         image = read_image(work.path, parameters.axes)
         found = predict(image, package, options, job, model)
-        images, tables = with_objects(found, image, package, parameters)
+        images, tables = with_objects(found, image, package, parameters, job)
         images = dict(told(registry.find("run_batch"), parameters, Result(images=images)).images)
         written = _write(images, tables, work.target)
         row = dataclasses.replace(row, outcome=DONE, results=SEPARATOR.join(written))

@@ -105,7 +105,7 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         keeps = package.own.get("values") == "input"
         found = all_placed(prediction.images, part, keeps, job.note)
         prediction = dataclasses.replace(prediction, images=found)
-    images, tables = with_objects(prediction, image, package, parameters)
+    images, tables = with_objects(prediction, image, package, parameters, job)
     return Result(images=images, tables=tables, figures=prediction.report)
 
 

@@ -28,16 +28,28 @@ def format_line(values: Mapping[str, Any]) -> str:
 
 
 def record(command: Command, values: Mapping[str, Any]) -> str:
-    """Write the full line of a command: every key in the dialog's order, defaults filled in, images left out.
+    """Write the full line of a command: every key in the dialog's order, defaults filled in.
 
-    Defaults are written too, because they may change and a recorded macro must not.
+    Defaults are written too, because they may change and a recorded macro must not; what is not set is empty. Of images
+    only those that are not given are written, as empty; the one that the active image stands in for never is.
     """
+    entries = schema(command.parameters)["properties"]
+    images = [name for name, entry in entries.items() if _may_be_active(entry)]
     full = {}
-    for name, entry in schema(command.parameters)["properties"].items():
+    for name, entry in entries.items():
         value = values.get(name, entry.get("default"))
-        if not (entry.get("x-image") or entry.get("x-images")) and value is not None:
-            full[name] = value
+        given_image = _is_image(entry) and value not in (None, ())
+        if not given_image and [name] != images and entry.get("x-widget") != "password":
+            full[name] = "" if value in (None, (), []) else value
     return format_line(full)
+
+
+def _is_image(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("x-image") or entry.get("x-images"))
+
+
+def _may_be_active(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("x-image")) and (not entry.get("x-optional") or bool(entry.get("x-unless")))
 
 
 def told(command: Command, parameters: Parameters, result: Result) -> Result:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bioimg_fiji.commands.parameters import Parameters, key
 from bioimg_fiji.commands.registry import MENU, command
@@ -10,14 +10,18 @@ from bioimg_fiji.commands.result import Result, Table
 from bioimg_fiji.errors import BioimgError, ParameterError
 from bioimg_fiji.jobs import Job
 
+if TYPE_CHECKING:
+    from bioimg_fiji.package import ModelPackage
+
 
 class Models(Parameters):
     """Parameters of `models`."""
 
-    action: Literal["list", "add", "remove", "trust"] = key(
+    action: Literal["list", "add", "remove", "trust", "describe"] = key(
         "list",
         title="Do",
-        help="List the models of the store, add one to it, remove one, or let a package run the code that it brings.",
+        help="List the models of the store, add one to it, remove one, let a package run the code that it brings, or "
+        "tell what a model takes and gives.",
     )
     source: str | None = key(
         None,
@@ -54,11 +58,41 @@ def models(parameters: Models, job: Job) -> Result:
         elif parameters.action == "trust":
             name = _trust(parameters.source, parameters.trust or "")
             notes = (f"{name} may run the code that it brings, until a file of it changes.",)
+        elif parameters.action == "describe":
+            return _described(parameters.source)
         else:
             name = store.remove(parameters.source).name
             notes = (f"Removed {name}.",)
         figures = {"model": name}
     return Result(tables={"models": _table()}, figures=figures, notes=notes)
+
+
+def properties(package: ModelPackage) -> dict[str, str]:
+    """Tell what a model takes and gives, its weights, and the code that it brings along: texts by property."""
+    from bioimg_fiji.package.trust import content_hash, trusted
+    from bioimg_fiji.runtime.choose import code_of
+
+    digest = content_hash(package)
+    return {
+        "name": package.name,
+        "description": package.description,
+        "format": package.format_version,
+        **{f"input {tensor.id}": f"{tensor.letters} {tensor.dtype}" for tensor in package.inputs},
+        **{f"output {tensor.id}": f"{tensor.letters} {tensor.dtype}" for tensor in package.outputs},
+        "weights": ", ".join(package.weights),
+        "code": ", ".join(code_of(package)) or "none",
+        "sha256": digest,
+        "trusted": "yes" if digest in trusted() else "no",
+    }
+
+
+def _described(source: str) -> Result:
+    from pathlib import Path
+
+    from bioimg_fiji.package import open_package
+
+    rows = tuple(properties(open_package(Path(source))).items())
+    return Result(tables={"model": Table(("property", "value"), rows)})
 
 
 def _trust(source: str, digits: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bioimg_fiji.commands.keys import ObjectKeys
 from bioimg_fiji.commands.result import Table
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.image import Image
+from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
     from bioimg_fiji.package import ModelPackage
@@ -20,11 +22,12 @@ OBJECTS = "objects"
 
 
 def with_objects(
-    found: Prediction, image: Image, package: ModelPackage, keys: ObjectKeys
+    found: Prediction, image: Image, package: ModelPackage, keys: ObjectKeys, job: Job
 ) -> tuple[dict[str, Image], dict[str, Table]]:
     """Give the images and tables of a run: the model's own, or what `labels`, `rois` and `table` ask for.
 
-    The first output gives way to the objects; the main image is then the label image, else the outlined one.
+    The first output gives way to the objects; the main image is then the label image, else the outlined one. The user
+    is told where there are none: an empty label image looks like one that is not seen.
 
     Raises
     ------
@@ -44,38 +47,58 @@ def with_objects(
             fix="Leave out labels, rois and table.",
             field="labels",
         )
-    return _asked(images, tables, image, package, keys, asked)
+    objects = _objects(images.pop("output"), image, package, keys)
+    if not objects.labels.pixels.any():
+        job.note(
+            f"No objects were found in {image.title or 'the image'}. Lower threshold (it is {keys.threshold:g}) or "
+            f"minimum_size (it is {_smallest(package, keys)}), or look whether the model fits the image."
+        )
+    return _asked(images, tables, objects, asked)
+
+
+@dataclass(frozen=True)
+class _Objects:
+    """The objects of an image: numbered, and the axes that each extends along."""
+
+    labels: Image
+    axes: str
+    image: Image
+
+
+def _objects(output: Image, image: Image, package: ModelPackage, keys: ObjectKeys) -> _Objects:
+    from bioimg_fiji.objects import ObjectRule, label
+
+    tensor = package.outputs[0]
+    axes = "zyx" if "z" in tensor.letters and output.size("z") > 1 else "yx"
+    channel = tensor.axis("c")
+    source = image.with_axes(keys_axes) if (keys_axes := getattr(keys, "axes", None)) else image
+    rule = ObjectRule(keys.foreground or "", keys.boundary or "", keys.threshold, _smallest(package, keys))
+    names = ("",) if channel is None else channel.channel_names or ("",)
+    return _Objects(label(output, names, axes, rule), axes, source)
 
 
 def _asked(
-    images: dict[str, Image],
-    tables: dict[str, Table],
-    image: Image,
-    package: ModelPackage,
-    keys: ObjectKeys,
-    asked: Mapping[str, bool],
+    images: dict[str, Image], tables: dict[str, Table], objects: _Objects, asked: Mapping[str, bool]
 ) -> tuple[dict[str, Image], dict[str, Table]]:
-    from bioimg_fiji.objects import ObjectRule, label, measure, outlines
+    from bioimg_fiji.objects import measure, outlines
 
-    tensor = package.outputs[0]
-    axes = "zyx" if "z" in tensor.letters and images["output"].size("z") > 1 else "yx"
-    channel = tensor.axis("c")
-    source = image.with_axes(keys_axes) if (keys_axes := getattr(keys, "axes", None)) else image
-    rule = ObjectRule(keys.foreground or "", keys.boundary or "", keys.threshold, keys.minimum_size or _told(package))
-    names = ("",) if channel is None else channel.channel_names or ("",)
-    labels = label(images.pop("output"), names, axes, rule)
+    labels, source = objects.labels, objects.image
     shown: dict[str, Image] = {}
     if asked["labels"]:
-        shown["labels"] = dataclasses.replace(labels, title=f"{image.name}-labels")
+        shown["labels"] = dataclasses.replace(labels, title=f"{source.name}-labels")
     if asked["rois"]:
         _check_size(labels, source)
         outlined = dataclasses.replace(source, overlay=source.overlay + outlines(labels, source), roi=b"")
-        shown["rois"] = dataclasses.replace(outlined, title=f"{image.name}-rois")
+        shown["rois"] = dataclasses.replace(outlined, title=f"{source.name}-rois")
     if asked["table"]:
-        figures = measure(labels, source, axes)
+        figures = measure(labels, source, objects.axes)
         tables = {OBJECTS: Table(figures.columns, figures.rows, figures.units), **tables}
     main: Mapping[str, Image] = {"output": shown.pop(next(iter(shown)))} if shown else {}
     return {**main, **shown, **images}, tables
+
+
+def _smallest(package: ModelPackage, keys: ObjectKeys) -> int:
+    return keys.minimum_size or _told(package)
 
 
 def _told(package: ModelPackage) -> int:

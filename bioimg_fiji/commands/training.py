@@ -381,7 +381,9 @@ class _Training:
         images: dict[str, Image] = {}
         if self._parameters.apply and image is not None:
             options = PredictOptions(device=self._parameters.device, threads=settings.get("threads"))
-            images, _ = with_objects(predict(image, package, options, self._job), image, package, ObjectKeys())
+            images, _ = with_objects(
+                predict(image, package, options, self._job), image, package, ObjectKeys(), self._job
+            )
         for sentence in trained.provenance["sentences"]:
             self._job.note(sentence)
         return Result(

@@ -12,6 +12,7 @@ from bioimg_fiji.commands import Result
 from bioimg_fiji.errors import BioimgError, JobCancelledError
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.fiji.patience import Patience
 from bioimg_fiji.fiji.plugin import check_version
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job, Live, Progress
@@ -78,38 +79,34 @@ class InProcessBackend:
         self.forget()
         values |= more
         values |= {str(entry.getKey()): to_image(entry.getValue()) for entry in images.entrySet()}
-        result = commands.find(name).run(values, self._job(monitor))
+        result = self._wait(lambda job: commands.find(name).run(values, job), monitor)
         shown = jclass("java.util.LinkedHashMap")()
         for key, image in result.images.items():
             shown.put(key, to_imageplus(image))
         self.result, self.shown = result, list(shown.values())
         return jclass(_OUTCOME)(json.dumps(result.to_json()), shown)
 
-    def _job(self, monitor: Any) -> Job:
-        """Give the job of a command: the monitor and the watcher are told, and both may end it."""
+    def _wait(self, work: Callable[[Job], Result], monitor: Any) -> Result:
+        """Do the work on a thread of its own; a cancelled caller gets ImageJ back within a second."""
         watcher = self.watcher or Job()
-        in_window = bool(monitor.watches())
 
-        def progress(report: Progress) -> None:
-            monitor.progress(report.message, report.current, report.maximum, json.dumps(report.figures))
-            if monitor.cancelled():
+        def cancelled() -> bool:
+            if monitor.cancelled() or watcher.cancelled:
                 job.cancel()
-            watcher.progress(report.message, report.current, report.maximum, **report.figures)
-            if monitor.finishing() or watcher.finishing:
-                job.finish()
+            return job.cancelled
 
-        def note(sentence: str) -> None:
-            monitor.note(sentence)
-            watcher.note(sentence)
+        def ended(error: BaseException | None) -> None:
+            if isinstance(error, JobCancelledError) and error.fix:
+                monitor.note(str(error))  # what it has kept
+            _detach()
 
-        def live(shown: Live) -> None:
-            if in_window:
-                monitor.live(json.dumps(shown.to_json()))
-            watcher.show(shown)
-
-        # NB: without a function to show it to, the work does not compute a preview.
-        job = Job(progress, note, live if in_window or watcher.watched else None)
-        return job
+        patience = Patience(lambda: work(job), ended)
+        job = _job(monitor, watcher, patience)
+        try:
+            return patience.wait(cancelled)
+        finally:
+            if patience.left:
+                job.cancel()
 
     def _guarded(self, work: Callable[[], Any]) -> Any:
         """Turn every error into a Java exception with a text: a bare Python one reaches Java with a null message."""
@@ -124,6 +121,41 @@ class InProcessBackend:
             if not isinstance(error, BioimgError):
                 _log.exception("a command failed")
             raise jclass(_EXCEPTION)(json.dumps(_told(error).to_json())) from error
+
+
+def _job(monitor: Any, watcher: Job, patience: Patience[Result]) -> Job:
+    """Give the job of a command: the monitor and the watcher are told while they wait, and both may end it."""
+    in_window = bool(monitor.watches())
+
+    def progress(report: Progress) -> None:
+        if patience.left:
+            return
+        monitor.progress(report.message, report.current, report.maximum, json.dumps(report.figures))
+        if monitor.cancelled():
+            job.cancel()
+        watcher.progress(report.message, report.current, report.maximum, **report.figures)
+        if monitor.finishing() or watcher.finishing:
+            job.finish()
+
+    def note(sentence: str) -> None:
+        monitor.note(sentence)
+        watcher.note(sentence)
+
+    def live(shown: Live) -> None:
+        if in_window and not patience.left:
+            monitor.live(json.dumps(shown.to_json()))
+        watcher.show(shown)
+
+    # NB: without a function to show it to, the work does not compute a preview.
+    job = Job(progress, note, live if in_window or watcher.watched else None)
+    return job
+
+
+def _detach() -> None:
+    """Let Java forget this thread: it notices by itself only when Java ends."""
+    thread = jclass("java.lang.Thread")
+    if thread.isAttached():
+        thread.detach()
 
 
 def _told(error: BaseException) -> BioimgError:

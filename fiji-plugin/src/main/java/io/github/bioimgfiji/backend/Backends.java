@@ -5,7 +5,7 @@ import io.github.bioimgfiji.client.HttpBackend;
 /** The backend in use: the one that Python registered, else a server process of this computer. */
 public final class Backends {
   private static Backend registered;
-  private static Backend http;
+  private static HttpBackend http;
 
   private Backends() {}
 
@@ -36,5 +36,30 @@ public final class Backends {
       http = new HttpBackend();
     }
     return http;
+  }
+
+  /** Ends the server if this ImageJ has started it. */
+  public static void close() {
+    HttpBackend started;
+    synchronized (Backends.class) {
+      started = http;
+    }
+    if (started != null) {
+      started.close();
+    }
+  }
+
+  /**
+   * Tells what runs the commands, without starting anything.
+   *
+   * @return for example "in-process", "running at http://127.0.0.1:40123 (process 4711, 0.1.0)", or
+   *     "not running"
+   */
+  public static String status() {
+    Backend own;
+    synchronized (Backends.class) {
+      own = registered;
+    }
+    return own == null ? HttpBackend.status() : own.name();
   }
 }

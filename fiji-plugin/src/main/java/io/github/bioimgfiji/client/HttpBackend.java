@@ -41,6 +41,12 @@ public final class HttpBackend implements Backend {
     } catch (JsonParseException wrong) {
       throw new BackendException("input", wrong.getMessage(), "");
     }
+    return new Patience(commandId, monitor).run(told -> job(commandId, parameters, images, told));
+  }
+
+  private Outcome job(
+      String commandId, JsonObject parameters, Map<String, ImagePlus> images, Monitor monitor)
+      throws BackendException {
     servers.openJobs().incrementAndGet();
     try {
       return talk(
@@ -53,6 +59,11 @@ public final class HttpBackend implements Backend {
     } finally {
       servers.openJobs().decrementAndGet();
     }
+  }
+
+  /** Tells about the server that runs, or that none does; starts none. */
+  public static String status() {
+    return Servers.status();
   }
 
   @Override

@@ -56,6 +56,24 @@ final class Servers {
     return running != null ? running : start(file, monitor);
   }
 
+  /** Tells about the server that runs, or that none does; starts none. */
+  static String status() {
+    try {
+      Http http = answering(Places.connectionFile());
+      if (http == null) {
+        return "not running";
+      }
+      JsonObject info = http.get("/v1/info");
+      return String.format(
+          "running at %s (process %d, version %s)",
+          http.connection().url, http.connection().pid, Json.string(info, "version", "unknown"));
+    } catch (IOException gone) {
+      return "not running";
+    } catch (BackendException unusable) {
+      return unusable.getMessage();
+    }
+  }
+
   /** Gives the server that the file names if it answers, else null. */
   private Http answering(Path file) throws BackendException {
     Connection connection = Connection.read(file);

@@ -1,21 +1,17 @@
 package io.github.bioimgfiji.command;
 
 import ij.IJ;
-import ij.ImagePlus;
 import ij.Macro;
 import io.github.bioimgfiji.backend.Backend;
 import io.github.bioimgfiji.backend.BackendException;
-import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.backend.Outcome;
 import io.github.bioimgfiji.dialog.CommandDialog;
-import io.github.bioimgfiji.live.LiveWindow;
 import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.options.MacroLine;
 import io.github.bioimgfiji.options.Values;
 import io.github.bioimgfiji.results.Results;
 import java.awt.GraphicsEnvironment;
 import java.util.Collections;
-import java.util.Map;
 
 /** One run of a command, from its options to its result; the same for every command. */
 final class CommandRun {
@@ -84,21 +80,10 @@ final class CommandRun {
   }
 
   private void execute(CommandSpec command, Values values) throws BackendException {
-    Map<String, ImagePlus> images = new Inputs(command, values, backend::hasImage).find();
-    StatusBar bar = monitor(command);
-    try (Locks locks = Locks.of(images.values());
-        ManagerRegions regions = ManagerRegions.lend(command, values, images)) {
-      Results.show(command.title(), outcome(command, values, images, bar));
-      bar.done();
-    }
-  }
-
-  private Outcome outcome(
-      CommandSpec command, Values values, Map<String, ImagePlus> images, StatusBar bar)
-      throws BackendException {
-    try (LiveWindow window = new LiveWindow(command.title())) {
-      Monitor monitor = new Together(bar, window);
-      return backend.run(command.id(), values.parametersJson(), images, monitor);
+    Outcome outcome = new Runner(backend, command).run(values);
+    Results.show(command.title(), outcome);
+    if (Results.isPartial(outcome)) {
+      BatchExit.willFail();
     }
   }
 }

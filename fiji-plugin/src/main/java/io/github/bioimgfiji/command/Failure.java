@@ -3,7 +3,6 @@ package io.github.bioimgfiji.command;
 import ij.IJ;
 import ij.ImageJ;
 import ij.Macro;
-import ij.macro.Interpreter;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.dialog.Lines;
 import io.github.bioimgfiji.results.Notes;
@@ -19,51 +18,85 @@ public final class Failure {
   private Failure() {}
 
   /**
-   * Tells it in the way that fits: a dialog, the standard error stream, an exception for Python.
+   * Tells of a failure and stops the macro that has called us, on whatever thread it runs.
    *
-   * @param title the command's title
-   * @param failure what has happened
+   * @param title title of the command that has failed
+   * @param failure what has failed
    */
   public static void report(String title, BackendException failure) {
+    CallingMacro macro = CallingMacro.find();
     if (Thread.currentThread().getName().endsWith(PYTHON_THREAD)) {
+      if (macro != null && IJ.getInstance() != null) {
+        // NB: with windows ImageJ would show the exception and go on.
+        macro.stop();
+      }
       // Python makes its own exception of it, and stops the macro.
       throw new IllegalStateException(failure.text(), failure);
     }
+    String name = title.replace("...", "");
     boolean cancelled = failure.code().equals("cancelled");
     if (isBatch()) {
       // NB: ImageJ -batch ends with 0 whatever happens, and nobody is there to read a dialog.
-      System.err.println(title.replace("...", "") + ": " + failure.text());
+      System.err.println(name + ": " + failure.text());
       System.exit(cancelled ? 130 : 1);
     }
     if (cancelled) {
-      if (!failure.fix().isEmpty()) {
-        // What the work has kept, and how to go on from it.
-        Notes.tell(title.replace("...", "") + ": " + failure.text());
+      cancelled(name, failure, macro);
+    } else if (macro != null) {
+      macro.fail(name, failure);
+    } else {
+      IJ.error(name, wrapped(failure));
+    }
+  }
+
+  /**
+   * The same for a function that a macro calls by call(...) or Ext, where an exception would be
+   * shown as a bug. Without a macro the caller is a script, and gets the exception.
+   *
+   * @param name the function's name
+   * @param failure what has failed
+   */
+  public static void reportToCaller(String name, BackendException failure) {
+    CallingMacro macro = CallingMacro.find();
+    if (macro == null) {
+      throw new IllegalStateException(failure.text(), failure);
+    }
+    try {
+      if (isBatch()) {
+        report(name, failure);
       }
-      IJ.showStatus(title.replace("...", "") + ": cancelled");
-      abortMacro();
-      return;
+      macro.fail(name, failure);
+    } catch (RuntimeException stop) {
+      if (!Macro.MACRO_CANCELED.equals(stop.getMessage())) {
+        throw stop;
+      }
     }
-    IJ.error(title.replace("...", ""), wrapped(failure));
   }
 
-  /** Ends the macro that has called the command; Escape has ended it already, a button has not. */
-  private static void abortMacro() {
-    Interpreter macro = Macro.getOptions() == null ? null : Interpreter.getInstance();
-    if (macro != null) {
-      macro.abortMacro();
+  private static void cancelled(String name, BackendException failure, CallingMacro macro) {
+    if (!failure.fix().isEmpty()) {
+      // What the work has kept, and how to go on from it.
+      Notes.tell(name + ": " + failure.text());
     }
-    Macro.abort();
+    IJ.showStatus(name + ": cancelled");
+    if (macro == null) {
+      Macro.abort();
+    } else {
+      macro.stop();
+    }
   }
 
-  private static boolean isBatch() {
+  /**
+   * Tells whether this is {@code ImageJ -batch}: no window, and the process ends with the macro.
+   */
+  static boolean isBatch() {
     String[] arguments = ImageJ.getArgs();
     return arguments != null
         && IJ.getInstance() == null
         && Arrays.asList(arguments).contains("-batch");
   }
 
-  private static String wrapped(BackendException failure) {
+  static String wrapped(BackendException failure) {
     String fix = failure.fix().isEmpty() ? "" : "\n \n" + Lines.wrap(failure.fix(), WIDTH);
     return Lines.wrap(failure.getMessage(), WIDTH) + fix;
   }

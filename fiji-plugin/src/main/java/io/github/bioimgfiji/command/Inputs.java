@@ -7,10 +7,12 @@ import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.options.Parameter;
 import io.github.bioimgfiji.options.Values;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
 /**
  * The images that a command works on: named by title or ID, all that are open, or the active one.
@@ -42,8 +44,12 @@ final class Inputs {
     }
   }
 
-  /** Gives the images by key; those of a list as key.0, key.1, and so on. */
-  Map<String, ImagePlus> find() throws BackendException {
+  /**
+   * Gives the images by key; those of a list as key.0, key.1, and so on.
+   *
+   * @param standIn the image that stands in where none is named; null is ImageJ's active one
+   */
+  Map<String, ImagePlus> find(ImagePlus standIn) throws BackendException {
     Map<String, ImagePlus> images = new LinkedHashMap<>();
     for (Parameter parameter : command.images()) {
       String key = parameter.key();
@@ -59,7 +65,7 @@ final class Inputs {
       } else if (!name.isEmpty()) {
         images.put(key, named(key, name));
       } else if (parameter.mayBeActive() && !isLeftOut(parameter)) {
-        images.put(key, active(parameter));
+        images.put(key, standIn == null ? active(parameter) : standIn);
       }
     }
     return images;
@@ -80,12 +86,9 @@ final class Inputs {
   private static List<ImagePlus> list(String key, String names) throws BackendException {
     List<ImagePlus> images = new ArrayList<>();
     if (names.trim().equals(ALL)) {
-      int[] open = WindowManager.getIDList();
-      if (open == null) {
+      images.addAll(images());
+      if (images.isEmpty()) {
         throw noImage("");
-      }
-      for (int id : open) {
-        images.add(WindowManager.getImage(id));
       }
       return images;
     }
@@ -105,7 +108,7 @@ final class Inputs {
       String name = parts[start].trim();
       for (int end = start + 1; end < parts.length; end++) {
         title.append('|').append(parts[end]);
-        if (open(title.toString()) != null) {
+        if (!open(title.toString()).isEmpty()) {
           name = title.toString();
           next = end + 1;
         }
@@ -116,28 +119,61 @@ final class Inputs {
   }
 
   private static ImagePlus named(String key, String name) throws BackendException {
-    ImagePlus image = open(name);
-    if (image == null) {
-      String[] titles = WindowManager.getImageTitles();
-      String open = titles.length == 0 ? "none" : String.join(", ", titles);
+    List<ImagePlus> found = open(name);
+    if (found.size() == 1) {
+      return found.get(0);
+    }
+    if (found.isEmpty()) {
       throw new BackendException(
           "parameter",
           key + " must be the title or the ID of an open image, but it is \"" + name + "\".",
-          "Open images: " + open + ".");
+          "Open images: " + titles() + ".");
     }
-    return image;
+    throw new BackendException(
+        "parameter",
+        key
+            + " must name one image, but "
+            + found.size()
+            + " open images are called \""
+            + name
+            + "\".",
+        "Name the one that is meant by its ID, which getImageID() gives: " + ids(found) + ".");
   }
 
-  /** Gives an open image by its title or ID, or null; of several with a title the active one. */
-  private static ImagePlus open(String name) {
-    ImagePlus active = WindowManager.getCurrentImage();
-    if (active != null && active.getTitle().equals(name)) {
-      return active;
+  /** Gives the open images of this title, else the one with this ID. */
+  private static List<ImagePlus> open(String name) {
+    List<ImagePlus> found = images();
+    found.removeIf(image -> !image.getTitle().equals(name));
+    if (found.isEmpty() && name.matches("-\\d{1,9}")) {
+      ImagePlus image = WindowManager.getImage(Integer.parseInt(name));
+      return image == null ? found : Collections.singletonList(image);
     }
-    ImagePlus image = WindowManager.getImage(name);
-    return image == null && name.matches("-\\d{1,9}")
-        ? WindowManager.getImage(Integer.parseInt(name))
-        : image;
+    return found;
+  }
+
+  /** Gives the open images, and the active one, which a script may have made so unseen. */
+  private static List<ImagePlus> images() {
+    int[] open = WindowManager.getIDList();
+    List<ImagePlus> images = new ArrayList<>();
+    for (int id : open == null ? new int[0] : open) {
+      images.add(WindowManager.getImage(id));
+    }
+    ImagePlus active = WindowManager.getCurrentImage();
+    if (active != null && !images.contains(active)) {
+      images.add(active);
+    }
+    return images;
+  }
+
+  private static String titles() {
+    String titles = images().stream().map(ImagePlus::getTitle).collect(Collectors.joining(", "));
+    return titles.isEmpty() ? "none" : titles;
+  }
+
+  private static String ids(List<ImagePlus> images) {
+    return images.stream()
+        .map(image -> String.valueOf(image.getID()))
+        .collect(Collectors.joining(", "));
   }
 
   private static BackendException noImage(String others) {

@@ -4,6 +4,7 @@ import ij.IJ;
 import ij.plugin.frame.Recorder;
 import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.options.MacroLine;
+import io.github.bioimgfiji.options.Parameter;
 import io.github.bioimgfiji.options.Values;
 
 /** Writes the command into the macro recorder, with every key. */
@@ -23,9 +24,14 @@ final class Recording {
   }
 
   static String line(CommandSpec command, Values values, boolean script) {
-    String call = script ? "IJ.run(imp, \"" : "run(\"";
+    String call = !script ? "run(\"" : takesActive(command) ? "IJ.run(imp, \"" : "IJ.run(\"";
     String options = MacroLine.format(values.recorded());
     return call + escaped(command.title()) + "\", \"" + escaped(options) + "\");\n";
+  }
+
+  /** Tells whether the active image is, or may be, worked on. */
+  private static boolean takesActive(CommandSpec command) {
+    return command.images().stream().anyMatch(Parameter::mayBeActive);
   }
 
   private static String escaped(String text) {

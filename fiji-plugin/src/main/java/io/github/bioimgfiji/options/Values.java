@@ -82,16 +82,17 @@ public final class Values {
   }
 
   /**
-   * Gives the texts to record: every key in the dialog's order.
+   * Gives the texts to record: every key in the dialog's order, and empty texts for what is not
+   * set, since defaults may change.
    *
    * <p>The one image that the active image stands in for is left out, so that the macro works on
    * whatever is active; so are passwords.
    */
   public Map<String, String> recorded() {
-    Map<String, String> recorded = new LinkedHashMap<>(texts);
+    Map<String, String> recorded = new LinkedHashMap<>();
     for (Parameter parameter : command.parameters()) {
-      if (command.isActiveImage(parameter) || parameter.widget().equals("password")) {
-        recorded.remove(parameter.key());
+      if (!command.isActiveImage(parameter) && !parameter.widget().equals("password")) {
+        recorded.put(parameter.key(), texts.getOrDefault(parameter.key(), ""));
       }
     }
     return Collections.unmodifiableMap(recorded);

@@ -3,7 +3,9 @@ package io.github.bioimgfiji.results;
 import ij.IJ;
 import java.awt.GraphicsEnvironment;
 
-/** Sentences for the user: in the log window, or on the standard error stream without a display. */
+/**
+ * Sentences for the user: in the log window, or on the standard error stream where there is none.
+ */
 public final class Notes {
   private Notes() {}
 
@@ -13,7 +15,7 @@ public final class Notes {
    * @param sentence the sentence
    */
   public static void tell(String sentence) {
-    if (GraphicsEnvironment.isHeadless()) {
+    if (GraphicsEnvironment.isHeadless() || IJ.getInstance() == null) {
       // NB: the standard output belongs to what a macro prints.
       System.err.println(sentence);
     } else {

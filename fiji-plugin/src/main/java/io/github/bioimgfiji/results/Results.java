@@ -9,12 +9,14 @@ import ij.WindowManager;
 import ij.measure.ResultsTable;
 import io.github.bioimgfiji.backend.Outcome;
 import io.github.bioimgfiji.json.Json;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Shows a result: images and tables in windows, the rest in the log. */
+/** Shows a result: images and tables in windows, the rest, with its notes, in the log. */
 public final class Results {
-  private static final String MAIN = "output";
+  /** Name of the main image. */
+  public static final String MAIN = "output";
 
   private Results() {}
 
@@ -27,15 +29,18 @@ public final class Results {
   public static void show(String title, Outcome outcome) {
     String command = title.replace("...", "");
     JsonObject result = Json.object(outcome.json());
-    for (Map.Entry<String, JsonElement> table : Json.member(result, "tables").entrySet()) {
-      table(table.getValue().getAsJsonObject()).show(command + " - " + table.getKey());
-    }
-    if (outcome.images().isEmpty() && Json.member(result, "tables").size() == 0) {
+    LastResult.keep(result);
+    Map<String, ResultsTable> tables = tables(outcome);
+    tables.forEach((name, table) -> table.show(command + " - " + name));
+    if (outcome.images().isEmpty() && tables.isEmpty()) {
       // Beside an image they are details, and not worth a log window that pops up; its Info has
       // them.
       tell(command, Json.member(result, "figures"));
     }
     tell(command, Json.member(result, "files"));
+    for (String sentence : Json.strings(result, "notes")) {
+      Notes.tell(command + ": " + sentence);
+    }
     for (Map.Entry<String, ImagePlus> image : outcome.images().entrySet()) {
       if (!image.getKey().equals(MAIN)) {
         show(image.getValue());
@@ -58,6 +63,31 @@ public final class Results {
       unique = title + "-" + i;
     }
     return unique;
+  }
+
+  /**
+   * Gives the tables of a result.
+   *
+   * @param outcome the result
+   * @return ImageJ's tables by name, not shown
+   */
+  public static Map<String, ResultsTable> tables(Outcome outcome) {
+    JsonObject tables = Json.member(Json.object(outcome.json()), "tables");
+    Map<String, ResultsTable> found = new LinkedHashMap<>();
+    for (Map.Entry<String, JsonElement> table : tables.entrySet()) {
+      found.put(table.getKey(), table(table.getValue().getAsJsonObject()));
+    }
+    return found;
+  }
+
+  /**
+   * Tells whether a part of the work has failed, and the rest was done: images of a folder.
+   *
+   * @param outcome the result
+   * @return true where its figure "failed" is above 0
+   */
+  public static boolean isPartial(Outcome outcome) {
+    return Json.number(Json.member(Json.object(outcome.json()), "figures"), "failed", 0) > 0;
   }
 
   static ResultsTable table(JsonObject json) {

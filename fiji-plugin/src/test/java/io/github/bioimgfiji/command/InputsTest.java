@@ -62,7 +62,7 @@ class InputsTest {
 
   private Map<String, ImagePlus> find(String line, String... given) throws BackendException {
     Values values = Values.check(command, MacroLine.parse(line));
-    return new Inputs(command, values, Arrays.asList(given)::contains).find();
+    return new Inputs(command, values, Arrays.asList(given)::contains).find(null);
   }
 
   @ParameterizedTest
@@ -119,6 +119,34 @@ class InputsTest {
   }
 
   @Test
+  void aTitleOfSeveralImagesIsAnErrorWithTheirIds() throws BackendException {
+    ImagePlus twin = new ImagePlus("a.tif", new ByteProcessor(2, 2));
+    twin.show();
+    open.add(twin);
+    String ids = open.get(0).getID() + ", " + twin.getID() + ".";
+    for (String line : new String[] {"image=a.tif", "images=[b c.tif|a.tif]", "mask=a.tif"}) {
+      BackendException error = assertThrows(BackendException.class, () -> find(line));
+      assertEquals("parameter", error.code());
+      assertTrue(error.getMessage().contains("2 open images are called \"a.tif\""), error.text());
+      assertTrue(error.fix().endsWith(": " + ids), error.fix());
+    }
+    WindowManager.setTempCurrentImage(twin);
+    assertThrows(BackendException.class, () -> find("image=a.tif"));
+    assertSame(twin, find("image=" + twin.getID()).get("image"));
+    assertSame(twin, find("").get("image"));
+    assertEquals(4, find("images=all").size());
+  }
+
+  @Test
+  void anImageThatIsNotShownCanStandInAndBeNamed() throws BackendException {
+    ImagePlus unseen = new ImagePlus("unseen", new ByteProcessor(2, 2));
+    Values values = Values.check(command, MacroLine.parse(""));
+    assertSame(unseen, new Inputs(command, values, key -> false).find(unseen).get("image"));
+    WindowManager.setTempCurrentImage(unseen);
+    assertSame(unseen, find("mask=unseen").get("mask"));
+  }
+
+  @Test
   void withoutAnyImageTheFixNamesTheOtherInputs() {
     closeImages();
     BackendException error = assertThrows(BackendException.class, () -> find(""));
@@ -139,7 +167,7 @@ class InputsTest {
   @Test
   void aListIsRecordedAsItWasGiven() throws BackendException {
     Values values = Values.check(command, MacroLine.parse("images=[b c.tif|a.tif] image=a.tif"));
-    assertEquals("images=[b c.tif|a.tif] ", MacroLine.format(values.recorded()));
+    assertEquals("images=[b c.tif|a.tif] source=[] mask=[] ", MacroLine.format(values.recorded()));
     assertEquals("{}", values.parametersJson());
   }
 }

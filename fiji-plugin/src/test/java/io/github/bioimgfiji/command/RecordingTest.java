@@ -13,19 +13,41 @@ import java.nio.file.Paths;
 import org.junit.jupiter.api.Test;
 
 class RecordingTest {
+  private static String line(String id, String given, boolean script)
+      throws IOException, BackendException {
+    byte[] golden = Files.readAllBytes(Paths.get("../tests/contract/commands.json"));
+    CommandSpec command = CommandSpec.find(new String(golden, StandardCharsets.UTF_8), id);
+    return Recording.line(command, Values.check(command, MacroLine.parse(given)), script);
+  }
+
   @Test
   void writesALineThatTheMacroLanguageReadsBack() throws IOException, BackendException {
-    byte[] golden = Files.readAllBytes(Paths.get("../tests/contract/commands.json"));
-    CommandSpec command = CommandSpec.find(new String(golden, StandardCharsets.UTF_8), "run_model");
-    Values values = Values.check(command, MacroLine.parse("model=[C:\\my data\\a \"b\".zip]"));
+    String given = "model=[C:\\my data\\a \"b\".zip]";
     String options =
-        "model=[C:\\\\my data\\\\a \\\"b\\\".zip] weights=auto device=auto tile=0 "
-            + "labels=false rois=false table=false threshold=0.5 minimum_size=0 ";
+        "model=[C:\\\\my data\\\\a \\\"b\\\".zip] axes=[] weights=auto device=auto tile=0 trust=[]"
+            + " image2=[] image3=[] labels=false rois=false table=false foreground=[] boundary=[]"
+            + " threshold=0.5 minimum_size=0 ";
     assertEquals(
-        "run(\"BioImg Run Model...\", \"" + options + "\");\n",
-        Recording.line(command, values, false));
+        "run(\"BioImg Run Model...\", \"" + options + "\");\n", line("run_model", given, false));
     assertEquals(
         "IJ.run(imp, \"BioImg Run Model...\", \"" + options + "\");\n",
-        Recording.line(command, values, true));
+        line("run_model", given, true));
+  }
+
+  @Test
+  void aScriptsLineHasNoImageWhereTheCommandTakesNone() throws IOException, BackendException {
+    assertEquals(
+        "IJ.run(\"BioImg Models...\", \"action=list source=[] nickname=[] trust=[] \");\n",
+        line("models", "", true));
+  }
+
+  @Test
+  void allThatIsRecordedIsUnderstood() throws IOException, BackendException {
+    byte[] golden = Files.readAllBytes(Paths.get("../tests/contract/commands.json"));
+    CommandSpec command = CommandSpec.find(new String(golden, StandardCharsets.UTF_8), "run_model");
+    Values values = Values.check(command, MacroLine.parse("model=/m.zip axes=yx tile=64"));
+    String line = MacroLine.format(values.recorded());
+    Values again = Values.check(command, MacroLine.parse(line));
+    assertEquals(values.parametersJson(), again.parametersJson());
   }
 }

@@ -1,0 +1,2 @@
+/** What scripts and macros call: runs without windows, jobs that go on meanwhile, models. */
+package io.github.bioimgfiji.api;
