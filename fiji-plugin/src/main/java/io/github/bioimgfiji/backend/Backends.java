@@ -5,7 +5,7 @@ import io.github.bioimgfiji.client.HttpBackend;
 /** The backend in use: the one that Python registered, else a server process of this computer. */
 public final class Backends {
   private static Backend registered;
-  private static Backend http;
+  private static HttpBackend http;
 
   private Backends() {}
 
@@ -29,9 +29,15 @@ public final class Backends {
    * @return the registered one, else the one that talks to a server process
    */
   public static synchronized Backend get() {
-    if (registered != null) {
-      return registered;
-    }
+    return registered != null ? registered : server();
+  }
+
+  /**
+   * Gives what talks to a server process, whether or not it is in use.
+   *
+   * @return always the same one
+   */
+  public static synchronized HttpBackend server() {
     if (http == null) {
       http = new HttpBackend();
     }
