@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from bioimg_fiji.commands.parameters import Parameters, key
+from bioimg_fiji.commands.pinned import PREFIX
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result, Table
 from bioimg_fiji.errors import BioimgError, ParameterError
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 class Models(Parameters):
     """Parameters of `models`."""
 
-    action: Literal["list", "add", "remove", "trust", "describe"] = key(
+    action: Literal["list", "add", "remove", "trust", "describe", "pin", "unpin"] = key(
         "list",
         title="Do",
-        help="List the models of the store, add one to it, remove one, let a package run the code that it brings, or "
-        "tell what a model takes and gives.",
+        help="List the models of the store, add one to it, remove one, let a package run the code that it brings, tell "
+        "what a model takes and gives, or put one into the menu as BioImg: NICKNAME (pin) and take it out again (unpin).",
     )
     source: str | None = key(
         None,
@@ -42,8 +43,8 @@ class Models(Parameters):
 
 @command(id="models", title="BioImg Models...", menu=MENU)
 def models(parameters: Models, job: Job) -> Result:
-    """List, add and remove the models of the store, which commands take by name; trust a package that brings code."""
-    from bioimg_fiji.package import store
+    """List, add, remove and pin the models of the store, which commands take by name; trust one that brings code."""
+    from bioimg_fiji.package import pins, store
 
     notes: tuple[str, ...] = ()
     figures: dict[str, str] = {}
@@ -55,6 +56,13 @@ def models(parameters: Models, job: Job) -> Result:
 
             name = get_model(parameters.source, parameters.nickname, job).name
             notes = (f"Added. Name it model={name}",)
+        elif parameters.action == "pin":
+            entry = pins.pin(parameters.source)
+            name = entry.name
+            notes = (f"Pinned. Run it as {PREFIX}{entry.nickname}",)
+        elif parameters.action == "unpin":
+            name = pins.unpin(parameters.source)
+            notes = (f"{name} is no longer in the menu.",)
         elif parameters.action == "trust":
             name = _trust(parameters.source, parameters.trust or "")
             notes = (f"{name} may run the code that it brings, until a file of it changes.",)

@@ -13,6 +13,7 @@ from typing import Any
 
 from bioimg_fiji.commands.macro import told
 from bioimg_fiji.commands.parameters import Parameters, schema
+from bioimg_fiji.commands.pinned import PREFIX, pinned_commands
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.errors import InputError, UnknownCommandError
 from bioimg_fiji.jobs import Job
@@ -20,6 +21,9 @@ from bioimg_fiji.jobs import Job
 ENTRY_POINTS = "bioimg_fiji.commands"
 MENU = "Plugins>BioImg"
 """Menu of the built-in commands."""
+
+TRAIN_MENU = f"{MENU}>Train"
+"""Its sub-menu of the trainings."""
 
 BUILTIN = tuple(f"bioimg_fiji.commands.{name}" for name in ("builtin", "training", "batch", "models"))
 _log = logging.getLogger(__name__)
@@ -105,6 +109,8 @@ def command(
             raise InputError(f"The first parameter of {function.__name__} must be annotated with a Parameters model.")
         if not title.startswith("BioImg"):
             raise InputError(f"The title {title!r} must begin with BioImg: titles are global in ImageJ.")
+        if title.startswith(PREFIX):
+            raise InputError(f"The title {title!r} is one of a pinned model: leave out the colon.")
         new = Command(id, title, menu, parameters, function, " ".join((function.__doc__ or "").split()))
         for other in _commands.values():
             if other.function.__module__ != function.__module__ and (other.id == id or other.title == title):
@@ -118,7 +124,8 @@ def command(
 def load_commands() -> dict[str, Command]:
     """Import the built-in commands and those of installed packages, once; give all by id, in menu order.
 
-    A third-party package that fails to import is left out and logged: it must not take the others along.
+    The pinned models of the store are among them, as they are at the moment. A third-party package that fails to import
+    is left out and logged: it must not take the others along.
     """
     global _loaded  # noqa: PLW0603 - the registry is one per process
     if not _loaded:
@@ -131,7 +138,8 @@ def load_commands() -> dict[str, Command]:
                 except Exception:  # noqa: BLE001 - whatever a foreign package raises
                     _log.exception("the commands of %s could not be loaded", point.value)
         _loaded = True
-    return dict(sorted(_commands.items(), key=lambda item: (item[1].menu, item[1].title)))
+    pinned = {each.id: each for each in pinned_commands(_commands)}
+    return dict(sorted({**_commands, **pinned}.items(), key=lambda item: (item[1].menu, item[1].title)))
 
 
 def describe_all() -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bioimg_fiji import commands
 from bioimg_fiji.commands import Result
+from bioimg_fiji.commands.chooser import suggestions
 from bioimg_fiji.errors import BioimgError, JobCancelledError
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.java import jclass
@@ -61,9 +62,18 @@ class InProcessBackend:
         """Name this backend for the log."""
         return "in-process"
 
-    def commands(self) -> str:
-        """List the commands."""
+    def commands(self, _: Any = None) -> str:
+        """List the commands; nothing has to be started, so that the monitor has nothing to tell."""
         return str(self._guarded(lambda: json.dumps({"commands": commands.describe_all()})))
+
+    def models(self, header: Any) -> str:
+        """Tell what the models of the store are, and whether each fits the image of this header ("" for none)."""
+
+        def look() -> str:
+            found = suggestions(json.loads(str(header)) if str(header) else None)
+            return json.dumps({"models": [each.to_json() for each in found]})
+
+        return str(self._guarded(look))
 
     def hasImage(self, key: Any) -> bool:  # noqa: N802 - Java's name
         """Whether Python has given an image input itself; Java then looks for none among the open images."""

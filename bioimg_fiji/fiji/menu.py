@@ -6,9 +6,40 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bioimg_fiji import commands
+from bioimg_fiji.commands import registry
+from bioimg_fiji.commands.pinned import PREFIX
 from bioimg_fiji.fiji.java import jclass
 
 _COMMAND = "io.github.bioimgfiji.command.BioImg_Command"
+
+_HEAD = "# The commands of bioimg-fiji in the menus of ImageJ and Fiji, written by scripts/golden from the registry."
+
+_ALIASES = "Help>About Plugins"
+"""Where the titles without dots stand: ImageJ runs only what is in a menu, and no menu can be without a place."""
+
+_ORDER = ("run_model", "run_file", "run_batch", "train_denoiser", "train_restoration", "train_segmentation", "models")
+"""Ids of commands in the order of the menu; others follow by title."""
+
+_JAVA = (
+    ("BioImg Macro Extensions", "io.github.bioimgfiji.api.MacroExtensions"),
+    ("BioImg Server...", "io.github.bioimgfiji.menu.BioImg_Server"),
+    ("BioImg Check Installation", "io.github.bioimgfiji.setup.BioImg_Check"),
+    ("BioImg Help", "io.github.bioimgfiji.menu.BioImg_Help"),
+)
+"""Entries that are no commands of the registry, below these."""
+
+
+def plugins_config() -> str:
+    """Give the plugin's own plugins.config: the built-in commands, and what is done in Java alone."""
+    builtin = [each for each in commands.load_commands().values() if each.function.__module__ in registry.BUILTIN]
+    order = {name: place for place, name in enumerate(_ORDER)}
+    fixed = [each for each in builtin if not each.title.startswith(PREFIX)]
+    fixed.sort(key=lambda each: (order.get(each.id, len(order)), each.title))
+    entries = [(each.menu, each.title, f'{_COMMAND}("{each.id}")') for each in fixed]
+    entries += [(registry.MENU, title, name) for title, name in _JAVA]
+    aliases = [(_ALIASES, title.rstrip("."), name) for _, title, name in entries if title.endswith(".")]
+    return "".join(f"{line}\n" for line in [_HEAD, *(f'{m}, "{t}", {name}' for m, t, name in entries + aliases)])
 
 
 class Menu:

@@ -22,8 +22,10 @@ from starlette.routing import Route
 
 import bioimg_fiji
 from bioimg_fiji import commands
+from bioimg_fiji.commands.chooser import suggestions
 from bioimg_fiji.errors import BioimgError, ProtocolError, UnknownJobError
 from bioimg_fiji.jobs import JobState
+from bioimg_fiji.server import machine
 from bioimg_fiji.server.answers import RefusedError, answer, check_length, read_json, too_large
 from bioimg_fiji.server.buffers import Buffer, BufferStore
 from bioimg_fiji.server.options import PROTOCOL, Limits
@@ -52,6 +54,8 @@ class App:
         routes = [
             Route("/v1/info", self.info),
             Route("/v1/commands", self.commands),
+            Route("/v1/models", self.models, methods=["POST"]),
+            Route("/v1/machine", self.machine),
             Route("/v1/buffers", self.create_buffer, methods=["POST"]),
             Route("/v1/buffers/{id}", self.fill_buffer, methods=["PUT"]),
             Route("/v1/buffers/{id}", self.read_buffer, methods=["GET"]),
@@ -86,6 +90,19 @@ class App:
     async def commands(self, _: Request) -> Response:
         """Describe all commands."""
         return JSONResponse({"commands": commands.describe_all()})
+
+    async def models(self, request: Request) -> Response:
+        """Tell what the models of the store are, and whether each fits an image."""
+        data, _ = await read_json(request, self.limits.json_bytes)
+        image = data.get("image")
+        if image is not None and not isinstance(image, dict):
+            raise ProtocolError("The image is its header, a JSON object, or left out.")
+        found = await asyncio.to_thread(suggestions, image)
+        return JSONResponse({"models": [each.to_json() for each in found]})
+
+    async def machine(self, _: Request) -> Response:
+        """Say what there is to compute on."""
+        return JSONResponse({**await machine.look(), "log": self.log_file})
 
     async def create_buffer(self, request: Request) -> Response:
         """Make an empty buffer."""

@@ -76,7 +76,7 @@ def test_the_dialog_opens_and_a_server_is_started_on_first_use(
         window = xdotool(imagej, "search", "--sync", "--onlyvisible", "--name", "^BioImg Run Model$").split()[0]
         time.sleep(0.5)  # the fields are laid out after the window is there
         # NB: without a window manager only a click gives the keyboard to a field; this is the first one.
-        xdotool(imagej, "mousemove", "--window", window, "180", "78", "click", "1")
+        xdotool(imagej, "mousemove", "--window", window, "315", "46", "click", "1")
         xdotool(imagej, "type", "--delay", "5", str(small_model))
         xdotool(imagej, "key", "Return")
         process.wait(timeout=120)
@@ -107,7 +107,7 @@ def test_code_in_a_package_is_asked_for(
         search = ("search", "--sync", "--onlyvisible", "--name")
         window = xdotool(imagej, *search, "^BioImg Run Model$").split()[0]
         time.sleep(0.5)
-        xdotool(imagej, "mousemove", "--window", window, "180", "78", "click", "1")
+        xdotool(imagej, "mousemove", "--window", window, "315", "46", "click", "1")
         xdotool(imagej, "type", "--delay", "5", str(folder))
         xdotool(imagej, "key", "Return")
         wait_for(lambda: window not in visible(imagej), "the dialog stays")

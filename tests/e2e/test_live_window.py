@@ -84,7 +84,7 @@ def test_a_folder_or_a_file_can_be_chosen(display: str, plugin_jar: Path, tmp_pa
     (zarr / "0").mkdir(parents=True)
     listed.write_text("a.tif\n")
     assert play("choose", display, str(tmp_path)) == {
-        "drops": [True, True],
+        "drops": [True, "/dropped/a b.tif"],
         "listed": str(zarr),
         "file": str(listed),
         "entered": str(zarr),

@@ -40,6 +40,24 @@ def test_commands_are_those_of_the_registry(server: Server) -> None:
     assert server.http.get("/v1/commands").json() == {"commands": commands.describe_all()}
 
 
+def test_models_are_told_with_whether_they_fit(server: Server) -> None:
+    assert server.http.post("/v1/models", json={}).json() == {"models": []}
+    header = {"title": "a", "axes": "yx", "shape": [64, 64], "dtype": "uint8"}
+    assert server.http.post("/v1/models", json={"image": header}).json() == {"models": []}
+    for wrong in (3, {"axes": "yx"}, {"axes": "yx", "shape": [1, 2, 3], "dtype": "uint8"}, {"shape": "x"}):
+        answer = server.http.post("/v1/models", json={"image": wrong})
+        assert answer.status_code == 400
+        assert error_of(answer).code in ("protocol", "axes")
+
+
+def test_the_machine_is_told(server: Server) -> None:
+    machine = server.http.get("/v1/machine", timeout=60).json()
+    assert machine["devices"][0].startswith("cpu (")
+    assert 0 < machine["memory"]["free"] <= machine["memory"]["total"]
+    assert machine["python"].count(".") == 2
+    assert machine == server.http.get("/v1/machine").json() | {"memory": machine["memory"]}
+
+
 def test_the_connection_file_is_private(server: Server) -> None:
     path = server.folder / "connection.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

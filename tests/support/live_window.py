@@ -141,10 +141,9 @@ def status(window: Any) -> str:
 def start_by_dialog() -> Any:
     """Run the command from the menu, say OK in its dialog, and give the window when it shows all."""
     jclass("ij.IJ").doCommand(TITLE)
-    (dialog,) = wait(lambda: windows("GenericDialog"))
-    kind = jclass("java.awt.event.ActionEvent")
-    ok = dialog.getButtons()[0]
-    post(kind(ok, kind.ACTION_PERFORMED, ok.getActionCommand()))
+    (dialog,) = wait(lambda: windows("JDialog"))
+    press(dialog, "OK")
+    wait(lambda: not windows("JDialog"))
     return shown()
 
 
@@ -250,20 +249,37 @@ def cancel(fiji: Fiji) -> dict[str, Any]:
 
 def choose(_: Fiji) -> dict[str, Any]:
     """In a training's dialog: choose a folder in its list, a file, and a folder that was entered; then nothing."""
+    import jpype
+
     folder = Path(sys.argv[2])
     jclass("ij.io.OpenDialog").setDefaultDirectory(str(folder))
     jclass("ij.IJ").doCommand("BioImg Train Restoration...")
-    (dialog,) = wait(lambda: windows("GenericDialog"))
-    _, _, source, target = dialog.getStringFields()
+    (dialog,) = wait(lambda: windows("JDialog"))
+    fields = {str(each.getName()): each for each in parts(dialog, "JTextField")}
+    source, target = fields["source"], fields["target_source"]
     file = jclass("java.io.File")
-    seen = {"drops": [field.getDropTarget() is not None for field in (source, target)]}
+    flavor = jclass("java.awt.datatransfer.DataFlavor").javaFileListFlavor
+    dropped = jpype.JProxy(
+        "java.awt.datatransfer.Transferable",
+        dict(
+            getTransferDataFlavors=lambda: jpype.JArray(jclass("java.awt.datatransfer.DataFlavor"))([flavor]),
+            isDataFlavorSupported=lambda asked: asked.equals(flavor),
+            getTransferData=lambda _: jclass("java.util.Arrays").asList(file("/dropped/a b.tif")),
+        ),
+    )
+    support = jclass("javax.swing.TransferHandler$TransferSupport")
+    took = on_events(lambda: source.getTransferHandler().importData(support(source, dropped)))
+    seen = {"drops": [bool(took), str(source.getText())]}
     for what, field, act in (
         ("listed", source, lambda chooser: chooser.setSelectedFile(file(str(folder / "cells.zarr")))),
         ("file", target, lambda chooser: chooser.setSelectedFile(file(str(folder / "list.txt")))),
         ("entered", target, lambda chooser: chooser.setCurrentDirectory(file(str(folder / "cells.zarr")))),
         ("nothing", target, None),
     ):
+        before = str(field.getText())
         _browse(field, act)
+        if act is not None:
+            wait(lambda field=field, before=before: str(field.getText()) not in ("", before))
         seen[what] = str(field.getText())
     seen["next"] = str(jclass("ij.io.OpenDialog").getDefaultDirectory())
     return seen
@@ -271,15 +287,13 @@ def choose(_: Fiji) -> dict[str, Any]:
 
 def _browse(field: Any, act: Callable[[Any], Any] | None) -> None:
     """Press a field's browse button and act in what it opens; None presses Cancel there."""
-    (button,) = (each for each in field.getParent().getComponents() if "Button" in str(each.getClass().getName()))
-    kind = jclass("java.awt.event.ActionEvent")
-    post(kind(button, kind.ACTION_PERFORMED, button.getActionCommand()))
-    (window,) = wait(lambda: windows("JDialog"))
+    press(field.getParent(), "Browse...")
+    window = wait(lambda: [each for each in windows("JDialog") if parts(each, "JFileChooser")])[0]
     (chooser,) = parts(window, "JFileChooser")
     if act is not None:
         on_events(lambda: act(chooser))
     press(window, "Cancel" if act is None else "Choose")
-    wait(lambda: not windows("JDialog"))
+    wait(lambda: not window.isShowing())
 
 
 def batch(fiji: Fiji) -> dict[str, Any]:

@@ -11,12 +11,21 @@ import pytest
 
 from bioimg_fiji import commands
 from bioimg_fiji.commands import ImageInput, Parameters, Result, Table, key, macro, registry
-from bioimg_fiji.errors import InputError, ParameterError, UnknownCommandError, UnknownKeyError
+from bioimg_fiji.commands.chooser import suggestions
+from bioimg_fiji.errors import (
+    InputError,
+    ModelNotFoundError,
+    ParameterError,
+    ProtocolError,
+    UnknownCommandError,
+    UnknownKeyError,
+)
+from bioimg_fiji.fiji import menu
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image, from_array
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.package import open_package, store
-from bioimg_fiji.runtime.fake import write_fake_package
+from bioimg_fiji.runtime.fake import FakeModel, write_fake_package
 
 
 class Blur(Parameters):
@@ -118,11 +127,24 @@ def test_builtin_schemas_are_golden(contract: Path) -> None:
 
 def test_plugins_config_lists_the_registry(contract: Path) -> None:
     config = (contract.parents[1] / "fiji-plugin/src/main/resources/plugins.config").read_text("utf-8")
+    assert config == menu.plugins_config(), "run scripts/golden"
+    lines = [line for line in config.splitlines() if not line.startswith("#")]
     java = "io.github.bioimgfiji.command.BioImg_Command"
-    lines = [line for line in config.splitlines() if java in line]
-    assert sorted(lines) == sorted(
-        f'{each["menu"]}, "{each["title"]}", {java}("{each["id"]}")' for each in commands.describe_all()
-    )
+    for each in commands.describe_all():
+        assert f'{each["menu"]}, "{each["title"]}", {java}("{each["id"]}")' in lines
+        assert f'Help>About Plugins, "{each["title"].rstrip(".")}", {java}("{each["id"]}")' in lines
+    shown = [line.split('"')[1] for line in lines if line.startswith("Plugins>BioImg,")]
+    assert shown == [
+        "BioImg Run Model...",
+        "BioImg Run on File...",
+        "BioImg Batch...",
+        "BioImg Models...",
+        "BioImg Macro Extensions",
+        "BioImg Server...",
+        "BioImg Check Installation",
+        "BioImg Help",
+    ]
+    assert sum(line.startswith("Plugins>BioImg>Train,") for line in lines) == 3
 
 
 def test_golden_macro_lines(contract: Path) -> None:
@@ -189,3 +211,62 @@ def test_the_models_of_the_store_are_suggested(tmp_path: Path) -> None:
     properties = commands.find("run_model").describe()["schema"]["properties"]
     assert properties["model"]["x-suggestions"] == [name.figures["model"]]
     assert str(name.figures["model"]).startswith("mean@")
+
+
+def test_a_pinned_model_is_a_command(tmp_path: Path) -> None:
+    write_fake_package(tmp_path / "model.zip")
+    entry = store.add(open_package(tmp_path / "model.zip"), "red-fox")
+    models = commands.find("models")
+    assert models.run({"action": "pin", "source": "red-fox"}).notes == ("Pinned. Run it as BioImg: red-fox",)
+    pinned = commands.find("BioImg: red-fox")
+    assert (pinned.id, pinned.menu) == ("pinned_red_fox", "Plugins>BioImg")
+    described = next(each for each in commands.describe_all() if each["id"] == "pinned_red_fox")
+    assert described["schema"]["properties"]["model"]["default"] == entry.name
+    assert described["schema"]["required"] == []
+    image = Image(np.random.default_rng(0).normal(9, 1, (40, 40)).astype(np.float32), "yx")
+    result = pinned.run({"image": image}).images["output"]
+    assert f'run("BioImg: red-fox", "model={entry.name} ' in result.properties["BioImg Macro"]
+    by_path = commands.find("run_model").run({"image": image, "model": str(tmp_path / "model.zip")}).images["output"]
+    assert np.array_equal(result.pixels, by_path.pixels)
+    assert "pinned_red_fox" not in menu.plugins_config()
+    models.run({"action": "unpin", "source": "red-fox"})
+    with pytest.raises(UnknownCommandError):
+        commands.find("BioImg: red-fox")
+    with pytest.raises(ModelNotFoundError, match="is not pinned"):
+        models.run({"action": "unpin", "source": "red-fox"})
+
+
+def test_a_pin_never_shadows_a_command_and_goes_with_its_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_fake_package(tmp_path / "model.zip")
+    store.add(open_package(tmp_path / "model.zip"), "fox")
+    models = commands.find("models")
+    models.run({"action": "pin", "source": "fox"})
+    with pytest.raises(InputError, match="one of a pinned model"):
+        commands.command(id="fox", title="BioImg: fox", menu="Plugins>BioImg")(models.function)
+    real = registry._commands["run_file"]
+    with monkeypatch.context() as patch:
+        patch.setitem(registry._commands, "pinned_fox", real)
+        assert commands.load_commands()["pinned_fox"] is real
+    models.run({"action": "remove", "source": "fox"})
+    assert not [each for each in commands.load_commands() if each.startswith("pinned")]
+
+
+def test_the_chooser_tells_what_a_model_is_and_whether_it_fits(small_model: Path) -> None:
+    entry = store.add(open_package(small_model), "small")
+    header = {"title": "a", "axes": "yx", "shape": [64, 64], "dtype": "uint16"}
+    (found,) = suggestions(header)
+    assert (found.name, found.task, found.axes, found.fits, found.why) == (entry.name, "denoising", "cyx", True, "")
+    assert found.title == open_package(small_model).name
+    (unasked,) = suggestions()
+    assert unasked.fits is None
+    with pytest.raises(ProtocolError, match="damaged"):
+        suggestions({"axes": "yx"})
+
+
+def test_the_chooser_tells_why_a_model_does_not_fit(tmp_path: Path) -> None:
+    write_fake_package(tmp_path / "model.zip", FakeModel(axes="czyx"))
+    store.add(open_package(tmp_path / "model.zip"), "deep")
+    (found,) = suggestions({"title": "a", "axes": "tyx", "shape": [5, 64, 64], "dtype": "uint8"})
+    assert found.fits is False
+    assert "needs the axis 'z'" in found.why
+    assert "axes=zyx" in found.why

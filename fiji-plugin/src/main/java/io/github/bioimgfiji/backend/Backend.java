@@ -19,6 +19,30 @@ public interface Backend {
   String commands() throws BackendException;
 
   /**
+   * Lists the commands, which may take a while: a server may have to be started first.
+   *
+   * @param monitor is told the progress, and asked whether to stop
+   * @return JSON, as the answer to {@code GET /v1/commands}
+   * @throws BackendException when the list cannot be had, or the user has stopped (code
+   *     "cancelled")
+   */
+  default String commands(Monitor monitor) throws BackendException {
+    return commands();
+  }
+
+  /**
+   * Tells what the models of the store are, and whether each fits an image.
+   *
+   * @param headerJson title, axes, shape and dtype of an image, as in the image header of the wire
+   *     protocol; "" asks without an image
+   * @return JSON, as the answer to {@code POST /v1/models}
+   * @throws BackendException when the list cannot be had
+   */
+  default String models(String headerJson) throws BackendException {
+    return "{\"models\": []}";
+  }
+
+  /**
    * Runs a command and waits for its result.
    *
    * @param commandId the command's id

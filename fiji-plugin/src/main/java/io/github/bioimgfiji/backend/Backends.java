@@ -29,9 +29,15 @@ public final class Backends {
    * @return the registered one, else the one that talks to a server process
    */
   public static synchronized Backend get() {
-    if (registered != null) {
-      return registered;
-    }
+    return registered != null ? registered : server();
+  }
+
+  /**
+   * Gives what talks to a server process, whether or not it is in use.
+   *
+   * @return always the same one
+   */
+  public static synchronized HttpBackend server() {
     if (http == null) {
       http = new HttpBackend();
     }

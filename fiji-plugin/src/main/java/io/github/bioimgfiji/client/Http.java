@@ -53,6 +53,13 @@ final class Http {
     return answer(request("GET", path), 0, null);
   }
 
+  /** Asks for a text that takes longer than usual. */
+  String getText(String path, int milliseconds) throws IOException, BackendException {
+    HttpURLConnection request = request("GET", path);
+    request.setReadTimeout(milliseconds);
+    return answer(request, 0, null);
+  }
+
   /** Asks for something long; the caller reads its stream, and disconnects. */
   HttpURLConnection open(String path) throws IOException, BackendException {
     HttpURLConnection request = request("GET", path);

@@ -23,12 +23,28 @@ import java.util.Map;
  * docs/protocol.md.
  */
 public final class HttpBackend implements Backend {
+  private static final int MACHINE_MS = 60000;
+
   private final Servers servers = new Servers();
   private volatile String url = "";
 
   @Override
   public String commands() throws BackendException {
-    return talk(new Waiting(), http -> http.getText("/v1/commands"));
+    return commands(new Waiting());
+  }
+
+  @Override
+  public String commands(Monitor monitor) throws BackendException {
+    return talk(monitor, http -> http.getText("/v1/commands"));
+  }
+
+  @Override
+  public String models(String headerJson) throws BackendException {
+    JsonObject wish = new JsonObject();
+    if (!headerJson.isEmpty()) {
+      wish.add("image", Json.object(headerJson));
+    }
+    return talk(new Waiting(), http -> Json.text(http.post("/v1/models", wish)));
   }
 
   @Override
@@ -69,6 +85,68 @@ public final class HttpBackend implements Backend {
   @Override
   public String name() {
     return url.isEmpty() ? "model server (not asked yet)" : url;
+  }
+
+  /**
+   * Tells what server runs, without starting one.
+   *
+   * @return its address as "url", and the members of {@code GET /v1/info}; "" where none answers
+   * @throws BackendException when one runs that hangs, or speaks another protocol
+   */
+  public String running() throws BackendException {
+    return whereOneRuns(
+        http -> {
+          JsonObject info = http.get("/v1/info");
+          info.addProperty("url", http.connection().url);
+          return Json.text(info);
+        });
+  }
+
+  /**
+   * Tells what the running server has to compute with; asking takes some seconds at the first time.
+   *
+   * @return as {@code GET /v1/machine}; "" where no server answers
+   * @throws BackendException when the server does not answer in time
+   */
+  public String machine() throws BackendException {
+    return whereOneRuns(http -> http.getText("/v1/machine", MACHINE_MS));
+  }
+
+  private String whereOneRuns(Talk<String> wish) throws BackendException {
+    try {
+      Http http = servers.running();
+      return http == null ? "" : wish.with(http);
+    } catch (InterruptedException stopped) {
+      Thread.currentThread().interrupt();
+      throw BackendException.cancelled();
+    } catch (IOException broken) {
+      throw ServerErrors.lost(broken);
+    }
+  }
+
+  /**
+   * Starts a server where none runs.
+   *
+   * @throws BackendException when none can be started, or the user has stopped
+   */
+  public void start(Monitor monitor) throws BackendException {
+    talk(monitor, http -> http.get("/v1/info"));
+  }
+
+  /**
+   * Ends the running server and all its jobs, whoever has started it; waits until it has ended.
+   *
+   * @throws BackendException when it does not end
+   */
+  public void stop() throws BackendException {
+    try {
+      servers.stop();
+    } catch (InterruptedException stopped) {
+      Thread.currentThread().interrupt();
+      throw BackendException.cancelled();
+    } catch (IOException broken) {
+      throw ServerErrors.lost(broken);
+    }
   }
 
   /** Ends the server if this backend has started it; else it ends with ImageJ. */

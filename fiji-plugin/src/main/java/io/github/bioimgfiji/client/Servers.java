@@ -20,6 +20,7 @@ final class Servers {
   private static final long OTHER_SECONDS = 60;
   private static final long POLL_MS = 100;
   private static final long END_MS = 3000;
+  private static final long STOP_MS = 15000;
 
   private final String plugin;
   private final AtomicInteger openJobs = new AtomicInteger();
@@ -59,7 +60,7 @@ final class Servers {
   /** Tells about the server that runs, or that none does; starts none. */
   static String status() {
     try {
-      Http http = answering(Places.connectionFile());
+      Http http = new Servers().running();
       if (http == null) {
         return "not running";
       }
@@ -71,6 +72,30 @@ final class Servers {
       return "not running";
     } catch (BackendException unusable) {
       return unusable.getMessage();
+    }
+  }
+
+  /** Gives the server that runs, or null; none is started. */
+  Http running() throws BackendException {
+    return answering(Places.connectionFile());
+  }
+
+  /** Ends the server that runs, and waits until it does not answer any more. */
+  void stop() throws IOException, BackendException, InterruptedException {
+    Http http = running();
+    if (http == null) {
+      return;
+    }
+    http.post("/v1/shutdown", new JsonObject());
+    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(STOP_MS);
+    while (running() != null) {
+      if (System.nanoTime() > end) {
+        throw new BackendException(
+            ServerErrors.UNAVAILABLE,
+            "The model server does not end.",
+            "End its process, " + http.connection().pid + ", by the task manager.");
+      }
+      Thread.sleep(POLL_MS);
     }
   }
 
@@ -138,6 +163,7 @@ final class Servers {
   private Http waitFor(ServerProcess process, Path file, Monitor monitor)
       throws BackendException, InterruptedException {
     long start = System.nanoTime();
+    long told = 0;
     while (true) {
       boolean alive = process.alive(); // before the file is read, or its last moment is missed
       Http http = answering(file);
@@ -151,6 +177,10 @@ final class Servers {
       }
       if (monitor.cancelled()) {
         throw BackendException.cancelled();
+      }
+      if (seconds > told) {
+        told = seconds;
+        monitor.progress("Starting the model server (first use), " + seconds + " s", 0, 0, "{}");
       }
       Thread.sleep(POLL_MS);
     }

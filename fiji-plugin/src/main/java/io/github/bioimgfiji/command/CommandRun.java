@@ -6,6 +6,7 @@ import io.github.bioimgfiji.backend.Backend;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Outcome;
 import io.github.bioimgfiji.dialog.CommandDialog;
+import io.github.bioimgfiji.menu.MenuUpdate;
 import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.options.MacroLine;
 import io.github.bioimgfiji.options.Values;
@@ -26,11 +27,17 @@ final class CommandRun {
   void run() {
     String title = "BioImg";
     try {
-      CommandSpec command = CommandSpec.find(backend.commands(), commandId);
+      String commands = backend.commands(new StatusBar(title));
+      MenuUpdate.with(commands);
+      CommandSpec command = CommandSpec.find(commands, commandId);
       title = command.title();
+      IJ.showStatus(""); // no server is started any more
       Values values = values(command);
       if (values != null) {
         executeTrusted(command, values);
+        if (command.id().equals("models")) {
+          MenuUpdate.with(backend.commands()); // one may have been pinned
+        }
       }
     } catch (BackendException failure) {
       Failure.report(title, failure);
@@ -40,7 +47,7 @@ final class CommandRun {
   }
 
   /** Gives the values, or null when the user has cancelled the dialog. */
-  private static Values values(CommandSpec command) throws BackendException {
+  private Values values(CommandSpec command) throws BackendException {
     String options = Macro.getOptions();
     if (options != null) {
       return Values.check(command, MacroLine.parse(options));
@@ -52,7 +59,7 @@ final class CommandRun {
           "Give its options in the macro line: run(\"" + command.title() + "\", \"key=value\").");
     }
     Inputs.requireSome(command);
-    Values values = CommandDialog.ask(command);
+    Values values = CommandDialog.ask(command, backend);
     Recording.write(command, values);
     return values;
   }

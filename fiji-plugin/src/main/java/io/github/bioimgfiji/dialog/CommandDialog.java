@@ -1,95 +1,73 @@
 package io.github.bioimgfiji.dialog;
 
 import ij.IJ;
+import ij.Prefs;
 import ij.plugin.frame.Recorder;
-import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.backend.Backend;
 import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.options.Parameter;
 import io.github.bioimgfiji.options.Values;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
+import java.awt.EventQueue;
+import java.lang.reflect.InvocationTargetException;
 
 /**
- * Asks the user for a command's values, in one dialog and, when asked for, a second one with the
- * expert settings. It remembers the values until ImageJ ends.
+ * Asks the user for a command's values, in a dialog that is made from its schema, and remembers
+ * them for the next time.
  */
 public final class CommandDialog {
-  private static final Map<String, Map<String, String>> LAST = new HashMap<>();
-
-  private final CommandSpec command;
-  private final Map<String, String> texts = new LinkedHashMap<>();
-
-  private CommandDialog(CommandSpec command) {
-    this.command = command;
-    Map<String, String> last = LAST.getOrDefault(command.id(), new HashMap<>());
-    for (Parameter parameter : command.parameters()) {
-      texts.put(parameter.key(), last.getOrDefault(parameter.key(), parameter.defaultText()));
-    }
-  }
+  private CommandDialog() {}
 
   /**
-   * Asks for the values, again and again until they are right.
+   * Asks for the values; the dialog does not close with wrong ones.
    *
    * @param command the command
+   * @param backend tells what the models are, where the command takes one
    * @return the values, or null when the user has cancelled
    */
-  public static Values ask(CommandSpec command) {
-    CommandDialog dialog = new CommandDialog(command);
-    // The dialog's labels are no keys: the command writes its own line into the recorder.
+  public static Values ask(CommandSpec command, Backend backend) {
+    LastValues last = new LastValues(command);
+    DialogWindow[] window = new DialogWindow[1];
+    // A file that is looked for would be written into the recorder without its command.
     Recorder.suspendRecording();
     try {
-      return dialog.askUntilRight();
+      onEvents(() -> window[0] = new DialogWindow(command, last));
+      if (choosesModel(command)) {
+        ModelList.ask(backend, list -> EventQueue.invokeLater(() -> window[0].know(list)));
+      }
+      onEvents(window[0]::show);
+    } catch (InterruptedException stopped) {
+      Thread.currentThread().interrupt();
+      EventQueue.invokeLater(() -> window[0].close());
+      return null;
     } finally {
       Recorder.resumeRecording();
     }
+    Values values = window[0].values();
+    if (values != null) {
+      Prefs.savePreferences();
+    }
+    return values;
   }
 
-  private Values askUntilRight() {
-    while (showPages()) {
-      try {
-        Values values = Values.check(command, texts);
-        LAST.put(command.id(), new HashMap<>(texts));
-        return values;
-      } catch (BackendException wrong) {
-        IJ.showMessage(name(), Lines.wrap(wrong.getMessage() + "\n \n" + wrong.fix(), 80));
+  private static boolean choosesModel(CommandSpec command) {
+    for (Parameter parameter : command.parameters()) {
+      if (parameter.widget().equals("model")) {
+        return true;
       }
     }
-    return null;
+    return false;
   }
 
-  private boolean showPages() {
-    List<Parameter> main = parameters(false);
-    List<Parameter> expert = parameters(true);
-    Page page = new Page(name(), command.help());
-    main.forEach(parameter -> page.add(parameter, texts.get(parameter.key())));
-    if (!expert.isEmpty()) {
-      page.addMore();
+  private static void onEvents(Runnable work) throws InterruptedException {
+    if (EventQueue.isDispatchThread()) {
+      work.run();
+      return;
     }
-    if (!page.show(texts)) {
-      return false;
+    try {
+      EventQueue.invokeAndWait(work);
+    } catch (InvocationTargetException failed) {
+      IJ.handleException(failed.getCause());
+      throw new IllegalStateException("The dialog failed.", failed.getCause());
     }
-    if (!page.more()) {
-      return true;
-    }
-    Page second = new Page(name() + " - expert settings", command.help());
-    expert.forEach(parameter -> second.add(parameter, texts.get(parameter.key())));
-    return second.show(texts);
-  }
-
-  /**
-   * Gives the parameters of a page. The one image that the active one stands in for has no field.
-   */
-  private List<Parameter> parameters(boolean expert) {
-    List<Parameter> found = new ArrayList<>(command.parameters());
-    found.removeIf(parameter -> parameter.isExpert() != expert);
-    found.removeIf(command::isActiveImage);
-    return found;
-  }
-
-  private String name() {
-    return command.title().replace("...", "");
   }
 }

@@ -128,6 +128,24 @@ public final class Parameter {
     return Json.string(schema, "default", "");
   }
 
+  /**
+   * Gives the range of a number in words, for example "0 to 1" or "above 0"; "" where it has none.
+   */
+  public String range() {
+    String low = limit("minimum", "at least ") + limit("exclusiveMinimum", "above ");
+    String high = limit("maximum", "at most ") + limit("exclusiveMaximum", "below ");
+    if (Json.has(schema, "minimum") && Json.has(schema, "maximum")) {
+      return limit("minimum", "") + " to " + limit("maximum", "");
+    }
+    return low + (low.isEmpty() || high.isEmpty() ? "" : ", ") + high;
+  }
+
+  private String limit(String name, String words) {
+    return Json.has(schema, name)
+        ? words + schema.get(name).getAsBigDecimal().stripTrailingZeros().toPlainString()
+        : "";
+  }
+
   /** Gives the type. */
   public Type type() {
     return Type.valueOf(Json.string(schema, "type", "string").toUpperCase(Locale.ROOT));

@@ -31,15 +31,25 @@ class PathChooserTest {
 
   @Test
   void filesAndFoldersCanBeChosen() {
-    JFileChooser chooser = PathChooser.chooser("Folder or file", "");
+    JFileChooser chooser = PathChooser.chooser("Folder or file", "", "path");
     assertEquals(JFileChooser.FILES_AND_DIRECTORIES, chooser.getFileSelectionMode());
     assertEquals("Folder or file: a file or a folder", chooser.getDialogTitle());
   }
 
   @Test
+  void aFieldForFilesTakesNoFolderAndOneForFoldersNoFile() {
+    JFileChooser file = PathChooser.chooser("Regions", "", "file");
+    assertEquals(JFileChooser.FILES_ONLY, file.getFileSelectionMode());
+    assertEquals("Regions: a file", file.getDialogTitle());
+    JFileChooser folder = PathChooser.chooser("Results to", "", "folder");
+    assertEquals(JFileChooser.DIRECTORIES_ONLY, folder.getFileSelectionMode());
+    assertEquals("Results to: a folder", folder.getDialogTitle());
+  }
+
+  @Test
   void itBeginsWhereImagejWasLast() {
     for (String text : new String[] {"", folder.resolve("gone").toString()}) {
-      JFileChooser chooser = PathChooser.chooser("Source", text);
+      JFileChooser chooser = PathChooser.chooser("Source", text, "path");
       assertEquals(folder.toFile(), chooser.getCurrentDirectory());
       assertNull(chooser.getSelectedFile());
     }
@@ -48,7 +58,7 @@ class PathChooserTest {
   @Test
   void itBeginsAtWhatTheFieldNames() throws IOException {
     Path zarr = Files.createDirectories(folder.resolve("deep").resolve("cells.zarr"));
-    JFileChooser chooser = PathChooser.chooser("Source", zarr.toString());
+    JFileChooser chooser = PathChooser.chooser("Source", zarr.toString(), "path");
     assertEquals(zarr.toFile(), chooser.getSelectedFile());
     assertEquals(zarr.getParent().toFile(), chooser.getCurrentDirectory());
   }

@@ -9,7 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-class ImageListTest {
+class ImageNamesTest {
   @Test
   void anImageWhoseTitleDoesNotTellWhichItIsHasItsIdAsName() {
     List<ImagePlus> images = new ArrayList<>();
@@ -17,12 +17,16 @@ class ImageListTest {
       images.add(new ImagePlus(title, new ByteProcessor(2, 2)));
     }
     List<String> names = new ArrayList<>();
-    images.forEach(image -> names.add(ImageList.name(image, images)));
+    images.forEach(image -> names.add(ImageNames.name(image, images)));
     List<String> expected = new ArrayList<>();
     expected.add("a b.tif");
     for (ImagePlus image : images.subList(1, 5)) {
       expected.add(String.valueOf(image.getID()));
     }
     assertEquals(expected, names);
+    List<String> seen = new ArrayList<>(ImageNames.labels(images).values());
+    assertEquals("a b.tif", seen.get(0));
+    assertEquals("c.tif (ID " + expected.get(1) + ")", seen.get(1));
+    assertEquals("c.tif (ID " + expected.get(2) + ")", seen.get(2));
   }
 }

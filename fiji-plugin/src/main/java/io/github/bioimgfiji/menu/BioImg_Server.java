@@ -1,0 +1,56 @@
+package io.github.bioimgfiji.menu;
+
+import ij.IJ;
+import ij.Macro;
+import ij.plugin.PlugIn;
+import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.backend.Backends;
+import io.github.bioimgfiji.client.HttpBackend;
+import io.github.bioimgfiji.results.Notes;
+import java.awt.EventQueue;
+import java.awt.GraphicsEnvironment;
+import java.lang.reflect.InvocationTargetException;
+
+/** Shows the model server, and starts and ends it. From a macro it only tells the state. */
+public class BioImg_Server implements PlugIn {
+  @Override
+  public void run(String argument) {
+    HttpBackend server = Backends.server();
+    if (Backends.get() != server) {
+      Notes.tell("BioImg Server: Python has opened this ImageJ and runs the commands itself.");
+      return;
+    }
+    if (Macro.getOptions() != null || GraphicsEnvironment.isHeadless()) {
+      tell(server);
+      return;
+    }
+    ServerWindow[] window = new ServerWindow[1];
+    try {
+      EventQueue.invokeAndWait(
+          () -> {
+            window[0] = new ServerWindow(server);
+            window[0].setVisible(true);
+          });
+    } catch (InterruptedException stopped) {
+      Thread.currentThread().interrupt();
+      return;
+    } catch (InvocationTargetException failed) {
+      IJ.handleException(failed.getCause());
+      return;
+    }
+    Thread thread = new Thread(window[0]::watch, "BioImg server's window");
+    thread.setDaemon(true);
+    thread.start();
+  }
+
+  private static void tell(HttpBackend server) {
+    try {
+      String running = server.running();
+      String machine = running.isEmpty() ? "" : server.machine();
+      ServerState.lines(running, machine)
+          .forEach((name, value) -> Notes.tell("BioImg Server: " + name + ": " + value));
+    } catch (BackendException failure) {
+      Notes.tell("BioImg Server: " + failure.text());
+    }
+  }
+}

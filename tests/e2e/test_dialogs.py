@@ -1,0 +1,89 @@
+"""The dialogs of a real ImageJ under a virtual display, with real clicks and typing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.processes import ImageJ
+
+pytestmark = [pytest.mark.gui, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(autouse=True)
+def _tools() -> None:
+    if shutil.which("xdotool") is None:
+        pytest.skip("xdotool is not installed (Debian: apt-get install xdotool)")
+
+
+def play(imagej: ImageJ, scene: str, *more: str) -> dict[str, Any]:
+    """Run a scene of support/dialog_scenes.py in a process of its own and give what it saw."""
+    tests = Path(__file__).resolve().parents[1]
+    path = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "support.dialog_scenes", scene, str(imagej.ij_jar), str(imagej.folder), *more],
+        env=imagej.environ() | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert lines, done.stdout + done.stderr
+    assert lines[-1].startswith("{"), done.stdout + done.stderr
+    seen: dict[str, Any] = json.loads(lines[-1])
+    return seen
+
+
+@pytest.fixture
+def own_server(private_places: Path) -> Any:
+    """See to it that the server which a scene starts has ended before the next test."""
+    connection = Path(os.environ["BIOIMG_FIJI_CONNECTION"])
+    yield
+    end = time.monotonic() + 60
+    while connection.exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not connection.exists()
+
+
+@pytest.mark.usefixtures("server")
+def test_fields_are_checked_as_typed_and_explain_themselves(imagej: ImageJ) -> None:
+    seen = play(imagej, "fields")
+    assert seen["toggle"] == ["Show expert settings", "Hide expert settings"]
+    first, second = (f"cells.tif (ID {number})" for number in seen["ids"][::-1])
+    assert seen["images"] == ["(none)", first, second]
+    least = 'Patch size must be at least 16 (pixels), but it is "5".'
+    number = 'Patch size must be a whole number (pixels), but it is "5x".'
+    assert seen["patch"] == ["usual", ["red", least], ["red", number], ["usual", ""]]
+    assert seen["help"] == (
+        "Side of a training patch. Unit: pixels. Range: 16 to 1024. Default: 64. Key in macros: patch."
+    )
+    assert seen["refused"] == [True, "red", "Save model as is missing. Where the trained model package is written."]
+    assert seen["reset"] == ["usual", "usual"]
+
+
+def test_last_values_outlive_imagej_until_they_are_reset(imagej: ImageJ, small_model: Path, own_server: None) -> None:
+    assert "cells-denoised" in play(imagej, "remember", str(small_model))["titles"]
+    seen = play(imagej, "again")
+    assert seen["last"] == [str(small_model), "48", True]
+    assert seen["reset"] == ["", "0"]
+    assert seen["after"] == ["", "0"]
+
+
+def test_while_the_server_starts_there_is_progress_and_escape_ends_it(imagej: ImageJ, tmp_path: Path) -> None:
+    never = tmp_path / "python"
+    never.write_text("#!/bin/sh\nexec sleep 100\n")
+    never.chmod(0o700)
+    imagej.environment["BIOIMG_FIJI_PYTHON"] = str(never)
+    seen = play(imagej, "starting")
+    assert seen["status"] == "Starting the model server (first use), 2 s (Escape stops)"
+    assert seen["end"] == "BioImg: cancelled"
+    assert seen["quick"]

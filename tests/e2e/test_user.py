@@ -1,0 +1,95 @@
+"""What a user does in a real ImageJ 1.54p, by mouse and keyboard: from Plugins > BioImg to the result."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bioimg_fiji import files
+from bioimg_fiji.commands import find
+from bioimg_fiji.image import Image, Scale
+from bioimg_fiji.package import open_package
+from support.processes import ImageJ
+
+pytestmark = [pytest.mark.gui, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(autouse=True)
+def own_server(private_places: Path) -> Iterator[None]:
+    """See to it that the server which a scene starts has ended before the next test."""
+    if shutil.which("xdotool") is None:
+        pytest.skip("xdotool is not installed (Debian: apt-get install xdotool)")
+    connection = Path(os.environ["BIOIMG_FIJI_CONNECTION"])
+    yield
+    end = time.monotonic() + 60
+    while connection.exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not connection.exists()
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    """A noisy image of blobs, with a calibration."""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:192, :192]
+    clean = np.full((192, 192), 20.0)
+    for cy, cx, radius in zip(rng.uniform(0, 192, 25), rng.uniform(0, 192, 25), rng.uniform(4, 12, 25), strict=True):
+        clean += 60 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * radius**2))
+    scales = {"x": Scale(0.2, "µm"), "y": Scale(0.2, "µm")}
+    image = Image(rng.poisson(clean).astype(np.uint16), "yx", scales=scales)
+    return files.write_image(image, tmp_path / "cells.tif")
+
+
+def play(imagej: ImageJ, scene: str, *more: object) -> dict[str, Any]:
+    """Run a scene of support/user_scenes.py in a process of its own and give what it saw."""
+    tests = Path(__file__).resolve().parents[1]
+    path = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
+    arguments = [scene, str(imagej.ij_jar), str(imagej.folder), str(imagej.folder), *map(str, more)]
+    done = subprocess.run(
+        [sys.executable, "-m", "support.user_scenes", *arguments],
+        env=imagej.environ() | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert lines, done.stdout + done.stderr
+    assert lines[-1].startswith("{"), done.stdout + done.stderr
+    seen: dict[str, Any] = json.loads(lines[-1])
+    return seen
+
+
+def test_a_user_runs_a_model_from_the_menu(imagej: ImageJ, cells: Path, small_model: Path) -> None:
+    seen = play(imagej, "run", cells, small_model)
+    assert seen["title"] == "cells-denoised"
+    told = [text for text in seen["status"] if text.endswith("(Escape stops)")]
+    assert len(told) > 1, seen["status"]
+    result = files.read_image(Path(seen["saved"]))
+    assert result.scale("x") == Scale(0.2, "µm")
+    image = files.read_image(cells)
+    by_python = find("run_model").run({"image": image, "model": small_model, "tile": 64}).images["output"]
+    assert np.array_equal(result.pixels, by_python.pixels)
+
+
+def test_a_user_trains_from_the_menu_and_presses_finish(imagej: ImageJ, cells: Path, tmp_path: Path) -> None:
+    model = tmp_path / "own.zip"
+    seen = play(imagej, "train", cells, model)
+    assert seen["moves"]
+    assert seen["first"] != seen["later"]
+    assert all("loss" in seen[when] and "validation" in seen[when] for when in ("first", "later"))
+    assert seen["title"] == "cells-denoised"
+    assert seen["model"]
+    own = open_package(model).own["provenance"]
+    assert own["ended"] == "finished"
+    assert own["parameters"]["steps"] == 200000

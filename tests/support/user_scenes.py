@@ -1,0 +1,147 @@
+"""A program that does what a user does, from the menu to the result, and prints what it saw as a line of JSON.
+
+python -m support.user_scenes SCENE IJ_JAR FOLDER PICTURES IMAGE MODEL; needs a display and xdotool.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import jpype
+
+from support import real_imagej
+from support.menu_scenes import choose
+from support.real_imagej import RealImageJ, wait
+
+TITLE = "BioImg Train Denoiser"
+
+
+def picture(window: Any, path: Path) -> None:
+    """Write what a window shows on the screen as a PNG."""
+    place, width, height = window.getLocationOnScreen(), window.getWidth(), window.getHeight()
+    real_imagej.screenshot(path)
+    cut = f"{width}x{height}+{place.x}+{place.y}"
+    line = ["convert", str(path), "-crop", cut, "+repage", "-colors", "96", "-strip", str(path)]
+    subprocess.run(line, check=False, timeout=30, capture_output=True)
+
+
+class Status:
+    """What the status bar says meanwhile."""
+
+    def __init__(self, ij: RealImageJ) -> None:
+        bar = ij.ij.getInstance().getStatusBar()
+        self._label = next(each for each in bar.getComponents() if hasattr(each, "getText"))
+        self.texts: list[str] = []
+        self._going = True
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while self._going:
+            text = str(self._label.getText())
+            if not self.texts or self.texts[-1] != text:
+                self.texts.append(text)
+            time.sleep(0.01)
+
+    def end(self) -> list[str]:
+        """Give all texts, in their order."""
+        self._going = False
+        self._thread.join()
+        return self.texts
+
+
+def run(ij: RealImageJ, pictures: Path, image: str, model: str) -> dict[str, Any]:
+    """Run a model by Plugins > BioImg > BioImg Run Model..."""
+    ij.ij.open(image)
+    wait(ij.titles)
+    choose(ij, "Plugins", "BioImg", "BioImg Run Model...")
+    window = ij.window("BioImg Run Model")
+    ij.replace(ij.part(window, "model"), model)
+    ij.click(ij.part(window, "expert"))
+    ij.replace(ij.reach(window, ij.part(window, "tile")), "64")
+    picture(window, pictures / "fiji-run-dialog.png")
+    status = Status(ij)
+    ij.click(ij.button(window, "OK"))
+    wait(lambda: any("Escape stops" in text for text in status.texts), "progress")
+    wait(lambda: len(ij.titles()) == 2, "the result")
+    time.sleep(0.5)
+    real_imagej.screenshot(pictures / "fiji-run-result.png")
+    title = ij.titles()[1]
+    result = ij.manager.getImage(title)
+    saved = pictures / "result.tif"
+    ij.ij.saveAsTiff(result, str(saved))
+    return {"title": title, "status": status.end(), "saved": str(saved)}
+
+
+def train(ij: RealImageJ, pictures: Path, image: str, model: str) -> dict[str, Any]:
+    """Train by Plugins > BioImg > Train > BioImg Train Denoiser..., watch the curve, press Finish now."""
+    ij.ij.open(image)
+    wait(ij.titles)
+    choose(ij, "Plugins", "BioImg", "Train", f"{TITLE}...")
+    dialog = ij.window(TITLE)
+    ij.replace(ij.part(dialog, "model"), model)
+    picture(dialog, pictures / "fiji-train-dialog.png")
+    ij.click(ij.part(dialog, "expert"))
+    ij.click(ij.reach(dialog, ij.part(dialog, "force")))
+    values = {"steps": "200000", "batch_size": "2", "patch": "32", "filters": "4", "depth": "1", "early_stop": "0"}
+    for key, text in values.items():
+        ij.replace(ij.reach(dialog, ij.part(dialog, key)), text)
+    ij.click(ij.button(dialog, "OK"))
+    window = wait(lambda: [each for each in ij.windows(TITLE) if each is not dialog and "Frame" in _kind(each)])[0]
+    label = wait(lambda: real_imagej.first(window, lambda each: "loss" in _text(each)), "the loss")
+    wait(lambda: "validation" in _text(label), "the validation")
+    curves = real_imagej.first(window, lambda each: _kind(each) == "CurvesPanel")
+    seen = {"first": _text(label)}
+    before = _seen(curves)
+    wait(lambda: _seen(curves) != before and _text(label) != seen["first"], "a curve that moves")
+    time.sleep(3)
+    seen |= {"later": _text(label), "moves": _seen(curves) != before}
+    picture(window, pictures / "fiji-train-window.png")
+    ij.click(ij.button(window, "Finish now"))
+    wait(lambda: not window.isShowing(), "the end of the training")
+    wait(lambda: len(ij.titles()) == 2, "the result")
+    return seen | {"title": ij.titles()[1], "model": Path(model).exists()}
+
+
+def _kind(part: Any) -> str:
+    return str(part.getClass().getSimpleName())
+
+
+def _text(part: Any) -> str:
+    return str(part.getText()) if _kind(part) == "JLabel" else ""
+
+
+def _seen(part: Any) -> bytes:
+    """Give the pixels of a component on the screen."""
+    place = part.getLocationOnScreen()
+    rectangle = jpype.JClass("java.awt.Rectangle")(place.x, place.y, part.getWidth(), part.getHeight())
+    picture = jpype.JClass("java.awt.Robot")().createScreenCapture(rectangle)
+    pixels = picture.getRGB(0, 0, picture.getWidth(), picture.getHeight(), None, 0, picture.getWidth())
+    return bytes(memoryview(pixels).cast("B"))
+
+
+def main() -> None:
+    """Play the scene that is named."""
+    scene, jar, folder, pictures, image, model = sys.argv[1:]
+    code = 1
+    try:
+        ij = real_imagej.start(Path(jar), Path(folder))
+        print(json.dumps({"run": run, "train": train}[scene](ij, Path(pictures), image, model)), flush=True)
+        code = 0
+    except BaseException:  # noqa: BLE001 - Java's are none of Exception
+        traceback.print_exc()
+        real_imagej.screenshot(Path(pictures) / "failed.png")
+    finally:
+        sys.stderr.flush()
+        real_imagej.leave(code)
+
+
+if __name__ == "__main__":
+    main()
