@@ -22,7 +22,7 @@ class Models(Parameters):
         "list",
         title="Do",
         help="List the models of the store, add one to it, remove one, let a package run the code that it brings, tell "
-        "what a model takes and gives, or put one into the menu as BioImg: NICKNAME (pin) and take it out again (unpin).",
+        "what a model takes and gives, or put one into the menu as BioImg: NICKNAME (pin) or take it out (unpin).",
     )
     source: str | None = key(
         None,
