@@ -24,12 +24,7 @@ public final class Failure {
    * @param failure what has failed
    */
   public static void report(String title, BackendException failure) {
-    CallingMacro macro = CallingMacro.find();
     if (Thread.currentThread().getName().endsWith(PYTHON_THREAD)) {
-      if (macro != null && IJ.getInstance() != null) {
-        // NB: with windows ImageJ would show the exception and go on.
-        macro.stop();
-      }
       // Python makes its own exception of it, and stops the macro.
       throw new IllegalStateException(failure.text(), failure);
     }
@@ -40,6 +35,7 @@ public final class Failure {
       System.err.println(name + ": " + failure.text());
       System.exit(cancelled ? 130 : 1);
     }
+    CallingMacro macro = CallingMacro.find();
     if (cancelled) {
       cancelled(name, failure, macro);
     } else if (macro != null) {
