@@ -174,3 +174,19 @@ def test_any_path_in_the_options_is_found(fiji: Fiji, model: Path, tmp_path: Pat
     fiji.show(Image(np.ones((40, 40), np.float32), "yx", title="a.tif"))
     fiji.run_macro(f"run({json.dumps(RUN)}, {json.dumps(format_line({'model': str(path)}), ensure_ascii=False)});")
     assert fiji.images() == ["a.tif", "a-smooth"]
+
+
+def test_macro_extensions_without_a_display(fiji: Fiji, model: Path) -> None:
+    fiji.run_macro(f'run("BioImg Models...", "action=add source=[{model}] nickname=fox");')
+    fiji.show(Image(np.ones((40, 40), np.float32), "yx", title="a.tif"))
+    told = fiji.run_macro(
+        'run("BioImg Macro Extensions"); job = Ext.BioImg_start("BioImg Run Model", "model=fox"); Ext.BioImg_wait(job);'
+        'return getTitle() + " " + Ext.BioImg_server() + " " + call("io.github.bioimgfiji.BioImg.figure", "device")'
+        ' + " " + Ext.BioImg_property("fox", "weights");'
+    )
+    assert told == "a-smooth in-process cpu onnx"
+    with pytest.raises(MacroError, match=r"line 2: The property must be one of the model's, but it is .size."):
+        fiji.run_macro(
+            'x = 1;\ny = call("io.github.bioimgfiji.BioImg.property", "fox", "size");\nprint("went" + " on");'
+        )
+    assert "went on" not in fiji.log()
