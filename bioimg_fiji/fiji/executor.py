@@ -1,7 +1,9 @@
 """Runs ImageJ's commands in place of ij.Executer, which swallows every exception of a command and lets the macro go on.
 
 ImageJ asks its command listeners before each command, on the thread of `run(...)`. This one runs the command itself,
-tells the macro of a failure in ImageJ's own way (`IJ.error`, which stops it), and keeps the error for Python.
+tells the macro of a failure in ImageJ's own way (`IJ.error`, which stops it), and keeps the error for Python. With
+windows that would show a dialog, which Python would have to wait for: there the macro is stopped without a word, and
+only the macros that Python runs are looked after.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 from bioimg_fiji.errors import BioimgError
 from bioimg_fiji.fiji import failures
 from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.fiji.macros import THREAD
 
 _CLASS = re.compile(r'(?P<name>.*?)\("(?P<argument>.*)"\)')
 _log = logging.getLogger(__name__)
@@ -21,7 +24,8 @@ _log = logging.getLogger(__name__)
 class Executor:
     """Implements ij.CommandListener and ij.IJ.ExceptionHandler; `failure` is the first error since `begin`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, windows: bool = False) -> None:
+        self._windows = windows
         self.failure: BioimgError | None = None
         self._proxies: list[Any] = []
 
@@ -31,14 +35,16 @@ class Executor:
 
         listener = jpype.JProxy("ij.CommandListener", inst=self)
         jclass("ij.Executer").addCommandListener(listener)
-        jclass("ij.IJ").setExceptionHandler(jpype.JProxy("ij.IJ$ExceptionHandler", inst=self))
+        if not self._windows:
+            jclass("ij.IJ").setExceptionHandler(jpype.JProxy("ij.IJ$ExceptionHandler", inst=self))
         self._proxies = [listener]
 
     def uninstall(self) -> None:
         """Leave ImageJ to itself."""
         for listener in self._proxies:
             jclass("ij.Executer").removeCommandListener(listener)
-        jclass("ij.IJ").setExceptionHandler(None)
+        if not self._windows:
+            jclass("ij.IJ").setExceptionHandler(None)
         self._proxies = []
 
     def begin(self) -> None:
@@ -50,7 +56,7 @@ class Executor:
         import jpype
 
         target = jclass("ij.Menus").getCommands().get(command)
-        if target is None:
+        if target is None or (self._windows and not self._is_python()):
             return command
         name = str(command)
         match = _CLASS.fullmatch(str(target))
@@ -78,11 +84,19 @@ class Executor:
 
         if self.failure is None:
             self.failure = error
+        if self._windows:
+            interpreter = jclass("ij.macro.Interpreter").getInstance()
+            if interpreter is not None:
+                interpreter.abort(jpype.JObject(None, "java.lang.String"))
+            return
         try:
             jclass("ij.IJ").error(name, str(error))
         except jpype.JException as stop:
             if not failures.is_canceled(stop):
                 raise
+
+    def _is_python(self) -> bool:
+        return str(jclass("java.lang.Thread").currentThread().getName()) == THREAD
 
     def _unlock(self) -> None:
         image = jclass("ij.WindowManager").getCurrentImage()

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from bioimg_fiji.fiji.console import Console
     from bioimg_fiji.fiji.executor import Executor
 
+THREAD = "Run$_bioimg_Macro$"
+"""Name of the thread while it runs a macro of Python's.
+
+NB: only on a thread whose name ends so does ImageJ stop a macro whose command reports an error (ij.Macro.abort), and
+only on one whose name begins so does a command find its options; ImageJ itself sees to that once per thread.
+"""
+
 _BARE_EXIT = re.compile(r"\bexit\s*(\(\s*\)|;|$|\})")
 
 
@@ -54,8 +61,7 @@ def run_text(text: str, argument: str, executor: Executor, console: Console) -> 
     value = None
     thread = jclass("java.lang.Thread").currentThread()
     name = str(thread.getName())
-    # NB: only on a thread of such a name does ImageJ stop a macro whose command reports an error (ij.Macro.abort).
-    thread.setName("bioimg_Macro$")
+    thread.setName(THREAD)
     try:
         value = interpreter.run(text, argument)
     except jpype.JException as error:
@@ -103,7 +109,9 @@ def _line(interpreter: Any) -> int:
         if interpreter.wasError():
             field = interpreter.getClass().getDeclaredField("lineNumber")
             field.setAccessible(True)
-            return int(field.getInt(interpreter))
+            told = int(field.getInt(interpreter))
+            if told > 0:
+                return told
         return int(interpreter.getLineNumber())
     except jpype.JException:
         return 1  # it was not even read

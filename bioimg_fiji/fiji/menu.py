@@ -12,6 +12,8 @@ from bioimg_fiji.commands.pinned import PREFIX
 from bioimg_fiji.fiji.java import jclass
 
 _COMMAND = "io.github.bioimgfiji.command.BioImg_Command"
+_EXTENSIONS = {"BioImg Macro Extensions": "io.github.bioimgfiji.api.MacroExtensions"}
+"""Entries of the menu that are no commands."""
 
 _HEAD = "# The commands of bioimg-fiji in the menus of ImageJ and Fiji, written by scripts/golden from the registry."
 
@@ -47,10 +49,12 @@ class Menu:
 
     def __init__(self) -> None:
         self._replaced: dict[str, Any] = {}
+        self._extensions: dict[str, Any] = {}
 
     def add(self, described: Sequence[Mapping[str, Any]]) -> None:
         """Add commands by their descriptions ("Commands" in docs/protocol.md)."""
         table = _table()
+        self._extensions = {title: table.put(title, plugin) for title, plugin in _EXTENSIONS.items()}
         for each in described:
             for title in {str(each["title"]), str(each["title"]).rstrip(".")}:
                 self._replaced[title] = table.put(title, f'{_COMMAND}("{each["id"]}")')
@@ -62,12 +66,12 @@ class Menu:
     def remove(self) -> None:
         """Put back what was there before."""
         table = _table()
-        for title, before in self._replaced.items():
+        for title, before in {**self._replaced, **self._extensions}.items():
             if before is None:
                 table.remove(title)
             else:
                 table.put(title, before)
-        self._replaced = {}
+        self._replaced, self._extensions = {}, {}
 
 
 def options_line(keys: Mapping[str, Any]) -> str:

@@ -86,7 +86,7 @@ class Fiji:
         self._started = started
         self._console = Console()
         self._backend = InProcessBackend()
-        self._executor = Executor()
+        self._executor = Executor(windows=not started.headless)
         self._menu = menu.Menu()
         self._backend.register()
         self._menu.add(commands.describe_all())
@@ -297,7 +297,13 @@ class Fiji:
         jclass("java.lang.System").gc()
 
     def _run_text(self, text: str, argument: str) -> str | None:
-        value = macros.run_text(text, argument, self._executor, self._console)
+        if not self.headless:
+            self._executor.install()  # no longer than it takes: ImageJ's other commands need not ask Python
+        try:
+            value = macros.run_text(text, argument, self._executor, self._console)
+        finally:
+            if not self.headless:
+                self._executor.uninstall()
         if isinstance(self._backend.failure, KeyboardInterrupt):
             raise self._backend.failure
         return value

@@ -37,9 +37,10 @@ def write(image: Image, path: Path) -> None:
     pixels = image.ordered("btzcyx")[0]
     if image.dtype == np.int16:
         pixels = (pixels.view(np.uint16) ^ np.uint16(0x8000)) if pixels.flags.c_contiguous else _unsigned(pixels)
-    axes = "TZCYX"
+    # NB: with its axis of samples, though there is one: tifffile takes an x axis of one pixel for it otherwise.
+    pixels, axes = pixels[..., np.newaxis], "TZCYXS"
     if image.rgb:
-        pixels, axes = np.ascontiguousarray(np.moveaxis(pixels, 2, -1)), "TZYXS"
+        pixels, axes = np.ascontiguousarray(np.moveaxis(pixels[..., 0], 2, -1)), "TZYXS"
     tifffile.imwrite(
         path,
         pixels,

@@ -20,12 +20,17 @@ SHORT_KILLS, LONG_KILLS = 6, 20
 
 @dataclass(frozen=True)
 class Soak:
-    """How long or how many kills, with which random numbers, and a small model package (None: train one first)."""
+    """How long or how many kills, with which random numbers, and a small model package (None: train one first).
+
+    `count` is how many of what the test counts, `short` whether it is to be short where it is None.
+    """
 
     seconds: float
     seed: int
     model: Path | None
     kills: int = 20
+    count: int | None = None
+    short: bool = False
 
 
 def main() -> int:
@@ -40,11 +45,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the random kills")
     parser.add_argument("--model", type=Path, help="a small model package; by default one is trained")
     parser.add_argument("--kills", type=int, help=f"how many, where they are counted; by default {LONG_KILLS}")
+    parser.add_argument("--count", type=int, help="how many runs or cancels, for those of ImageJ; by default theirs")
     given = parser.parse_args()
     seconds = given.seconds or (SHORT_SECONDS if given.short else LONG_SECONDS)
     sys.path.insert(0, str(FOLDER))
     kills = given.kills or (SHORT_KILLS if given.short else LONG_KILLS)
-    soak = Soak(seconds, given.seed, given.model, kills)
+    soak = Soak(seconds, given.seed, given.model, kills, given.count, given.short)
     figures = importlib.import_module(given.name.replace("-", "_")).run(soak)
     print(json.dumps(figures, indent=1))
     return 1 if figures["wrong"] else 0

@@ -32,7 +32,7 @@ class ImageJ:
         path = self.folder / "macro.ijm"
         if not batch:
             text += '\nrun("Quit");\n'
-        path.write_text(text)
+        path.write_text(text, encoding="iso-8859-1")  # as ImageJ reads it
         arguments = self.command("-batch" if batch else "-macro", str(path))
         return subprocess.run(
             arguments, env=self.environ(), capture_output=True, text=True, timeout=timeout, check=False

@@ -66,6 +66,16 @@ def test_types_and_axes(tmp_path: Path, dtype: Any, axes: str) -> None:
         np.testing.assert_array_equal(back.pixels, pixels)
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.ome.tif", "a.ome.zarr"])
+@pytest.mark.parametrize(("shape", "axes"), [((7, 1), "yx"), ((1, 7), "yx"), ((1, 1), "yx"), ((2, 3, 7, 1), "zcyx")])
+def test_images_one_pixel_wide(tmp_path: Path, name: str, shape: tuple[int, ...], axes: str) -> None:
+    """A column is no row."""
+    pixels = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    read = files.read_image(files.write_image(Image(pixels, axes), tmp_path / name))
+    assert read.axes == axes
+    np.testing.assert_array_equal(read.pixels, pixels, strict=True)
+
+
 def test_rgb(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (3, 3, 9, 7), dtype=np.uint8)
     for name in ("a.tif", "a.ome.tif"):

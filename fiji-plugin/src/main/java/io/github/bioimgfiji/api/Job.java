@@ -92,7 +92,8 @@ final class Job implements Monitor {
 
   @Override
   public void progress(String message, double current, double maximum, String figuresJson) {
-    text = ProgressText.of(message, current, maximum, figuresJson);
+    String told = ProgressText.of(message, current, maximum, figuresJson);
+    text = told.isEmpty() ? text : told;
     fraction = maximum > 0 ? Math.min(1, current / maximum) : Double.NaN;
   }
 

@@ -19,7 +19,7 @@ public final class Models {
    */
   public static List<String> names() throws BackendException {
     List<String> names = new ArrayList<>();
-    for (JsonElement row : rows("list", "")) {
+    for (JsonElement row : rows("list", "", "models")) {
       names.add(row.getAsJsonArray().get(0).getAsString());
     }
     return names;
@@ -34,7 +34,7 @@ public final class Models {
    */
   public static Map<String, String> properties(String model) throws BackendException {
     Map<String, String> properties = new LinkedHashMap<>();
-    for (JsonElement row : rows("describe", model)) {
+    for (JsonElement row : rows("describe", model, "model")) {
       properties.put(
           row.getAsJsonArray().get(0).getAsString(), row.getAsJsonArray().get(1).getAsString());
     }
@@ -60,10 +60,11 @@ public final class Models {
     return properties.get(property);
   }
 
-  private static Iterable<JsonElement> rows(String action, String model) throws BackendException {
+  private static Iterable<JsonElement> rows(String action, String model, String table)
+      throws BackendException {
     Map<String, String> options = new LinkedHashMap<>();
     options.put("action", action);
     options.put("source", model);
-    return Call.of("models", null, options).run().rows("models");
+    return Call.of("models", null, options).run().rows(table);
   }
 }

@@ -48,6 +48,11 @@ final class CallingMacro {
     stop();
   }
 
+  /** Tells whether the user has stopped the macro; it ends with the statement that runs. */
+  boolean isEnding() {
+    return interpreter.done();
+  }
+
   /** Ends the macro without a message. */
   void stop() {
     if (!interpreter.done()) {

@@ -6,6 +6,7 @@ import ij.Macro;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.dialog.Lines;
 import io.github.bioimgfiji.results.Notes;
+import java.awt.GraphicsEnvironment;
 import java.util.Arrays;
 
 /** Tells the user of a failure, and stops the macro if there is one. */
@@ -24,12 +25,7 @@ public final class Failure {
    * @param failure what has failed
    */
   public static void report(String title, BackendException failure) {
-    CallingMacro macro = CallingMacro.find();
-    if (Thread.currentThread().getName().endsWith(PYTHON_THREAD)) {
-      if (macro != null && IJ.getInstance() != null) {
-        // NB: with windows ImageJ would show the exception and go on.
-        macro.stop();
-      }
+    if (isPython()) {
       // Python makes its own exception of it, and stops the macro.
       throw new IllegalStateException(failure.text(), failure);
     }
@@ -40,6 +36,7 @@ public final class Failure {
       System.err.println(name + ": " + failure.text());
       System.exit(cancelled ? 130 : 1);
     }
+    CallingMacro macro = CallingMacro.find();
     if (cancelled) {
       cancelled(name, failure, macro);
     } else if (macro != null) {
@@ -64,13 +61,22 @@ public final class Failure {
     try {
       if (isBatch()) {
         report(name, failure);
+      } else if (isPython() && GraphicsEnvironment.isHeadless()) {
+        // Python listens, and makes its own exception of it.
+        IJ.handleException(new IllegalStateException(failure.text(), failure));
+        macro.stop();
+      } else {
+        macro.fail(name, failure);
       }
-      macro.fail(name, failure);
     } catch (RuntimeException stop) {
       if (!Macro.MACRO_CANCELED.equals(stop.getMessage())) {
         throw stop;
       }
     }
+  }
+
+  private static boolean isPython() {
+    return Thread.currentThread().getName().endsWith(PYTHON_THREAD);
   }
 
   private static void cancelled(String name, BackendException failure, CallingMacro macro) {

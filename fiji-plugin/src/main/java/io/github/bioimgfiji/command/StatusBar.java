@@ -10,12 +10,17 @@ final class StatusBar implements Monitor {
   private static final long SHORTEST_MILLIS = 50;
 
   private final String title;
+  private final CallingMacro macro;
   private long shown;
   private String told = "";
 
   StatusBar(String title) {
     this.title = title.replace("...", "");
-    IJ.resetEscape();
+    macro = CallingMacro.find();
+    if (macro == null) {
+      // A macro has not been told of an Escape before: it would have ended.
+      IJ.resetEscape();
+    }
     IJ.showStatus(this.title);
   }
 
@@ -43,7 +48,7 @@ final class StatusBar implements Monitor {
 
   @Override
   public boolean cancelled() {
-    return IJ.escapePressed();
+    return IJ.escapePressed() || (macro != null && macro.isEnding());
   }
 
   void done() {

@@ -1,0 +1,167 @@
+"""The examples of docs/macros.md are run as they stand: macros in a real ImageJ, Jython in a real Java."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bioimg_fiji import files
+from bioimg_fiji.commands import find
+from bioimg_fiji.image import Image, Scale
+from bioimg_fiji.runtime.fake import write_fake_package
+from support.processes import ImageJ
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "macros.md"
+JYTHON = "org.python:jython-slim:2.7.4"
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, private_places: Path, server: subprocess.Popen[bytes]) -> Path:
+    """A folder with the images of the examples, a store with their model, and a server that runs."""
+    rng = np.random.default_rng(1)
+    cells = Image(rng.normal(100, 5, (48, 64)).astype(np.float32), "yx", scales={"x": Scale(0.25, "µm")})
+    files.write_image(cells, tmp_path / "cells.tif")
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+    for name in ("a.tif", "b.tif"):
+        files.write_image(cells, tmp_path / "in" / name)
+    movie = Image(rng.normal(100, 5, (2, 3, 32, 40)).astype(np.float32), "tzyx")
+    files.write_image(movie, tmp_path / "movie.tif")
+    write_fake_package(tmp_path / "model.zip")
+    find("models").run({"action": "add", "source": str(tmp_path / "model.zip"), "nickname": "fox"})
+    return tmp_path
+
+
+def expected(folder: Path) -> np.ndarray:
+    image = files.read_image(folder / "cells.tif")
+    return find("run_model").run({"image": image, "model": folder / "model.zip"}).images["output"].pixels
+
+
+def run(imagej: ImageJ, folder: Path, macro: str) -> str:
+    """Run a macro by `-batch` in a folder, and give what it printed."""
+    path = folder / "example.ijm"
+    path.write_text(macro, encoding="iso-8859-1")
+    done = subprocess.run(
+        imagej.command("-batch", str(path)),
+        cwd=folder,
+        env=imagej.environ(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.gui
+def test_one_image_a_folder_and_a_loop(imagej: ImageJ, folder: Path) -> None:
+    one, batch, loop, planes, *_ = blocks("ijm")
+    run(imagej, folder, one)
+    result = files.read_image(folder / "cells-result.tif")
+    np.testing.assert_array_equal(result.pixels, expected(folder))
+    assert result.scale("x") == Scale(0.25, "µm")
+    run(imagej, folder, batch + 'close("*");\n' + loop.replace('"out/"', '"out/by-loop-"') + planes)
+    made = sorted(path.name for path in (folder / "out").glob("*.tif"))
+    looped = [f"plane-t{t}-z{z}.tif" for t in (1, 2) for z in (1, 2, 3)]
+    assert made == sorted(["a.tif", "b.tif", "by-loop-a.tif", "by-loop-b.tif", *looped])
+    np.testing.assert_array_equal(
+        files.read_image(folder / "out" / "by-loop-a.tif").pixels, files.read_image(folder / "out" / "a.tif").pixels
+    )
+    assert (folder / "out" / "bioimg-report.csv").is_file()
+    assert files.read_image(folder / "out" / "plane-t2-z3.tif").shape == (32, 40)
+
+
+@pytest.mark.gui
+def test_extensions_and_calls(imagej: ImageJ, folder: Path) -> None:
+    *_, extensions, calls = blocks("ijm")
+    said = run(imagej, folder, extensions)
+    names, weights, server, *progress, last = said.splitlines()
+    assert (names[:4], weights) == ("fox@", "onnx")
+    assert server.startswith("running at http://127.0.0.1:")
+    told = [line.rpartition(" ") for line in progress]
+    assert all(text and (fraction == "NaN" or 0 <= float(fraction) <= 1) for text, _, fraction in told), progress
+    assert last == "cells-smooth by cpu"
+    assert run(imagej, folder, f"{calls}print(getTitle());").splitlines() == [names, "cells-smooth"]
+    wrong = 'run("BioImg Macro Extensions"); Ext.BioImg_wait("7"); print("went" + " on");'
+    done = imagej.macro(wrong, batch=True)
+    assert done.returncode == 1
+    assert 'it is "7"' in done.stderr
+    assert "went on" not in done.stdout
+
+
+@pytest.mark.gui
+def test_a_job_is_cancelled_while_the_macro_goes_on(imagej: ImageJ, folder: Path) -> None:
+    macro = f"""
+    run("BioImg Macro Extensions");
+    open("cells.tif");
+    line = "model=[{folder}/m.zip] steps=1000000 patch=32 batch_size=2 filters=2 depth=1 apply=false force=true";
+    job = Ext.BioImg_start("BioImg Train Denoiser...", line);
+    while (!File.exists("{folder}/m.checkpoint")) wait(20);
+    before = Ext.BioImg_state(job);
+    Ext.BioImg_cancel(job);
+    start = getTime();
+    while (Ext.BioImg_state(job) == "running") wait(10);
+    print(before + " " + Ext.BioImg_state(job) + " " + ((getTime() - start) < 1000));
+    """
+    assert run(imagej, folder, macro).splitlines() == ["running cancelled 1"]
+
+
+@pytest.fixture(scope="session")
+def jython(ij_jar: Path, plugin_jar: Path) -> str:
+    """Class path of Jython with ImageJ and the plugin."""
+    code = f"import jgo\nprint(jgo.build({JYTHON!r}).path)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=False)
+    if done.returncode:
+        pytest.skip(f"{JYTHON} cannot be had here: {done.stderr[-300:]}")
+    jars = sorted(Path(done.stdout.splitlines()[-1]).rglob("*.jar"))
+    assert any(jar.name.startswith("jython") for jar in jars)
+    return os.pathsep.join(map(str, [ij_jar, plugin_jar, *jars]))
+
+
+def test_the_jython_example(jython: str, folder: Path) -> None:
+    (script,) = blocks("jython")
+    path = folder / "example.py"
+    path.write_text(script)
+    line = ["java", "-Djava.awt.headless=true", "-Dpython.console.encoding=UTF-8", "-cp", jython]
+    done = subprocess.run(
+        [*line, f"-Dpython.cachedir={folder / 'cache'}", "org.python.util.jython", str(path)],
+        cwd=folder,
+        env=os.environ | {"BIOIMG_FIJI_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "cpu"
+    np.testing.assert_array_equal(files.read_image(folder / "cells-result.tif").pixels, expected(folder))
+
+
+def test_the_java_example(ij_jar: Path, plugin_jar: Path, folder: Path) -> None:
+    (source,) = blocks("java")
+    path = folder / "Denoise.java"
+    path.write_text(source)
+    done = subprocess.run(
+        ["java", "-Djava.awt.headless=true", "-cp", os.pathsep.join(map(str, [ij_jar, plugin_jar])), str(path)],
+        cwd=folder,
+        env=os.environ | {"BIOIMG_FIJI_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    np.testing.assert_array_equal(files.read_image(folder / "cells-result.tif").pixels, expected(folder))
