@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from bioimg_fiji.package import open_package, store
+from bioimg_fiji.runtime.fake import FakeModel, write_fake_package
 from support.processes import ImageJ
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(240)]
@@ -68,6 +70,21 @@ def test_fields_are_checked_as_typed_and_explain_themselves(imagej: ImageJ) -> N
     )
     assert seen["refused"] == [True, "red", "Save model as is missing. Where the trained model package is written."]
     assert seen["reset"] == ["usual", "usual"]
+
+
+def test_the_chooser_says_which_model_fits_and_why_not(
+    imagej: ImageJ, small_model: Path, tmp_path: Path, own_server: None
+) -> None:
+    write_fake_package(tmp_path / "deep.zip", FakeModel(axes="czyx"))
+    flat = store.add(open_package(small_model), "a-flat")
+    deep = store.add(open_package(tmp_path / "deep.zip"), "b-deep")
+    seen = play(imagej, "chooser")
+    title = open_package(small_model).name
+    assert seen["first"] == [flat.name, f"{title}: denoising, axes cyx. It fits cells.tif.", "usual"]
+    why = "It does not fit cells.tif: Fake model needs the axis 'z'; the image has y, x."
+    assert seen["second"][0] == deep.name
+    assert seen["second"][1].startswith(f"Fake model: axes czyx. {why}")
+    assert seen["second"][2] == "red"
 
 
 def test_last_values_outlive_imagej_until_they_are_reset(imagej: ImageJ, small_model: Path, own_server: None) -> None:

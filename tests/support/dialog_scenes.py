@@ -73,6 +73,32 @@ def fields(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
     return seen
 
 
+def chooser(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
+    """In the dialog of BioImg Run Model: what is told of the store's two models, beside an image of one plane."""
+    open_image(ij, "cells.tif")
+    ij.ij.doCommand("BioImg Run Model...")
+    window = ij.window("BioImg Run Model")
+    names, about = ij.part(window, "model"), ij.part(window, "about model")
+    wait(lambda: "cells.tif" in str(about.getText()), "what is known of the model")
+    seen = {"first": [str(names.getSelectedItem()), _plain(about), colour_of_text(about)]}
+    ij.click(names)
+    ij.key("Down", "Return")
+    wait(lambda: _plain(about) != seen["first"][1])
+    seen["second"] = [str(names.getSelectedItem()), _plain(about), colour_of_text(about)]
+    ij.click(ij.button(window, "Cancel"))
+    return seen
+
+
+def colour_of_text(label: Any) -> str:
+    """Say whether a text is red."""
+    front = label.getForeground()
+    return "red" if front.getRed() - front.getGreen() > 20 else "usual"
+
+
+def _plain(label: Any) -> str:
+    return str(label.getText()).split("'>", 1)[-1].removesuffix("</body></html>")
+
+
 def remember(ij: RealImageJ, more: list[str]) -> dict[str, Any]:
     """Run a model with a value that is not the default, and end ImageJ as its menu does."""
     open_image(ij, "cells.tif")
@@ -124,7 +150,7 @@ def _text(part: Any) -> str:
     return str(part.getText()) if hasattr(part, "getText") else ""
 
 
-SCENES = {"fields": fields, "remember": remember, "again": again, "starting": starting}
+SCENES = {"fields": fields, "chooser": chooser, "remember": remember, "again": again, "starting": starting}
 
 
 def main() -> None:

@@ -289,6 +289,26 @@ class HttpBackendTest {
     assertEquals(server.url(), backend.name());
   }
 
+  @Test
+  void asksHowModelsFitWithTheHeaderOrWithoutOne() throws Exception {
+    server.on("POST /v1/models", 200, "{\"models\": []}");
+    backend.models("{\"axes\":\"yx\"}");
+    backend.models("");
+    assertEquals("{\"image\":{\"axes\":\"yx\"}}", server.requests("POST /v1/models").get(0).body);
+    assertEquals("{}", server.requests("POST /v1/models").get(1).body);
+  }
+
+  @Test
+  void tellsWhatRunsAndStartsNothingForIt() throws Exception {
+    assertEquals(server.url(), Json.string(Json.object(backend.running()), "url", ""));
+    server.on("GET /v1/machine", 200, "{\"devices\": []}");
+    assertEquals("{\"devices\": []}", backend.machine());
+    server.close();
+    assertEquals("", backend.running());
+    assertEquals("", backend.machine());
+    backend.stop(); // there is nothing to stop
+  }
+
   private Outcome run() throws BackendException {
     String parameters = Json.text(Json.member(request, "parameters"));
     return backend.run(
