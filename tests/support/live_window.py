@@ -217,6 +217,7 @@ def finish(fiji: Fiji) -> dict[str, Any]:
     seen["goes_on"] = not _state["ended"].is_set() and bool(window.isShowing())
     press(window, "Finish now")
     wait(lambda: parts(window, "JButton")[0].getText() == "Finishing...")
+    wait(lambda: described(window)[0]["fits"])  # its text is longer: it is laid out anew a little later
     seen["after"] = [(each["text"], each["enabled"], each["fits"]) for each in described(window)]
     close(window)
     wait(lambda: windows("JDialog"))  # and it goes with the window

@@ -130,8 +130,8 @@ def server(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
     window = ij.window("BioImg Server")
     seen: dict[str, Any] = {"first": str(ij.part(window, "State").getText())}
     ij.click(ij.button(window, "Start"))
-    wait(lambda: _value(ij, window, "State") == "running", "the server")
-    wait(lambda: "cpu" in _value(ij, window, "Devices"), "the devices")
+    wait(lambda: _value(ij, window, "State") == "running", "the server", 90)
+    wait(lambda: "cpu" in _value(ij, window, "Devices"), "the devices", 90)
     names = ("Address", "Version", "Process", "Jobs", "Memory", "Log")
     seen |= {name: wait(lambda name=name: _value(ij, window, name), name) for name in names}
     real_imagej.screenshot(Path(ij.folder) / "server.png")
