@@ -28,6 +28,7 @@ MENU = [
     "BioImg Batch...",
     "Train",
     "BioImg Models...",
+    "BioImg Macro Extensions",
     "BioImg Server...",
     "BioImg Check Installation",
     "BioImg Help",
