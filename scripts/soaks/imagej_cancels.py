@@ -10,7 +10,7 @@ from typing import Any
 
 from programs.imagej import places, seen
 
-SHORT, LONG = 6, 200
+SHORT, LONG = 4, 200
 SECONDS = 1.0
 EVENTS_MS, SHORT_EVENTS_MS = 100.0, 1000.0
 """The short form runs beside other tests, on computers that do much else."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from programs.imagej import places, seen
 
-SHORT, LONG = 30, 1000
+SHORT, LONG = 12, 1000
 HEAP = 1.1
 """The last sample of the heap may be so many times the third, by when all classes are loaded."""
 
