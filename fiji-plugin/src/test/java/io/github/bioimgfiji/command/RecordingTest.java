@@ -20,7 +20,7 @@ class RecordingTest {
     Values values = Values.check(command, MacroLine.parse("model=[C:\\my data\\a \"b\".zip]"));
     String options =
         "model=[C:\\\\my data\\\\a \\\"b\\\".zip] weights=auto device=auto tile=0 "
-            + "labels=false rois=false table=false threshold=0.5 minimum_size=0 ";
+            + "selection=place labels=false rois=false table=false threshold=0.5 minimum_size=0 ";
     assertEquals(
         "run(\"BioImg Run Model...\", \"" + options + "\");\n",
         Recording.line(command, values, false));
