@@ -95,7 +95,7 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         axes=parameters.axes,
         trust=parameters.trust or "",
     )
-    part = part_of(parameters.image, parameters.selection)
+    part = part_of(parameters.image, parameters.selection, job.note)
     given = _by_input(parameters, package, part)
     prediction = predict(given, package, options, job)
     image = parameters.image

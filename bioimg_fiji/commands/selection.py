@@ -59,15 +59,21 @@ class Part:
         return self.inside.shape == (result.size("y"), result.size("x"))
 
 
-def part_of(image: Image, selection: Selection) -> Part | None:
+def part_of(image: Image, selection: Selection, tell: Callable[[str], None]) -> Part | None:
     """Give the part to process; None where that is the whole image: no selection, one without an area, or "ignore".
+
+    A selection of a kind that cannot be read is told, and limits nothing.
 
     Raises
     ------
     ImageError
         When the selection lies outside the image.
     """
-    mask = None if selection == "ignore" else selected(image)
+    try:
+        mask = None if selection == "ignore" else selected(image)
+    except (ValueError, struct.error):
+        tell(f"The selection of {image.title} cannot be read: the whole image is processed.")
+        return None
     if mask is None or mask.all():
         return None
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))

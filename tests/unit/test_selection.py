@@ -118,6 +118,14 @@ def test_a_selection_outside_the_image_is_an_error(cells: Image, small_model: Pa
         run(dataclasses.replace(cells, roi=rectangle(200, 200, 220, 220)), small_model)
 
 
+def test_a_selection_that_cannot_be_read_is_told_and_limits_nothing(cells: Image, small_model: Path) -> None:
+    notes: list[str] = []
+    whole = run(dataclasses.replace(cells, roi=b""), small_model)
+    broken = run(dataclasses.replace(cells, roi=b"roi"), small_model, Job(on_note=notes.append))
+    np.testing.assert_array_equal(broken.pixels, whole.pixels)
+    assert any("cannot be read" in note for note in notes)
+
+
 def test_a_wrong_word_is_told_with_the_right_ones(cells: Image, small_model: Path) -> None:
     with pytest.raises(ParameterError, match="selection") as caught:
         run(cells, small_model, selection="keep")
