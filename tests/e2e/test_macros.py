@@ -92,7 +92,8 @@ def test_extensions_and_calls(imagej: ImageJ, folder: Path) -> None:
     assert (names[:4], weights) == ("fox@", "onnx")
     assert server.startswith("running at http://127.0.0.1:")
     told = [line.rpartition(" ") for line in progress]
-    assert all(text and (fraction == "NaN" or 0 <= float(fraction) <= 1) for text, _, fraction in told), progress
+    wrong = [each for each in told if not each[0] or not (each[2] == "NaN" or 0 <= float(each[2]) <= 1)]
+    assert wrong == []
     assert last == "cells-smooth by cpu"
     assert run(imagej, folder, f"{calls}print(getTitle());").splitlines() == [names, "cells-smooth"]
     wrong = 'run("BioImg Macro Extensions"); Ext.BioImg_wait("7"); print("went" + " on");'
