@@ -129,7 +129,8 @@ def server(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
     choose(ij, "Plugins", "BioImg", "BioImg Server...")
     window = ij.window("BioImg Server")
     seen: dict[str, Any] = {"first": str(ij.part(window, "State").getText())}
-    ij.click(ij.button(window, "Start"))
+    start = ij.button(window, "Start")
+    ij.click_until(start, lambda: not start.isEnabled(), "the start of the server")
     wait(lambda: _value(ij, window, "State") == "running", "the server", 90)
     wait(lambda: "cpu" in _value(ij, window, "Devices"), "the devices", 90)
     names = ("Address", "Version", "Process", "Jobs", "Memory", "Log")

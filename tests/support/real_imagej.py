@@ -71,6 +71,18 @@ class RealImageJ:
         place = wait(lambda: part.isShowing() and part.getLocationOnScreen(), "the component on the screen")
         self.press(int(place.x) + int(part.getWidth()) // 2, int(place.y) + int(part.getHeight()) // 2)
 
+    def click_until(self, part: Any, condition: Callable[[], Any], what: str, tries: int = 3) -> None:
+        """Press the mouse on a component until it takes effect: a click before the display shows a window is lost."""
+        for left in reversed(range(tries)):
+            self.click(part)
+            try:
+                wait(condition, what, 10)
+            except TimeoutError:
+                if not left:
+                    raise
+            else:
+                return
+
     def press(self, x: int, y: int) -> None:
         """Press the mouse at a point of the screen."""
         xdotool("mousemove", str(x), str(y))
