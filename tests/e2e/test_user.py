@@ -92,4 +92,4 @@ def test_a_user_trains_from_the_menu_and_presses_finish(imagej: ImageJ, cells: P
     assert seen["model"]
     own = open_package(model).own["provenance"]
     assert own["ended"] == "finished"
-    assert own["parameters"]["steps"] == 8000
+    assert own["parameters"]["steps"] == 30000

@@ -90,7 +90,7 @@ def train(ij: RealImageJ, pictures: Path, image: str, model: str) -> dict[str, A
     picture(dialog, pictures / "fiji-train-dialog.png")
     ij.click(ij.part(dialog, "expert"))
     ij.click(ij.reach(dialog, ij.part(dialog, "force")))
-    values = {"steps": "8000", "batch_size": "2", "patch": "32", "filters": "4", "depth": "1", "early_stop": "0"}
+    values = {"steps": "30000", "batch_size": "2", "patch": "32", "filters": "4", "depth": "1", "early_stop": "0"}
     for key, text in values.items():
         ij.replace(ij.reach(dialog, ij.part(dialog, key)), text)
     ij.click(ij.button(dialog, "OK"))

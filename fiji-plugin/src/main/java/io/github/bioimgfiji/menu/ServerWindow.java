@@ -95,6 +95,9 @@ final class ServerWindow extends JFrame {
         }
       } catch (BackendException unknown) {
         EventQueue.invokeLater(() -> status.setText(unknown.text()));
+      } catch (RuntimeException unexpected) {
+        // The next look may succeed; a window that has stopped looking would tell old news for ever.
+        EventQueue.invokeLater(() -> status.setText(unexpected.toString()));
       }
       IJ.wait(PAUSE_MS);
     }
