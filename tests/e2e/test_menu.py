@@ -149,7 +149,6 @@ def test_pinned_models_and_commands_of_others_come_into_the_menu_and_stay(
     assert again["ran"][1:] == ["cells.tif-1", "3"]
 
 
-@pytest.mark.xfail(reason="after other windows the window sometimes does not see that the server runs", strict=False)
 def test_the_server_is_started_shown_and_ended_from_the_menu(imagej: ImageJ) -> None:
     seen = play(imagej, "server")
     assert seen["first"] == "not running; the next command starts one"

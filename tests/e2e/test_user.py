@@ -70,7 +70,6 @@ def play(imagej: ImageJ, scene: str, *more: object) -> dict[str, Any]:
     return seen
 
 
-@pytest.mark.xfail(reason="on a busy machine a click by xdotool can miss ImageJ's menu", strict=False)
 def test_a_user_runs_a_model_from_the_menu(imagej: ImageJ, cells: Path, small_model: Path) -> None:
     seen = play(imagej, "run", cells, small_model)
     assert seen["title"] == "cells-denoised"
@@ -83,7 +82,6 @@ def test_a_user_runs_a_model_from_the_menu(imagej: ImageJ, cells: Path, small_mo
     assert np.array_equal(result.pixels, by_python.pixels)
 
 
-@pytest.mark.xfail(reason="on a busy machine a click by xdotool can miss ImageJ's menu", strict=False)
 def test_a_user_trains_from_the_menu_and_presses_finish(imagej: ImageJ, cells: Path, tmp_path: Path) -> None:
     model = tmp_path / "own.zip"
     seen = play(imagej, "train", cells, model)

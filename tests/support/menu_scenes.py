@@ -42,10 +42,10 @@ def choose(ij: RealImageJ, *path: str) -> None:
     bar = ij.ij.getInstance().getMenuBar()
     metrics = ij.ij.getInstance().getFontMetrics(bar.getFont() or ij.ij.getInstance().getFont())
     names = [str(bar.getMenu(index).getLabel()) for index in range(bar.getMenuCount())]
-    place = ij.ij.getInstance().getLocationOnScreen()
+    x, y = ij.place(ij.ij.getInstance())
     before = sum(int(metrics.stringWidth(name)) + 22 for name in names[: names.index(path[0])])
     width = int(metrics.stringWidth(path[0]))
-    ij.press(int(place.x) + before + 12 + width // 2, int(place.y) + 12)
+    ij.press(x + before + 12 + width // 2, y + 12)
     found = bar.getMenu(names.index(path[0]))
     for name in path[1:]:
         items = [found.getItem(index) for index in range(found.getItemCount())]
@@ -129,8 +129,7 @@ def server(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
     choose(ij, "Plugins", "BioImg", "BioImg Server...")
     window = ij.window("BioImg Server")
     seen: dict[str, Any] = {"first": str(ij.part(window, "State").getText())}
-    start = ij.button(window, "Start")
-    ij.click_until(start, lambda: not start.isEnabled(), "the start of the server")
+    ij.click(ij.button(window, "Start"))
     wait(lambda: _value(ij, window, "State") == "running", "the server", 90)
     wait(lambda: "cpu" in _value(ij, window, "Devices"), "the devices", 90)
     names = ("Address", "Version", "Process", "Jobs", "Memory", "Log")
@@ -138,7 +137,9 @@ def server(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
     real_imagej.screenshot(Path(ij.folder) / "server.png")
     ij.click(ij.button(window, "Restart"))
     wait(lambda: _value(ij, window, "Process") not in ("", seen["Process"]), "another server")
-    ij.click(ij.button(window, "Stop"))
+    stop = ij.button(window, "Stop")
+    wait(stop.isEnabled, "the end of the restart")
+    ij.click(stop)
     wait(lambda: "not running" in _value(ij, window, "State"), "the end of the server")
     seen["connection"] = Path(os.environ["BIOIMG_FIJI_CONNECTION"]).exists()
     return seen

@@ -8,6 +8,7 @@ goes through the X server, by xdotool.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -68,20 +69,24 @@ class RealImageJ:
 
     def click(self, part: Any) -> None:
         """Press the mouse in the middle of a component."""
-        place = wait(lambda: part.isShowing() and part.getLocationOnScreen(), "the component on the screen")
-        self.press(int(place.x) + int(part.getWidth()) // 2, int(place.y) + int(part.getHeight()) // 2)
+        wait(part.isShowing, "the component on the screen")
+        x, y = self.place(part)
+        self.press(x + int(part.getWidth()) // 2, y + int(part.getHeight()) // 2)
 
-    def click_until(self, part: Any, condition: Callable[[], Any], what: str, tries: int = 3) -> None:
-        """Press the mouse on a component until it takes effect: a click before the display shows a window is lost."""
-        for left in reversed(range(tries)):
-            self.click(part)
-            try:
-                wait(condition, what, 10)
-            except TimeoutError:
-                if not left:
-                    raise
-            else:
-                return
+    def place(self, part: Any) -> tuple[int, int]:
+        """Give where a component is on the screen, pixels, as the display tells it.
+
+        NB: without a window manager Java's own answer can be (0, 0) for a window that stands elsewhere.
+        """
+        utilities = jpype.JClass("javax.swing.SwingUtilities")
+        frames = jpype.JClass("java.awt.Window")
+        window = part if isinstance(part, frames) else utilities.getWindowAncestor(part)
+        wait(window.isShowing, "the window on the screen")
+        name = f"^{re.escape(str(window.getTitle()))}$"
+        number = wait(lambda: xdotool("search", "--onlyvisible", "--name", name, check=False).split(), "the window")[-1]
+        told = dict(line.split("=") for line in xdotool("getwindowgeometry", "--shell", number).split())
+        inside = utilities.convertPoint(part, 0, 0, window)
+        return int(told["X"]) + int(inside.x), int(told["Y"]) + int(inside.y)
 
     def press(self, x: int, y: int) -> None:
         """Press the mouse at a point of the screen."""
@@ -103,8 +108,8 @@ class RealImageJ:
 
     def reach(self, window: Any, part: Any) -> Any:
         """Turn the wheel of the mouse over a window until a component can be seen; give the component."""
-        place = window.getLocationOnScreen()
-        xdotool("mousemove", str(place.x + 40), str(place.y + window.getHeight() // 2))
+        x, y = self.place(window)
+        xdotool("mousemove", str(x + 40), str(y + int(window.getHeight()) // 2))
         for _turn in range(60):
             if part.getVisibleRect().height >= part.getHeight() > 0:
                 return part
@@ -132,9 +137,9 @@ def screenshot(path: Path) -> None:
     subprocess.run(["import", "-window", "root", str(path)], check=False, timeout=30, capture_output=True)
 
 
-def xdotool(*arguments: str) -> str:
+def xdotool(*arguments: str, check: bool = True) -> str:
     """Run xdotool."""
-    done = subprocess.run(["xdotool", *arguments], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(["xdotool", *arguments], capture_output=True, text=True, timeout=30, check=check)
     return done.stdout
 
 

@@ -23,11 +23,11 @@ from support.real_imagej import RealImageJ, wait
 TITLE = "BioImg Train Denoiser"
 
 
-def picture(window: Any, path: Path) -> None:
+def picture(ij: RealImageJ, window: Any, path: Path) -> None:
     """Write what a window shows on the screen as a PNG."""
-    place, width, height = window.getLocationOnScreen(), window.getWidth(), window.getHeight()
+    (x, y), width, height = ij.place(window), window.getWidth(), window.getHeight()
     real_imagej.screenshot(path)
-    cut = f"{width}x{height}+{place.x}+{place.y}"
+    cut = f"{width}x{height}+{x}+{y}"
     line = ["convert", str(path), "-crop", cut, "+repage", "-colors", "96", "-strip", str(path)]
     subprocess.run(line, check=False, timeout=30, capture_output=True)
 
@@ -66,7 +66,7 @@ def run(ij: RealImageJ, pictures: Path, image: str, model: str) -> dict[str, Any
     ij.replace(ij.part(window, "model"), model)
     ij.click(ij.part(window, "expert"))
     ij.replace(ij.reach(window, ij.part(window, "tile")), "64")
-    picture(window, pictures / "fiji-run-dialog.png")
+    picture(ij, window, pictures / "fiji-run-dialog.png")
     status = Status(ij)
     ij.click(ij.button(window, "OK"))
     wait(lambda: any("Escape stops" in text for text in status.texts), "progress")
@@ -87,7 +87,7 @@ def train(ij: RealImageJ, pictures: Path, image: str, model: str) -> dict[str, A
     choose(ij, "Plugins", "BioImg", "Train", f"{TITLE}...")
     dialog = ij.window(TITLE)
     ij.replace(ij.part(dialog, "model"), model)
-    picture(dialog, pictures / "fiji-train-dialog.png")
+    picture(ij, dialog, pictures / "fiji-train-dialog.png")
     ij.click(ij.part(dialog, "expert"))
     ij.click(ij.reach(dialog, ij.part(dialog, "force")))
     values = {"steps": "30000", "batch_size": "2", "patch": "32", "filters": "4", "depth": "1", "early_stop": "0"}
@@ -99,11 +99,11 @@ def train(ij: RealImageJ, pictures: Path, image: str, model: str) -> dict[str, A
     wait(lambda: "validation" in _text(label), "the validation")
     curves = real_imagej.first(window, lambda each: _kind(each) == "CurvesPanel")
     seen = {"first": _text(label)}
-    before = _seen(curves)
-    wait(lambda: _seen(curves) != before and _text(label) != seen["first"], "a curve that moves")
+    before = _seen(ij, curves)
+    wait(lambda: _seen(ij, curves) != before and _text(label) != seen["first"], "a curve that moves")
     time.sleep(3)
-    seen |= {"later": _text(label), "moves": _seen(curves) != before}
-    picture(window, pictures / "fiji-train-window.png")
+    seen |= {"later": _text(label), "moves": _seen(ij, curves) != before}
+    picture(ij, window, pictures / "fiji-train-window.png")
     ij.click(ij.button(window, "Finish now"))
     wait(lambda: not window.isShowing(), "the end of the training")
     wait(lambda: len(ij.titles()) == 2, "the result")
@@ -118,10 +118,9 @@ def _text(part: Any) -> str:
     return str(part.getText()) if _kind(part) == "JLabel" else ""
 
 
-def _seen(part: Any) -> bytes:
+def _seen(ij: RealImageJ, part: Any) -> bytes:
     """Give the pixels of a component on the screen."""
-    place = part.getLocationOnScreen()
-    rectangle = jpype.JClass("java.awt.Rectangle")(place.x, place.y, part.getWidth(), part.getHeight())
+    rectangle = jpype.JClass("java.awt.Rectangle")(*ij.place(part), part.getWidth(), part.getHeight())
     picture = jpype.JClass("java.awt.Robot")().createScreenCapture(rectangle)
     pixels = picture.getRGB(0, 0, picture.getWidth(), picture.getHeight(), None, 0, picture.getWidth())
     return bytes(memoryview(pixels).cast("B"))
