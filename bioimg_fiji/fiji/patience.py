@@ -77,5 +77,7 @@ class Patience(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits
             self._error = error
         finally:
-            self._on_end(self._error if self.left else None)
-            self._ended.set()
+            try:
+                self._on_end(self._error if self.left else None)
+            finally:
+                self._ended.set()

@@ -14,6 +14,8 @@ from bioimg_fiji.errors import EndpointError, MissingPartError, ProtocolError, s
 
 _SIDE_JARS = ("-sources.jar", "-javadoc.jar", "-tests.jar")
 _TITLE = "bioimg-fiji"
+MENU_JAR = "bioimg_fiji-menu.jar"
+"""Where the plugin keeps the menu's entries that its own jar cannot know; it holds no code."""
 _UPDATE_PLUGIN = "Update the plugin: bioimg-fiji install-plugin FOLDER, and restart Fiji or ImageJ."
 _UPDATE_PACKAGE = "Update the Python package: pip install bioimg-fiji=={}."
 
@@ -82,14 +84,15 @@ def check_version(plugin: str) -> None:
 
 
 def installed(folder: Path) -> list[Path]:
-    """Give the plugin's jars in a Fiji's or ImageJ's plugins folder, in the order of their names.
+    """Give the plugin's jars in a Fiji's or ImageJ's plugins folder, in the order of their names; `MENU_JAR` is none.
 
     Raises
     ------
     EndpointError
         When `folder` has no plugins folder.
     """
-    return sorted(jar for jar in _plugins(folder).glob("bioimg_fiji-*.jar") if jar.is_file())
+    jars = (jar for jar in _plugins(folder).glob("bioimg_fiji-*.jar") if jar.name != MENU_JAR)
+    return sorted(jar for jar in jars if jar.is_file())
 
 
 def install_plugin(folder: Path) -> Path:
@@ -117,6 +120,7 @@ def install_plugin(folder: Path) -> Path:
         shutil.copyfile(source, part)
         for old in installed(folder):
             old.unlink()
+        (plugins / MENU_JAR).unlink(missing_ok=True)  # of the older version; the first command writes it again
         part.replace(target)
         noted = {line for line in _noted()[1:] if Path(line).is_file()}
         _note([sys.executable, *sorted(noted | {str(target.resolve())})])
@@ -128,6 +132,8 @@ def install_plugin(folder: Path) -> Path:
 
 def uninstall_plugin(folder: Path) -> list[Path]:
     """Take the plugin out of a Fiji or ImageJ: its jars, and the note of the Python where no other Fiji needs it.
+
+    The menu's entries of pinned models and of other packages' commands (`MENU_JAR`) go with it.
 
     Returns
     -------
@@ -149,8 +155,9 @@ def uninstall_plugin(folder: Path) -> list[Path]:
             endpoint=str(folder),
         )
     removed = []
+    menu = jars[0].with_name(MENU_JAR)
     try:
-        for jar in jars:
+        for jar in [*jars, *([menu] if menu.is_file() else [])]:
             jar.unlink()
             removed.append(jar)
         gone = {str(jar.resolve()) for jar in jars}

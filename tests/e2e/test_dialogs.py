@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import pytest
 from bioimg_fiji.package import open_package, store
 from bioimg_fiji.runtime.fake import FakeModel, write_fake_package
 from support.processes import ImageJ
+from support.scenes import play
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(240)]
 
@@ -24,25 +22,6 @@ pytestmark = [pytest.mark.gui, pytest.mark.timeout(240)]
 def _tools() -> None:
     if shutil.which("xdotool") is None:
         pytest.skip("xdotool is not installed (Debian: apt-get install xdotool)")
-
-
-def play(imagej: ImageJ, scene: str, *more: str) -> dict[str, Any]:
-    """Run a scene of support/dialog_scenes.py in a process of its own and give what it saw."""
-    tests = Path(__file__).resolve().parents[1]
-    path = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [sys.executable, "-m", "support.dialog_scenes", scene, str(imagej.ij_jar), str(imagej.folder), *more],
-        env=imagej.environ() | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    lines = done.stdout.splitlines()
-    assert lines, done.stdout + done.stderr
-    assert lines[-1].startswith("{"), done.stdout + done.stderr
-    seen: dict[str, Any] = json.loads(lines[-1])
-    return seen
 
 
 @pytest.fixture
@@ -58,7 +37,7 @@ def own_server(private_places: Path) -> Any:
 
 @pytest.mark.usefixtures("server")
 def test_fields_are_checked_as_typed_and_explain_themselves(imagej: ImageJ) -> None:
-    seen = play(imagej, "fields")
+    seen = play(imagej, "dialog_scenes", "fields")
     assert seen["toggle"] == ["Show expert settings", "Hide expert settings"]
     first, second = (f"cells.tif (ID {number})" for number in seen["ids"][::-1])
     assert seen["images"] == ["(none)", first, second]
@@ -78,7 +57,7 @@ def test_the_chooser_says_which_model_fits_and_why_not(
     write_fake_package(tmp_path / "deep.zip", FakeModel(axes="czyx"))
     flat = store.add(open_package(small_model), "a-flat")
     deep = store.add(open_package(tmp_path / "deep.zip"), "b-deep")
-    seen = play(imagej, "chooser")
+    seen = play(imagej, "dialog_scenes", "chooser")
     title = open_package(small_model).name
     assert seen["first"] == [flat.name, f"{title}: denoising, axes cyx. It fits cells.tif.", "usual"]
     why = "It does not fit cells.tif: Fake model needs the axis 'z'; the image has y, x."
@@ -88,8 +67,8 @@ def test_the_chooser_says_which_model_fits_and_why_not(
 
 
 def test_last_values_outlive_imagej_until_they_are_reset(imagej: ImageJ, small_model: Path, own_server: None) -> None:
-    assert "cells-denoised" in play(imagej, "remember", str(small_model))["titles"]
-    seen = play(imagej, "again")
+    assert "cells-denoised" in play(imagej, "dialog_scenes", "remember", str(small_model))["titles"]
+    seen = play(imagej, "dialog_scenes", "again")
     assert seen["last"] == [str(small_model), "48", True]
     assert seen["reset"] == ["", "0"]
     assert seen["after"] == ["", "0"]
@@ -100,7 +79,7 @@ def test_while_the_server_starts_there_is_progress_and_escape_ends_it(imagej: Im
     never.write_text("#!/bin/sh\nexec sleep 100\n")
     never.chmod(0o700)
     imagej.environment["BIOIMG_FIJI_PYTHON"] = str(never)
-    seen = play(imagej, "starting")
+    seen = play(imagej, "dialog_scenes", "starting")
     assert seen["status"] == "Starting the model server (first use), 2 s (Escape stops)"
     assert seen["end"] == "BioImg: cancelled"
     assert seen["quick"]

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bioimg_fiji.package import open_package, store
 from bioimg_fiji.runtime.fake import write_fake_package
 from support.processes import ImageJ
+from support.scenes import play
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(240)]
 
@@ -51,27 +47,6 @@ def double(parameters: Double, job: Job) -> Result:
 '''
 
 
-def play(imagej: ImageJ, scene: str, *more: str) -> dict[str, Any]:
-    """Run a scene of support/menu_scenes.py in a process of its own and give what it saw."""
-    if shutil.which("xdotool") is None:
-        pytest.skip("xdotool is not installed (Debian: apt-get install xdotool)")
-    tests = Path(__file__).resolve().parents[1]
-    path = os.pathsep.join([imagej.environ().get("PYTHONPATH", ""), str(tests), str(tests.parent)])
-    done = subprocess.run(
-        [sys.executable, "-m", "support.menu_scenes", scene, str(imagej.ij_jar), str(imagej.folder), *more],
-        env=imagej.environ() | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    lines = done.stdout.splitlines()
-    assert lines, done.stdout + done.stderr
-    assert lines[-1].startswith("{"), done.stdout + done.stderr
-    seen: dict[str, Any] = json.loads(lines[-1])
-    return seen
-
-
 @pytest.fixture(autouse=True)
 def own_server(private_places: Path) -> Iterator[None]:
     """See to it that the server which a scene starts has ended before the next test."""
@@ -101,7 +76,7 @@ def test_the_menu_is_there_and_nothing_was_started_for_it(imagej: ImageJ, tmp_pa
     spy.write_text(f"#!/bin/sh\ntouch '{started}'\n")
     spy.chmod(0o700)
     imagej.environment["BIOIMG_FIJI_PYTHON"] = str(spy)
-    seen = play(imagej, "at_start")
+    seen = play(imagej, "menu_scenes", "at_start")
     assert [each for each in seen["menu"] if each != "-"] == MENU
     assert seen["train"] == ["BioImg Train Denoiser...", "BioImg Train Restoration...", "BioImg Train Segmentation..."]
     assert seen["threads"] == []
@@ -130,27 +105,27 @@ def test_pinned_models_and_commands_of_others_come_into_the_menu_and_stay(
 ) -> None:
     write_fake_package(tmp_path / "model.zip")
     store.add(open_package(tmp_path / "model.zip"), "fox")
-    before = play(imagej, "at_start")
+    before = play(imagej, "menu_scenes", "at_start")
     assert before["call"]["BioImg Double..."] is None
     assert "BioImg Run Model" in before["about"]
-    seen = play(imagej, "pin", "fox")
+    seen = play(imagej, "menu_scenes", "pin", "fox")
     added = {"BioImg Double...", "BioImg: fox"}
     assert added < set(seen["menu"])
     assert seen["about"] == [], "titles without dots need no place once something of ours has run"
     assert seen["call"] == f'{COMMAND}("double")'
     with zipfile.ZipFile(imagej.folder / "plugins" / "bioimg_fiji-menu.jar") as jar:
         assert jar.namelist() == ["plugins.config"]
-    start = play(imagej, "at_start")
+    start = play(imagej, "menu_scenes", "at_start")
     assert added < set(start["menu"]), "from the cache alone"
     assert start["call"]["BioImg Double"] == f'{COMMAND}("double")'
     assert not start["loaded"]
-    again = play(imagej, "run_pinned", "fox")
+    again = play(imagej, "menu_scenes", "run_pinned", "fox")
     assert again["ran"][0].startswith("cells-")
     assert again["ran"][1:] == ["cells.tif-1", "3"]
 
 
 def test_the_server_is_started_shown_and_ended_from_the_menu(imagej: ImageJ) -> None:
-    seen = play(imagej, "server")
+    seen = play(imagej, "menu_scenes", "server")
     assert seen["first"] == "not running; the next command starts one"
     assert seen["Address"].startswith("http://127.0.0.1:")
     assert seen["Jobs"] == "0 running, 0 waiting"
@@ -160,4 +135,4 @@ def test_the_server_is_started_shown_and_ended_from_the_menu(imagej: ImageJ) -> 
 
 
 def test_the_help_is_in_the_jar(imagej: ImageJ) -> None:
-    assert "Fiji and ImageJ, with and without a display" in play(imagej, "help")["text"]
+    assert "Fiji and ImageJ, with and without a display" in play(imagej, "menu_scenes", "help")["text"]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +16,7 @@ from bioimg_fiji.commands import find
 from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.package import open_package
 from support.processes import ImageJ
+from support.scenes import play
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(300)]
 
@@ -50,28 +47,8 @@ def cells(tmp_path: Path) -> Path:
     return files.write_image(image, tmp_path / "cells.tif")
 
 
-def play(imagej: ImageJ, scene: str, *more: object) -> dict[str, Any]:
-    """Run a scene of support/user_scenes.py in a process of its own and give what it saw."""
-    tests = Path(__file__).resolve().parents[1]
-    path = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
-    arguments = [scene, str(imagej.ij_jar), str(imagej.folder), str(imagej.folder), *map(str, more)]
-    done = subprocess.run(
-        [sys.executable, "-m", "support.user_scenes", *arguments],
-        env=imagej.environ() | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    lines = done.stdout.splitlines()
-    assert lines, done.stdout + done.stderr
-    assert lines[-1].startswith("{"), done.stdout + done.stderr
-    seen: dict[str, Any] = json.loads(lines[-1])
-    return seen
-
-
 def test_a_user_runs_a_model_from_the_menu(imagej: ImageJ, cells: Path, small_model: Path) -> None:
-    seen = play(imagej, "run", cells, small_model)
+    seen = play(imagej, "user_scenes", "run", cells, small_model)
     assert seen["title"] == "cells-denoised"
     told = [text for text in seen["status"] if text.endswith("(Escape stops)")]
     assert len(told) > 1, seen["status"]
@@ -84,7 +61,7 @@ def test_a_user_runs_a_model_from_the_menu(imagej: ImageJ, cells: Path, small_mo
 
 def test_a_user_trains_from_the_menu_and_presses_finish(imagej: ImageJ, cells: Path, tmp_path: Path) -> None:
     model = tmp_path / "own.zip"
-    seen = play(imagej, "train", cells, model)
+    seen = play(imagej, "user_scenes", "train", cells, model)
     assert seen["moves"]
     assert seen["first"] != seen["later"]
     assert all("loss" in seen[when] and "validation" in seen[when] for when in ("first", "later"))

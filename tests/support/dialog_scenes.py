@@ -5,11 +5,7 @@ python -m support.dialog_scenes SCENE IJ_JAR FOLDER [MORE]; needs a display and 
 
 from __future__ import annotations
 
-import json
-import sys
 import time
-import traceback
-from pathlib import Path
 from typing import Any
 
 from support import real_imagej
@@ -153,24 +149,5 @@ def _text(part: Any) -> str:
 SCENES = {"fields": fields, "chooser": chooser, "remember": remember, "again": again, "starting": starting}
 
 
-def main() -> None:
-    """Play the scene that is named."""
-    scene, jar, folder, *more = sys.argv[1:]
-    code = 1
-    try:
-        ij = real_imagej.start(Path(jar), Path(folder))
-        print(json.dumps(SCENES[scene](ij, more)), flush=True)
-        if scene == "remember":
-            ij.ij.getInstance().quit()  # on a thread of its own, which ends the process
-            time.sleep(20)
-        code = 0
-    except BaseException:  # noqa: BLE001 - Java's are none of Exception
-        traceback.print_exc()
-        real_imagej.screenshot(Path(folder) / "failed.png")
-    finally:
-        sys.stderr.flush()
-        real_imagej.leave(code)
-
-
 if __name__ == "__main__":
-    main()
+    real_imagej.main(SCENES, quits=["remember"])

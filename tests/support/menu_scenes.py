@@ -5,11 +5,8 @@ python -m support.menu_scenes SCENE IJ_JAR FOLDER [MORE]; needs a display and xd
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,21 +170,5 @@ SCENES: dict[str, Callable[[RealImageJ, list[str]], dict[str, Any]]] = {
 }
 
 
-def main() -> None:
-    """Play the scene that is named."""
-    scene, jar, folder, *more = sys.argv[1:]
-    code = 1
-    try:
-        ij = real_imagej.start(Path(jar), Path(folder))
-        print(json.dumps(SCENES[scene](ij, more)), flush=True)
-        code = 0
-    except BaseException:  # noqa: BLE001 - Java's are none of Exception
-        traceback.print_exc()
-        real_imagej.screenshot(Path(folder) / "failed.png")
-    finally:
-        sys.stderr.flush()
-        real_imagej.leave(code)
-
-
 if __name__ == "__main__":
-    main()
+    real_imagej.main(SCENES)

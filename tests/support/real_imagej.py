@@ -7,11 +7,14 @@ goes through the X server, by xdotool.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +151,28 @@ def leave(code: int) -> None:
     if jpype.isJVMStarted():
         jpype.JClass("java.lang.System").exit(code)
     os._exit(code)
+
+
+def main(scenes: Mapping[str, Callable[[RealImageJ, list[str]], dict[str, Any]]], quits: Collection[str] = ()) -> None:
+    """Play the scene that is named: arguments SCENE IJ_JAR FOLDER ...; prints what it saw.
+
+    Scenes in `quits` end ImageJ as its menu does.
+    """
+    scene, jar, folder, *more = sys.argv[1:]
+    code = 1
+    try:
+        ij = start(Path(jar), Path(folder))
+        print(json.dumps(scenes[scene](ij, more)), flush=True)
+        if scene in quits:
+            ij.ij.getInstance().quit()  # on a thread of its own, which ends the process
+            time.sleep(20)
+        code = 0
+    except BaseException:  # noqa: BLE001 - Java's are none of Exception
+        traceback.print_exc()
+        screenshot(Path(folder) / "failed.png")
+    finally:
+        sys.stderr.flush()
+        leave(code)
 
 
 def _named(part: Any, name: str) -> Any:

@@ -5,12 +5,9 @@ python -m support.user_scenes SCENE IJ_JAR FOLDER PICTURES IMAGE MODEL; needs a 
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +54,9 @@ class Status:
         return self.texts
 
 
-def run(ij: RealImageJ, pictures: Path, image: str, model: str) -> dict[str, Any]:
+def run(ij: RealImageJ, more: list[str]) -> dict[str, Any]:
     """Run a model by Plugins > BioImg > BioImg Run Model..."""
+    (image, model), pictures = more, ij.folder
     ij.ij.open(image)
     wait(ij.titles)
     choose(ij, "Plugins", "BioImg", "BioImg Run Model...")
@@ -80,8 +78,9 @@ def run(ij: RealImageJ, pictures: Path, image: str, model: str) -> dict[str, Any
     return {"title": title, "status": status.end(), "saved": str(saved)}
 
 
-def train(ij: RealImageJ, pictures: Path, image: str, model: str) -> dict[str, Any]:
+def train(ij: RealImageJ, more: list[str]) -> dict[str, Any]:
     """Train by Plugins > BioImg > Train > BioImg Train Denoiser..., watch the curve, press Finish now."""
+    (image, model), pictures = more, ij.folder
     ij.ij.open(image)
     wait(ij.titles)
     choose(ij, "Plugins", "BioImg", "Train", f"{TITLE}...")
@@ -126,21 +125,7 @@ def _seen(ij: RealImageJ, part: Any) -> bytes:
     return bytes(memoryview(pixels).cast("B"))
 
 
-def main() -> None:
-    """Play the scene that is named."""
-    scene, jar, folder, pictures, image, model = sys.argv[1:]
-    code = 1
-    try:
-        ij = real_imagej.start(Path(jar), Path(folder))
-        print(json.dumps({"run": run, "train": train}[scene](ij, Path(pictures), image, model)), flush=True)
-        code = 0
-    except BaseException:  # noqa: BLE001 - Java's are none of Exception
-        traceback.print_exc()
-        real_imagej.screenshot(Path(pictures) / "failed.png")
-    finally:
-        sys.stderr.flush()
-        real_imagej.leave(code)
-
+SCENES = {"run": run, "train": train}
 
 if __name__ == "__main__":
-    main()
+    real_imagej.main(SCENES)

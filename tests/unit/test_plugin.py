@@ -15,7 +15,7 @@ from bioimg_fiji import fiji as fiji_room
 from bioimg_fiji.cli.doctor import Finding, examine
 from bioimg_fiji.errors import EndpointError, MissingPartError, ProtocolError
 from bioimg_fiji.fiji import fits, install_plugin, installed, misfit, note_file, uninstall_plugin, version_of
-from bioimg_fiji.fiji.plugin import check_version
+from bioimg_fiji.fiji.plugin import MENU_JAR, check_version
 
 
 @pytest.fixture
@@ -93,6 +93,15 @@ def test_uninstalling_removes_exactly_what_was_installed(fiji_folder: Path, tmp_
     assert note_file().is_file(), "the other one still needs it"
     assert uninstall_plugin(other) == [second, note_file()]
     assert not note_file().exists()
+
+
+def test_the_cache_of_the_menu_is_no_plugin_and_goes_with_it(fiji_folder: Path) -> None:
+    target = install_plugin(fiji_folder)
+    cache = jar(fiji_folder / "plugins" / MENU_JAR, "", "")
+    assert installed(fiji_folder) == [target]
+    assert wrong(fiji_folder) == {}
+    assert uninstall_plugin(fiji_folder)[:2] == [target, cache]
+    assert not cache.exists()
 
 
 def test_uninstalling_what_is_not_there_is_refused(fiji_folder: Path, tmp_path: Path) -> None:

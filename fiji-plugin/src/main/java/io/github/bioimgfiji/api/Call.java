@@ -6,6 +6,7 @@ import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Backends;
 import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.command.Runner;
+import io.github.bioimgfiji.command.StatusBar;
 import io.github.bioimgfiji.options.CommandSpec;
 import java.util.Map;
 
@@ -35,7 +36,7 @@ public final class Call {
    */
   public static Call of(String title, ImagePlus active, String line) throws BackendException {
     Backend backend = Backends.get();
-    CommandSpec command = CommandSpec.find(backend.commands(), title);
+    CommandSpec command = CommandSpec.find(backend.commands(new StatusBar(title)), title);
     return new Call(new Runner(backend, command), command, Given.line(command, line), active);
   }
 
@@ -51,7 +52,7 @@ public final class Call {
   public static Call of(String title, ImagePlus active, Map<String, ?> options)
       throws BackendException {
     Backend backend = Backends.get();
-    CommandSpec command = CommandSpec.find(backend.commands(), title);
+    CommandSpec command = CommandSpec.find(backend.commands(new StatusBar(title)), title);
     return new Call(new Runner(backend, command), command, Given.map(command, options), active);
   }
 

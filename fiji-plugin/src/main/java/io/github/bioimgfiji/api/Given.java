@@ -54,6 +54,12 @@ final class Given {
   private String text(String key, Object value) throws BackendException {
     List<ImagePlus> several = images(value);
     if (several.isEmpty()) {
+      if (value instanceof List || value instanceof Object[]) {
+        throw new BackendException(
+            "parameter",
+            key + " must be one value or a list of images, but it is another list.",
+            "Give a list with nothing but ImagePlus in it, or a text with | between the parts.");
+      }
       return String.valueOf(value);
     }
     Parameter parameter = parameter(key, several.size());

@@ -12,7 +12,7 @@ import java.util.concurrent.TimeUnit;
 final class Job implements Monitor {
   private static final long POLL_MS = 50;
 
-  private final Call call;
+  private final String title;
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile boolean cancelled;
   private volatile String text = "Starting";
@@ -22,13 +22,14 @@ final class Job implements Monitor {
   private volatile BackendException failure;
 
   Job(Call call, String id) {
-    this.call = call;
-    Thread thread = new Thread(this::work, "BioImg job " + id);
+    title = call.title().replace("...", "");
+    // NB: the call has the input images, which a job must not keep when it has ended.
+    Thread thread = new Thread(() -> work(call), "BioImg job " + id);
     thread.setDaemon(true);
     thread.start();
   }
 
-  private void work() {
+  private void work(Call call) {
     try {
       result = call.run(this);
       fraction = 1;
@@ -99,7 +100,7 @@ final class Job implements Monitor {
 
   @Override
   public void note(String sentence) {
-    Notes.tell(call.title().replace("...", "") + ": " + sentence);
+    Notes.tell(title + ": " + sentence);
   }
 
   @Override

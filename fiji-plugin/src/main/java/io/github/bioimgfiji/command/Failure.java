@@ -95,7 +95,7 @@ public final class Failure {
   /**
    * Tells whether this is {@code ImageJ -batch}: no window, and the process ends with the macro.
    */
-  static boolean isBatch() {
+  public static boolean isBatch() {
     String[] arguments = ImageJ.getArgs();
     return arguments != null
         && IJ.getInstance() == null

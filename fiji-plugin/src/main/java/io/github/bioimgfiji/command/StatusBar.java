@@ -6,7 +6,7 @@ import io.github.bioimgfiji.live.ProgressText;
 import io.github.bioimgfiji.results.Notes;
 
 /** Shows the progress in ImageJ's status bar; Escape stops the command. */
-final class StatusBar implements Monitor {
+public final class StatusBar implements Monitor {
   private static final long SHORTEST_MILLIS = 50;
 
   private final String title;
@@ -14,7 +14,12 @@ final class StatusBar implements Monitor {
   private long shown;
   private String told = "";
 
-  StatusBar(String title) {
+  /**
+   * Shows the progress of a command.
+   *
+   * @param title the command's title
+   */
+  public StatusBar(String title) {
     this.title = title.replace("...", "");
     macro = CallingMacro.find();
     if (macro == null) {

@@ -15,9 +15,9 @@ import java.util.zip.ZipOutputStream;
  * The menu's cache: a jar beside ours that holds only a plugins.config, which ImageJ reads when it
  * starts, as it reads ours. So nothing of ours runs at the start.
  */
-final class MenuFile {
+public final class MenuFile {
   /** Its name; the underscore makes ImageJ look into it. */
-  static final String NAME = "bioimg_fiji-menu.jar";
+  public static final String NAME = "bioimg_fiji-menu.jar";
 
   private static final String ENTRY = "plugins.config";
 

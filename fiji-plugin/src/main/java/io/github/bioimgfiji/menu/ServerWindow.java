@@ -44,6 +44,7 @@ final class ServerWindow extends JFrame {
   private volatile boolean working;
   private volatile boolean stopping;
   private volatile String running = "";
+  private String trouble = "";
 
   ServerWindow(HttpBackend server) {
     super("BioImg Server");
@@ -67,6 +68,7 @@ final class ServerWindow extends JFrame {
     JPanel bottom = new JPanel(new BorderLayout());
     bottom.add(status, BorderLayout.CENTER);
     bottom.add(buttons, BorderLayout.SOUTH);
+    getRootPane().setDefaultButton(start);
     getContentPane().add(table, BorderLayout.CENTER);
     getContentPane().add(bottom, BorderLayout.SOUTH);
     show(ServerState.lines("", ""));
@@ -93,15 +95,36 @@ final class ServerWindow extends JFrame {
           machine = server.machine();
           known = process;
         }
+        trouble("");
       } catch (BackendException unknown) {
-        EventQueue.invokeLater(() -> status.setText(unknown.text()));
+        trouble(unknown.text());
       } catch (RuntimeException unexpected) {
-        // The next look may succeed; a window that has stopped looking would tell old news for ever.
-        EventQueue.invokeLater(() -> status.setText(unexpected.toString()));
+        // The next look may succeed; a window that has stopped looking would tell old news for
+        // ever.
+        trouble(unexpected.toString());
       }
       IJ.wait(PAUSE_MS);
     }
     stopping = true;
+  }
+
+  /** Tells why a look has failed, until one succeeds; what is being done has its own text. */
+  private void trouble(String text) {
+    EventQueue.invokeLater(
+        () -> {
+          if (!working && !text.equals(trouble)) {
+            trouble = text;
+            tell(text.isEmpty() ? " " : text);
+          }
+        });
+  }
+
+  private void tell(String text) {
+    status.setText(
+        text.length() < WIDTH
+            ? text
+            : "<html>" + Lines.wrap(text, WIDTH).replace("&", "&amp;").replace("\n", "<br>"));
+    pack();
   }
 
   private void show(Map<String, String> lines) {
@@ -156,6 +179,8 @@ final class ServerWindow extends JFrame {
                 work.run();
               } catch (BackendException failure) {
                 end = failure.code().equals("cancelled") ? " " : failure.text();
+              } catch (RuntimeException unexpected) {
+                end = unexpected.toString();
               }
               String text = end;
               EventQueue.invokeLater(() -> worked(text));
@@ -167,12 +192,8 @@ final class ServerWindow extends JFrame {
 
   private void worked(String end) {
     working = false;
-    status.setText(
-        end.length() < WIDTH
-            ? end
-            : "<html>" + Lines.wrap(end, WIDTH).replace("&", "&amp;").replace("\n", "<br>"));
+    tell(end);
     show(shown);
-    pack();
   }
 
   /** Tells how the start goes; it ends when the window is closed. */

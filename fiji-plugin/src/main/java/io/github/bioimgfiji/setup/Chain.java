@@ -142,17 +142,7 @@ final class Chain {
                   + python
                   + " -m bioimg_fiji doctor"));
     } finally {
-      delete(answer);
-    }
-  }
-
-  private static void delete(Path file) {
-    try {
-      if (file != null) {
-        Files.deleteIfExists(file);
-      }
-    } catch (IOException busy) {
-      file.toFile().deleteOnExit();
+      Probe.delete(answer);
     }
   }
 

@@ -1,7 +1,6 @@
 package io.github.bioimgfiji.setup;
 
 import ij.IJ;
-import ij.ImageJ;
 import ij.Macro;
 import ij.Prefs;
 import io.github.bioimgfiji.backend.BackendException;
@@ -33,7 +32,9 @@ final class CheckRun {
         obey(MacroLine.parse(options));
       }
       Chain chain = report();
-      if (options == null && isInteractive() && !chain.isPythonUsable() && SetupOffer.ask("")) {
+      boolean named = !Places.givenPython().isEmpty(); // which a build would not change
+      boolean offer = options == null && isInteractive() && !named && !chain.isPythonUsable();
+      if (offer && SetupOffer.ask("")) {
         report();
       }
     } catch (BackendException failure) {
@@ -80,6 +81,10 @@ final class CheckRun {
             "Name another one.");
       }
     }
+    prefer(python);
+  }
+
+  private static void prefer(String python) {
     Prefs.set(PythonSearch.PREFERENCE, python);
     Prefs.savePreferences();
     PythonSearch.forget();
@@ -90,6 +95,7 @@ final class CheckRun {
     try (BuildWindow window = new BuildWindow(TITLE)) {
       EnvironmentBuilder builder = new EnvironmentBuilder(wheels, window);
       Path python = builder.build();
+      prefer(""); // else a preference that does not work would still be taken
       window.note("Built " + python + ". The log is " + builder.log() + ".");
     }
   }
@@ -111,12 +117,7 @@ final class CheckRun {
         && IJ.getInstance() != null
         && Macro.getOptions() == null
         && !ij.macro.Interpreter.isBatchMode()
-        && !batch();
-  }
-
-  private static boolean batch() {
-    String[] arguments = ImageJ.getArgs();
-    return arguments != null && Arrays.asList(arguments).contains("-batch");
+        && !Failure.isBatch();
   }
 
   /** Shows in the status bar what is done; Escape stops it. */

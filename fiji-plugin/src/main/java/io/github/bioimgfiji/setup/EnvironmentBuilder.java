@@ -223,6 +223,9 @@ public final class EnvironmentBuilder {
   /** Puts the new environment in place; the old one comes back when that fails. */
   private void replace() throws IOException {
     Path old = target.resolveSibling(target.getFileName() + ".old");
+    if (Files.exists(old) && !Files.exists(target)) {
+      Files.move(old, target); // ImageJ ended in the middle of an earlier replacement
+    }
     remove(old);
     boolean was = Files.exists(target);
     if (was) {

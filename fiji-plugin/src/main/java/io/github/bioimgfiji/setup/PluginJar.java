@@ -1,5 +1,6 @@
 package io.github.bioimgfiji.setup;
 
+import io.github.bioimgfiji.menu.MenuFile;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.DirectoryStream;
@@ -28,12 +29,14 @@ final class PluginJar {
 
   /**
    * Gives all jars of this plugin in a folder of plugins; more than one get in each other's way.
+   * The {@link MenuFile} beside them is none of them.
    */
   static List<Path> all(Path plugins) {
     List<Path> jars = new ArrayList<>();
     if (plugins != null && Files.isDirectory(plugins)) {
       try (DirectoryStream<Path> found = Files.newDirectoryStream(plugins, "bioimg_fiji*.jar")) {
         found.forEach(jars::add);
+        jars.removeIf(jar -> jar.endsWith(MenuFile.NAME));
       } catch (IOException unreadable) {
         // The same as an empty folder.
       }

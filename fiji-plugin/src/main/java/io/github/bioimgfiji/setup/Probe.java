@@ -96,7 +96,8 @@ final class Probe {
     return new Probe("", "", fault);
   }
 
-  private static void delete(Path file) {
+  /** Deletes a temporary file, at the latest when ImageJ ends; null is none. */
+  static void delete(Path file) {
     try {
       if (file != null) {
         Files.deleteIfExists(file);
