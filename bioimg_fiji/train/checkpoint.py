@@ -14,7 +14,7 @@ import torch
 
 from bioimg_fiji.errors import TrainingError, storage_error
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from bioimg_fiji.errors import JobCancelledError, TrainingError
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.nets import build
 from bioimg_fiji.train import checkpoint
+from bioimg_fiji.train.best import Best
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.design import ARCHITECTURE
 from bioimg_fiji.train.feed import Feed, Tensors
@@ -75,7 +76,8 @@ class Loop:
         self._optimizer = AdamW(self._network.parameters(), _BETAS)
         self._average = [p.detach().clone() for p in self._network.parameters()]
         self._validation_batches = [Tensors.of(batch).to(device) for batch in source.validation()]
-        self._best: Weights | None = None
+        self._best = Best()
+        self._kept: Weights | None = None
         self._torn = False
         self.together = patches_at_once(kwargs, source.patch, config, device)
         self.history: list[float] = []
@@ -88,8 +90,8 @@ class Loop:
 
     @property
     def best(self) -> tuple[int, float] | None:
-        """Step and loss of the best validation; None before the first."""
-        return min(self.validation, key=lambda each: each[1], default=None)
+        """Step and loss of the state that is kept (see `Best`); None before the first validation."""
+        return self._best.kept
 
     def run(self, job: Job, path: Path | None, header: Mapping[str, Any]) -> str:
         """Train up to the configured number of steps, from wherever the loop stands.
@@ -153,7 +155,7 @@ class Loop:
         self._save(path, header)
 
     def _is_stuck(self) -> bool:
-        """Whether the validation has not improved for so long that it will not any more."""
+        """Whether the validation has been worse than the best for so long that it will not improve any more."""
         best, share = self.best, self._config.early_stop
         return bool(share and best and self.done - best[0] >= max(1.0, share * self._config.steps)) and (
             self.done < self._config.steps
@@ -184,7 +186,7 @@ class Loop:
                 total = batch.weights.sum().clamp(min=1)
                 losses = []
                 for part in batch.split(self.together):
-                    loss = self._squared_error(part) / total
+                    loss = self._squared_errors(part).sum() / total
                     torch.autograd.backward(loss)
                     losses.append(float(loss.detach()))
                 return math.fsum(losses)
@@ -201,13 +203,13 @@ class Loop:
                 torch.cuda.empty_cache()
             job.note(f"Memory does not suffice for the whole batch at once: going on with {self.together} patches.")
 
-    def _squared_error(self, batch: Tensors) -> torch.Tensor:
-        """Give the sum of squared errors over the pixels that count: its minimum is the expected value."""
+    def _squared_errors(self, batch: Tensors) -> torch.Tensor:
+        """Give the sums, (n,), of squared errors over the pixels that count: their minimum is the expected value."""
         inputs = batch.inputs.to(memory_format=self._layout)
         with self._precision():
             output = self._network(inputs)
-        error: torch.Tensor = (batch.weights * (output.float() - batch.targets).square()).sum()
-        return error
+        errors: torch.Tensor = batch.weights * (output.float() - batch.targets).square()
+        return errors.flatten(1).sum(dim=1)
 
     @contextmanager
     def _precision(self) -> Iterator[None]:
@@ -228,15 +230,17 @@ class Loop:
             return
         with self.averaged() as network, torch.inference_mode():
             network.eval()
-            loss = math.fsum(self._mean_error(batch) for batch in self._validation_batches)
-        before = self.best
-        self.validation.append((self.done, loss / len(self._validation_batches)))
-        if before is None or self.validation[-1][1] < before[1]:
-            self._best = self.averaged_weights()
+            errors = [self._errors(batch) for batch in self._validation_batches]
+        # Patches at the same place of their batches show the same pixels with other masks: they count as one.
+        together = torch.nn.utils.rnn.pad_sequence(errors).sum(dim=1)
+        weight = math.fsum(float(batch.weights.sum()) for batch in self._validation_batches)
+        self.validation.append((self.done, float(together.sum()) / weight))
+        if self._best.consider(self.done, together, weight):
+            self._kept = self.averaged_weights()
 
-    def _mean_error(self, batch: Tensors) -> float:
-        parts = [float(self._squared_error(part)) for part in batch.split(self.together)]
-        return math.fsum(parts) / max(1.0, float(batch.weights.sum()))
+    def _errors(self, batch: Tensors) -> torch.Tensor:
+        """Give the sum of squared errors of each patch, (n,), float64, on the CPU."""
+        return torch.cat([self._squared_errors(part) for part in batch.split(self.together)]).double().cpu()
 
     def output(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the averaged network on one normalised sample (c, (z,) y, x); the output has such axes, too."""
@@ -267,8 +271,8 @@ class Loop:
             return self._state_dict()
 
     def best_weights(self) -> Weights:
-        """Give the averaged weights of the best validation; the last ones where nothing was validated."""
-        return self._best if self._best is not None else self.averaged_weights()
+        """Give the averaged weights of the state that is kept; the last ones where nothing was validated."""
+        return self._kept if self._kept is not None else self.averaged_weights()
 
     def _state_dict(self) -> Weights:
         return {
@@ -284,7 +288,8 @@ class Loop:
             "together": self.together,
             "weights": self._state_dict(),
             "average": self.averaged_weights(),
-            "best": self._best,
+            "best": self._kept,
+            "validated": self._best.state(),
             "optimizer": self._optimizer.state_dict(),
             "history": torch.tensor(self.history, dtype=torch.float64),
             "validation": [list(pair) for pair in self.validation],
@@ -297,7 +302,8 @@ class Loop:
         self._average = [p.detach().clone() for p in self._network.parameters()]
         self._network.load_state_dict(state["weights"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._best = state["best"]
+        self._kept = state["best"]
+        self._best.restore(state["validated"])
         self.together = int(state["together"])
         self.history = [float(value) for value in state["history"]]
         self.validation = [(int(step), float(loss)) for step, loss in state["validation"]]

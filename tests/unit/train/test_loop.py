@@ -165,7 +165,7 @@ def test_checkpoint_of_other_data_or_parameters_is_refused(image: Image, tmp_pat
 def test_loss_that_is_not_finite_stops_at_once_and_keeps_the_last_finite_state(
     image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = Loop._squared_error
+    original = Loop._squared_errors
 
     def poisoned(self: Loop, batch: Tensors) -> torch.Tensor:
         loss = original(self, batch)
@@ -173,7 +173,7 @@ def test_loss_that_is_not_finite_stops_at_once_and_keeps_the_last_finite_state(
 
     path = tmp_path / "c.checkpoint"
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_squared_error", poisoned)
+        patch.setattr(Loop, "_squared_errors", poisoned)
         with pytest.raises(TrainingError, match="At step 8 ") as caught:
             train([image], TINY, checkpoint=path)
     assert caught.value.details["step"] == 8
@@ -231,7 +231,7 @@ def test_memory_that_does_not_suffice_halves_what_is_computed_at_once(
     image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train([image], dataclasses.replace(TINY, batch_size=8))
-    original = Loop._squared_error
+    original = Loop._squared_errors
 
     def full(self: Loop, batch: Tensors) -> torch.Tensor:
         if len(batch.inputs) > 3 and self.done >= 4:
@@ -240,7 +240,7 @@ def test_memory_that_does_not_suffice_halves_what_is_computed_at_once(
 
     notes: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_squared_error", full)
+        patch.setattr(Loop, "_squared_errors", full)
         parts = train([image], dataclasses.replace(TINY, batch_size=8, held_out=0.0), job=Job(on_note=notes.append))
     assert notes == [
         "Memory does not suffice for the whole batch at once: going on with 4 patches.",
@@ -255,7 +255,7 @@ def test_other_errors_than_of_memory_are_not_swallowed(image: Image, monkeypatch
     def broken(self: Loop, batch: Tensors) -> torch.Tensor:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(Loop, "_squared_error", broken)
+    monkeypatch.setattr(Loop, "_squared_errors", broken)
     with pytest.raises(RuntimeError, match="mat1"):
         train([image], TINY)
 
@@ -468,7 +468,10 @@ def test_an_interrupt_inside_a_step_leaves_the_last_whole_state(
 def test_a_training_that_stopped_early_is_over_when_it_is_resumed(
     image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Loop, "_mean_error", lambda self, batch: 1.0 if self.done <= 2 else 2.0)
+    def errors(self: Loop, batch: Tensors) -> torch.Tensor:
+        return torch.full((len(batch.inputs),), 1.0 if self.done <= 2 else 2.0, dtype=torch.float64)
+
+    monkeypatch.setattr(Loop, "_errors", errors)
     config = dataclasses.replace(TINY, early_stop=0.25, steps=40)
     path = tmp_path / "c.checkpoint"
     first = train([image], config, checkpoint=path)

@@ -1,0 +1,135 @@
+"""Every registered command by its recorded line: in ImageJ's window, in batch mode, in -batch, and in Python without a
+display. The pixels, and the weights of what was trained, are the same bit for bit.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from skimage.measure import label
+
+import bioimg_fiji
+from bioimg_fiji import commands
+from bioimg_fiji.commands import macro
+from bioimg_fiji.image import Image
+from bioimg_fiji.package import open_package
+from support.processes import ImageJ
+
+pytestmark = [pytest.mark.gui, pytest.mark.timeout(600)]
+
+WAYS = ("window", "batch_mode", "batch", "python")
+SHORT = {"steps": 3, "batch_size": 2, "patch": 32, "filters": 2, "depth": 1, "device": "cpu"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a case may use: the inputs of all ways, and the way's own folder."""
+
+    inputs: Path
+    model: Path
+    own: Path
+
+
+def _training(place: Place, **values: Any) -> dict[str, Any]:
+    return {"model": place.own / "trained.zip", **SHORT, **values}
+
+
+CASES: dict[str, Callable[[Place], dict[str, Any]]] = {
+    "run_model": lambda place: {"model": place.model, "tile": 32, "device": "cpu"},
+    "run_file": lambda place: {
+        "input": place.inputs / "cells.tif",
+        "model": place.model,
+        "output": place.own / "file.ome.tif",
+        "device": "cpu",
+    },
+    "run_batch": lambda place: {
+        "folder": place.inputs,
+        "model": place.model,
+        "output": place.own / "batch",
+        "pattern": "cells*.tif",
+        "device": "cpu",
+    },
+    "models": lambda place: {"action": "add", "source": place.model, "nickname": place.own.name},
+    "train_denoiser": lambda place: _training(place, method="n2v", force=True),
+    "train_restoration": lambda place: _training(place, target="truth.tif"),
+    "train_segmentation": lambda place: _training(place, target="objects.tif"),
+}
+"""One for each command; a command without one fails the test."""
+
+
+def built_in() -> list[commands.Command]:
+    """All commands of this package."""
+    found = [commands.find(told["id"]) for told in commands.describe_all()]
+    return [each for each in found if each.function.__module__.startswith("bioimg_fiji.")]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cells, the truth, and the cells as objects."""
+    folder = tmp_path_factory.mktemp("inputs")
+    y, x = np.mgrid[:96, :96]
+    truth = (100 + 80 * (np.sin(x / 7) * np.sin(y / 9)).clip(0)).astype(np.float32)
+    cells = np.random.default_rng(4).poisson(truth).astype(np.uint16)
+    images = {"cells": cells, "truth": truth, "objects": label(truth > 130).astype(np.uint16)}
+    for name, pixels in images.items():
+        bioimg_fiji.write_image(Image(pixels, "yx"), folder / f"{name}.tif")
+    return folder
+
+
+def scene(command: commands.Command, place: Place) -> str:
+    """Give the macro that opens the images, runs the recorded line and keeps what comes."""
+    values = {key: str(value) if isinstance(value, Path) else value for key, value in CASES[command.id](place).items()}
+    target = values.pop("target", "")  # NB: Python records no titles of images, ImageJ does
+    line = macro.record(command, values) + (f"target={target} " if target else "")
+    assert all(f"{key}=" in line for key in values), line
+    text = "".join(f'open("{place.inputs / name}.tif");\n' for name in ("truth", "objects", "cells"))
+    text += f'run("{command.title}", "{line}");\n'
+    if command.id == "models":
+        text += f'File.saveString(call("io.github.bioimgfiji.BioImg.models"), "{place.own / "models.txt"}");\n'
+    elif command.id not in ("run_file", "run_batch"):
+        text += f'if (getTitle() == "cells.tif") exit("no result");\nsaveAs("Tiff", "{place.own / command.id}.tif");\n'
+    return text + 'close("*");\n'
+
+
+def test_every_command_gives_the_same_by_every_way(
+    inputs: Path, small_model: Path, tmp_path: Path, imagej: ImageJ, server: subprocess.Popen[bytes]
+) -> None:
+    registered = built_in()
+    assert {command.id for command in registered} == set(CASES), "a command has no case here"
+    places = {way: Place(inputs, small_model, tmp_path / way) for way in WAYS}
+    texts = {}
+    for way, place in places.items():
+        place.own.mkdir()
+        texts[way] = "".join(scene(command, place) for command in registered)
+    shown = imagej.macro(f"{texts['window']}setBatchMode(true);\n{texts['batch_mode']}", timeout=300)
+    batch = imagej.macro(texts["batch"], batch=True, timeout=300)
+    assert batch.returncode == 0, batch.stdout + batch.stderr
+    with bioimg_fiji.open_fiji("embedded") as fiji:
+        fiji.run_macro(texts["python"])
+    assert server.poll() is None
+
+    wanted = found(places["python"].own)
+    assert len(wanted) == 9, sorted(wanted)
+    for way in WAYS[:3]:
+        got = found(places[way].own)
+        told = f"{way}: {shown.stdout}{shown.stderr}"
+        assert set(got) == set(wanted), told
+        for name, array in wanted.items():
+            np.testing.assert_array_equal(got[name], array, err_msg=f"{way}: {name}", strict=True)
+
+
+def found(folder: Path) -> dict[str, Any]:
+    """Give what a way has left: pixels of its images, weights of its models."""
+    images = {str(path.relative_to(folder)): path for path in folder.rglob("*.tif")}
+    arrays: dict[str, Any] = {name: bioimg_fiji.read_image(path).pixels for name, path in images.items()}
+    for path in folder.glob("*.zip"):
+        arrays[path.name] = np.array([], np.uint8)
+    named = (folder / "models.txt").read_text().split()
+    arrays["models"] = np.array([any(folder.name in name for name in named)])
+    return arrays
