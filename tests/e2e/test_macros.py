@@ -1,4 +1,4 @@
-"""The examples of docs/macros.md are run as they stand: macros in a real ImageJ, Jython in a real Java."""
+"""The examples of docs/macros.md are run as they stand: macros in a real ImageJ, scripts in a real Java."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ from support.processes import ImageJ
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "macros.md"
 JYTHON = "org.python:jython-slim:2.7.4"
+GROOVY = "org.apache.groovy:groovy:4.0.24"
+RHINO = "org.mozilla:rhino:1.7.15"
+NASHORN = "org.openjdk.nashorn:nashorn-core:15.4"
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -120,35 +124,78 @@ def test_a_job_is_cancelled_while_the_macro_goes_on(imagej: ImageJ, folder: Path
     assert run(imagej, folder, macro).splitlines() == ["running cancelled 1"]
 
 
-@pytest.fixture(scope="session")
-def jython(ij_jar: Path, plugin_jar: Path) -> str:
-    """Class path of Jython with ImageJ and the plugin."""
-    code = f"import jgo\nprint(jgo.build({JYTHON!r}).path)"
+def maven(*coordinates: str) -> list[str]:
+    """Give the jars of Maven coordinates, with what they need."""
+    code = f"import jgo\nfor each in {coordinates!r}: print(jgo.build(each).path)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=False)
     if done.returncode:
-        pytest.skip(f"{JYTHON} cannot be had here: {done.stderr[-300:]}")
-    jars = sorted(Path(done.stdout.splitlines()[-1]).rglob("*.jar"))
-    assert any(jar.name.startswith("jython") for jar in jars)
-    return os.pathsep.join(map(str, [ij_jar, plugin_jar, *jars]))
+        pytest.skip(f"{', '.join(coordinates)} cannot be had here: {done.stderr[-300:]}")
+    folders = done.stdout.splitlines()[-len(coordinates) :]
+    return sorted(str(jar) for each in folders for jar in Path(each).rglob("*.jar"))
 
 
-def test_the_jython_example(jython: str, folder: Path) -> None:
+@pytest.fixture(scope="session")
+def run_script(ij_jar: Path, plugin_jar: Path) -> Callable[..., str]:
+    """Run a script in a folder by a main class of an interpreter, with ImageJ and the plugin; give what it printed."""
+
+    def run(jars: list[str], main: list[str], script: Path, options: list[str], display: str = "") -> str:
+        place = os.pathsep.join([str(ij_jar), str(plugin_jar), *jars])
+        done = subprocess.run(
+            ["java", f"-Djava.awt.headless={str(not display).lower()}", *options, "-cp", place, *main, script.name],
+            cwd=script.parent,
+            env=os.environ | {"BIOIMG_FIJI_PYTHON": sys.executable, "DISPLAY": display},
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_the_jython_example(run_script: Callable[..., str], folder: Path) -> None:
     (script,) = blocks("jython")
     path = folder / "example.py"
     path.write_text(script)
-    line = ["java", "-Djava.awt.headless=true", "-Dpython.console.encoding=UTF-8", "-cp", jython]
-    done = subprocess.run(
-        [*line, f"-Dpython.cachedir={folder / 'cache'}", "org.python.util.jython", str(path)],
-        cwd=folder,
-        env=os.environ | {"BIOIMG_FIJI_PYTHON": sys.executable},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "cpu"
+    options = ["-Dpython.console.encoding=UTF-8", f"-Dpython.cachedir={folder / 'cache'}"]
+    said = run_script(maven(JYTHON), ["org.python.util.jython"], path, options)
+    assert said.splitlines()[-1] == "cpu"
     np.testing.assert_array_equal(files.read_image(folder / "cells-result.tif").pixels, expected(folder))
+
+
+@pytest.mark.gui
+def test_the_groovy_example(run_script: Callable[..., str], folder: Path, display: str) -> None:
+    (script,) = blocks("groovy")
+    path = folder / "example.groovy"
+    ending = "println(ij.WindowManager.imageTitles.toList())\nIJ.saveAs(result.image, 'Tiff', 'shown.tif')\n"
+    path.write_text(f"{script}{ending}System.exit(0)\n")
+    said = run_script(maven(GROOVY), ["groovy.ui.GroovyMain"], path, [], display)
+    assert said.splitlines()[-1] == "[cells-labels]"
+    labels = find("run_model").run(
+        {"image": files.read_image(folder / "cells.tif"), "model": folder / "model.zip", "labels": True}
+    )
+    np.testing.assert_array_equal(files.read_image(folder / "shown.tif").pixels, labels.images["output"].pixels)
+
+
+@pytest.mark.gui
+@pytest.mark.parametrize("engine", ["rhino", "nashorn", "imagej"])
+def test_the_javascript_example(run_script: Callable[..., str], folder: Path, display: str, engine: str) -> None:
+    """By Rhino, by Nashorn as Fiji starts it (with Rhino's words), and by ImageJ's own way to run a .js file."""
+    (script,) = blocks("javascript")
+    path = folder / "example.js"
+    ending = "IJ.saveAs(result.getImage(), 'Tiff', 'shown.tif');\njava.lang.System.exit(0);\n"
+    words = 'load("nashorn:mozilla_compat.js");\n' if engine == "nashorn" else ""
+    path.write_text(f"{words}{script}{ending}")
+    main = {
+        "rhino": ["org.mozilla.javascript.tools.shell.Main"],
+        "nashorn": ["org.openjdk.nashorn.tools.Shell", "-scripting"],
+        "imagej": ["ij.ImageJ", "-port0", "-macro"],
+    }[engine]
+    jars = maven(RHINO if engine == "rhino" else NASHORN)
+    run_script(jars, main, path, [f"-Duser.home={folder}"], display)
+    np.testing.assert_array_equal(files.read_image(folder / "shown.tif").pixels, expected(folder))
 
 
 def test_the_java_example(ij_jar: Path, plugin_jar: Path, folder: Path) -> None:

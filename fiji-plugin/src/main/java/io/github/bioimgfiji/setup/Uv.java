@@ -25,8 +25,9 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipInputStream;
 
 /**
- * The program uv, which makes Python environments: the one of this computer, else one from its
- * wheel, which is taken only when its SHA-256 is among the pinned ones.
+ * The program uv, which makes Python environments: the one of this computer, else the one that
+ * Appose has installed, else one from its wheel, which is taken only when its SHA-256 is among the
+ * pinned ones.
  */
 final class Uv {
   static final String PROPERTY = "bioimg_fiji.uv";
@@ -71,6 +72,11 @@ final class Uv {
     Path present = onThisComputer();
     if (present != null) {
       return present;
+    }
+    Path ofAppose = ApposeUv.find(monitor);
+    if (ofAppose != null) {
+      monitor.note("Using uv of Appose: " + ofAppose);
+      return ofAppose;
     }
     try {
       return wheels == null ? fromIndex(own) : fromFolder(wheels);
