@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from bioimg_fiji import commands
@@ -27,15 +30,29 @@ _OUTCOME = "io.github.bioimgfiji.backend.Outcome"
 _log = logging.getLogger(__name__)
 
 
-class InProcessBackend:
-    """Implements the Java interface `Backend`; each public method is called by Java, on the thread of the command."""
+@dataclass
+class Run:
+    """What a command takes from its caller in Python and leaves for it: images that Java never sees, result, error."""
 
-    def __init__(self) -> None:
+    more: Mapping[str, Image] = field(default_factory=dict)
+    result: Result | None = None
+    failure: BaseException | None = None
+
+
+class InProcessBackend:
+    """Implements the Java interface `Backend`; each public method is called by Java, on the thread of the command.
+
+    Parameters
+    ----------
+    changed
+        Called when the list of commands may have changed: a model was pinned.
+    """
+
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
         self.watcher: Job | None = None
-        self.result: Result | None = None
-        self.shown: list[Any] = []
-        self.failure: BaseException | None = None
-        self.more: dict[str, Image] = {}
+        self.last = Run()
+        self._changed = changed
+        self._runs: dict[int, Run] = {}
 
     def register(self) -> None:
         """Make the plugin use this backend.
@@ -54,9 +71,26 @@ class InProcessBackend:
         """Make the plugin use a server again."""
         jclass(_BACKENDS).unregister()
 
+    @contextmanager
+    def running(self, more: Mapping[str, Image] | None = None) -> Iterator[Run]:
+        """Have the commands that this thread runs take their images from, and leave their result in, a run of its own.
+
+        Those of other threads (the menu, jobs) go on beside it; each has one of its own, the newest of which is `last`.
+        """
+        thread = threading.get_ident()
+        before = self._runs.get(thread)
+        self._runs[thread] = run = Run(more or {})
+        try:
+            yield run
+        finally:
+            if before is None:
+                del self._runs[thread]
+            else:
+                self._runs[thread] = before
+
     def forget(self) -> None:
-        """Drop what the last command left."""
-        self.result, self.shown, self.failure, self.more = None, [], None, {}
+        """Drop what the last command of the menu left."""
+        self.last = Run()
 
     def name(self) -> str:
         """Name this backend for the log."""
@@ -78,22 +112,28 @@ class InProcessBackend:
     def hasImage(self, key: Any) -> bool:  # noqa: N802 - Java's name
         """Whether Python has given an image input itself; Java then looks for none among the open images."""
         name = str(key)
-        return any(given == name or given.startswith(f"{name}.") for given in self.more)
+        run = self._runs.get(threading.get_ident())
+        return run is not None and any(given == name or given.startswith(f"{name}.") for given in run.more)
 
     def run(self, command_id: Any, parameters: Any, images: Any, monitor: Any) -> Any:
         """Run a command; see the Java interface."""
-        return self._guarded(lambda: self._run(str(command_id), json.loads(str(parameters)), images, monitor))
+        name, values = str(command_id), json.loads(str(parameters))
+        run = self._runs.get(threading.get_ident())
+        if run is None:
+            self.last = run = Run()
+        return self._guarded(lambda: self._run(run, name, values, images, monitor), run)
 
-    def _run(self, name: str, values: dict[str, Any], images: Any, monitor: Any) -> Any:
-        more = self.more
-        self.forget()
-        values |= more
+    def _run(self, run: Run, name: str, values: dict[str, Any], images: Any, monitor: Any) -> Any:
+        run.result, run.failure = None, None
+        values |= run.more
         values |= {str(entry.getKey()): to_image(entry.getValue()) for entry in images.entrySet()}
         result = self._wait(lambda job: commands.find(name).run(values, job), monitor)
         shown = jclass("java.util.LinkedHashMap")()
         for key, image in result.images.items():
             shown.put(key, to_imageplus(image))
-        self.result, self.shown = result, list(shown.values())
+        run.result = result
+        if name == "models":
+            self._changed()
         return jclass(_OUTCOME)(json.dumps(result.to_json()), shown)
 
     def _wait(self, work: Callable[[Job], Result], monitor: Any) -> Result:
@@ -118,7 +158,7 @@ class InProcessBackend:
             if patience.left:
                 job.cancel()
 
-    def _guarded(self, work: Callable[[], Any]) -> Any:
+    def _guarded(self, work: Callable[[], Any], run: Run | None = None) -> Any:
         """Turn every error into a Java exception with a text: a bare Python one reaches Java with a null message."""
         import jpype
 
@@ -127,7 +167,9 @@ class InProcessBackend:
         except jpype.JException:
             raise
         except BaseException as error:
-            self.failure = error
+            run = run or self._runs.get(threading.get_ident())
+            if run is not None:
+                run.failure = error
             if not isinstance(error, BioimgError):
                 _log.exception("a command failed")
             raise jclass(_EXCEPTION)(json.dumps(_told(error).to_json())) from error

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bioimg_fiji import commands
-from bioimg_fiji.commands import registry
+from bioimg_fiji.commands import Command, registry
 from bioimg_fiji.commands.pinned import PREFIX
 from bioimg_fiji.fiji.java import jclass
 
@@ -48,30 +48,36 @@ class Menu:
     """Puts commands into ImageJ's table, under their titles with and without the dots, and takes them out again."""
 
     def __init__(self) -> None:
+        self._ids: dict[str, str] = {}
         self._replaced: dict[str, Any] = {}
         self._extensions: dict[str, Any] = {}
 
-    def add(self, described: Sequence[Mapping[str, Any]]) -> None:
-        """Add commands by their descriptions ("Commands" in docs/protocol.md)."""
+    def update(self, present: Iterable[Command]) -> None:
+        """Have these commands in it: add those that are new, and take out those that are none any more."""
+        wanted = {title: each.id for each in present for title in (each.title, each.title.rstrip("."))}
+        if wanted == self._ids:
+            return
         table = _table()
-        self._extensions = {title: table.put(title, plugin) for title, plugin in _EXTENSIONS.items()}
-        for each in described:
-            for title in {str(each["title"]), str(each["title"]).rstrip(".")}:
-                self._replaced[title] = table.put(title, f'{_COMMAND}("{each["id"]}")')
+        if not self._extensions:
+            self._extensions = {title: table.put(title, plugin) for title, plugin in _EXTENSIONS.items()}
+        for title in self._ids.keys() - wanted.keys():
+            _put_back(table, title, self._replaced.pop(title))
+        for title, name in wanted.items():
+            if self._ids.get(title) != name:
+                before = table.put(title, f'{_COMMAND}("{name}")')
+                self._replaced.setdefault(title, before)
+        self._ids = wanted
 
     def has(self, title: str) -> bool:
         """Whether a title is one of ours."""
-        return title in self._replaced
+        return title in self._ids
 
     def remove(self) -> None:
         """Put back what was there before."""
         table = _table()
         for title, before in {**self._replaced, **self._extensions}.items():
-            if before is None:
-                table.remove(title)
-            else:
-                table.put(title, before)
-        self._replaced, self._extensions = {}, {}
+            _put_back(table, title, before)
+        self._ids, self._replaced, self._extensions = {}, {}, {}
 
 
 def options_line(keys: Mapping[str, Any]) -> str:
@@ -91,6 +97,13 @@ def options_line(keys: Mapping[str, Any]) -> str:
 def quoted(text: str) -> str:
     """Write a text as a string of ImageJ's macro language."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def _put_back(table: Any, title: str, before: Any) -> None:
+    if before is None:
+        table.remove(title)
+    else:
+        table.put(title, before)
 
 
 def _table() -> Any:

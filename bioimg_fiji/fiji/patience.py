@@ -33,6 +33,8 @@ class Patience(Generic[T]):
 
     def __init__(self, work: Callable[[], T], ended: Callable[[BaseException | None], None]) -> None:
         self.left = False
+        self._done = False
+        self._lock = threading.Lock()
         self._work = work
         self._on_end = ended
         self._ended = threading.Event()
@@ -51,15 +53,22 @@ class Patience(Generic[T]):
         """
         threading.Thread(target=self._run, name=THREAD, daemon=True).start()
         try:
-            self.left = not self._ends(cancelled)
+            if not self._ends(cancelled) and not self._leave():
+                self._ended.wait()  # it has ended at this very moment: what it has to say is still for the caller
         except BaseException:  # Ctrl-C in Python
-            self.left = True
+            self._leave()
             raise
         if self.left:
             raise JobCancelledError("The command was cancelled.")
         if self._error is not None:
             raise self._error
         return self._result[0]
+
+    def _leave(self) -> bool:
+        """Leave the work alone, unless it has ended."""
+        with self._lock:
+            self.left = not self._done
+        return self.left
 
     def _ends(self, cancelled: Callable[[], bool]) -> bool:
         """Wait for the end; False when the caller has cancelled and must wait no longer."""
@@ -77,7 +86,10 @@ class Patience(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits
             self._error = error
         finally:
+            with self._lock:
+                self._done = True
+                left = self.left
             try:
-                self._on_end(self._error if self.left else None)
+                self._on_end(self._error if left else None)
             finally:
                 self._ended.set()

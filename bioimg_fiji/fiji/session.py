@@ -17,7 +17,7 @@ from bioimg_fiji.commands import Result
 from bioimg_fiji.commands.macro import format_line
 from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError, InputError
 from bioimg_fiji.fiji import macros, menu, tables
-from bioimg_fiji.fiji.backend import InProcessBackend
+from bioimg_fiji.fiji.backend import InProcessBackend, Run
 from bioimg_fiji.fiji.console import Console
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.endpoint import find_endpoint
@@ -85,11 +85,11 @@ class Fiji:
     def __init__(self, started: Started) -> None:
         self._started = started
         self._console = Console()
-        self._backend = InProcessBackend()
+        self._backend = InProcessBackend(self._refresh)
         self._executor = Executor(windows=not started.headless)
         self._menu = menu.Menu()
         self._backend.register()
-        self._menu.add(commands.describe_all())
+        self._refresh()
         if started.headless:
             self._executor.install()
         self.closed = False
@@ -152,6 +152,7 @@ class Fiji:
             The command's own error; FijiError for one of ImageJ.
         """
         self._check_open()
+        self._refresh()
         ours = self._menu.has(title)
         first = None if image is None else as_image(image)
         more = further_images(title, keys, first, ours=ours)
@@ -161,22 +162,21 @@ class Fiji:
         line = format_line(rest) if ours else menu.options_line(rest)
         if more and not line:
             line = " "  # an empty one would open the dialog
-        self._backend.forget()
-        self._backend.more = more
         tables_before = tables.snapshot()
         opened_before = set(self._ids())
         manager = jclass("ij.WindowManager")
         if source is not None:
             manager.setTempCurrentImage(source)
         try:
-            self._run_text(f"run({menu.quoted(title)}, {menu.quoted(line)});", "")
-            if ours and self._backend.result is not None:
-                return self._backend.result
+            with self._backend.running(more) as run:
+                self._run_text(f"run({menu.quoted(title)}, {menu.quoted(line)});", "", run)
+            if ours and run.result is not None:
+                return run.result
             current = manager.getCurrentImage()
             output = {} if current is None else {"output": to_image(current)}
             return Result(images=output, tables=tables.changed(tables_before))
         except macros.MacroFailure as failure:
-            raise self._original(failure.cause) from failure.cause.__cause__
+            raise _original(failure.cause, run) from failure.cause.__cause__
         finally:
             if source is not None:
                 self._close_opened(opened_before)
@@ -208,12 +208,13 @@ class Fiji:
             When a command was cancelled.
         """
         self._check_open()
-        self._backend.forget()
-        try:
-            return self._run_text(text, argument)
-        except macros.MacroFailure as failure:
-            failure.cause = self._original(failure.cause)
-            raise failure.told() from failure.cause
+        self._refresh()
+        with self._backend.running() as run:
+            try:
+                return self._run_text(text, argument, run)
+            except macros.MacroFailure as failure:
+                failure.cause = _original(failure.cause, run)
+                raise failure.told() from failure.cause
 
     def run_macro_file(self, path: str | os.PathLike[str], argument: str = "") -> str | None:
         """Run a macro file (UTF-8); else as `run_macro`."""
@@ -296,7 +297,11 @@ class Fiji:
         self._console.close()
         jclass("java.lang.System").gc()
 
-    def _run_text(self, text: str, argument: str) -> str | None:
+    def _refresh(self) -> None:
+        """Bring the menu's table up to date: a model was pinned or unpinned, a command was registered."""
+        self._menu.update(commands.load_commands().values())
+
+    def _run_text(self, text: str, argument: str, run: Run) -> str | None:
         if not self.headless:
             self._executor.install()  # no longer than it takes: ImageJ's other commands need not ask Python
         try:
@@ -304,18 +309,9 @@ class Fiji:
         finally:
             if not self.headless:
                 self._executor.uninstall()
-        if isinstance(self._backend.failure, KeyboardInterrupt):
-            raise self._backend.failure
+        if isinstance(run.failure, KeyboardInterrupt):
+            raise run.failure
         return value
-
-    def _original(self, cause: BioimgError) -> BioimgError:
-        """Give the very error that the command raised in Python, where `cause` is its way through Java."""
-        raised = self._backend.failure
-        if raised is not None and not isinstance(raised, Exception):
-            raise raised
-        if isinstance(raised, BioimgError) and (raised.code, raised.message) == (cause.code, cause.message):
-            return raised
-        return cause
 
     def _ids(self) -> list[int]:
         return [int(number) for number in jclass("ij.WindowManager").getIDList() or ()]
@@ -331,3 +327,13 @@ class Fiji:
     def _check_open(self) -> None:
         if self.closed:
             raise EndpointError("This Fiji has been closed.", fix="Call open_fiji() again.")
+
+
+def _original(cause: BioimgError, run: Run) -> BioimgError:
+    """Give the very error that the command raised in Python, where `cause` is its way through Java."""
+    raised = run.failure
+    if raised is not None and not isinstance(raised, Exception):
+        raise raised
+    if isinstance(raised, BioimgError) and (raised.code, raised.message) == (cause.code, cause.message):
+        return raised
+    return cause

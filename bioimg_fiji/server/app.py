@@ -8,9 +8,10 @@ import hashlib
 import json
 import logging
 import os
+import sys
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -23,7 +24,7 @@ from starlette.routing import Route
 import bioimg_fiji
 from bioimg_fiji import commands
 from bioimg_fiji.commands.chooser import suggestions
-from bioimg_fiji.errors import BioimgError, ProtocolError, UnknownJobError
+from bioimg_fiji.errors import BioimgError, ProtocolError, ServerUnavailableError, UnknownJobError
 from bioimg_fiji.jobs import JobState
 from bioimg_fiji.server import machine
 from bioimg_fiji.server.answers import RefusedError, answer, check_length, read_json, too_large
@@ -47,7 +48,7 @@ class App:
     buffers: BufferStore
     limits: Limits
     log_file: str
-    stop: Callable[[], None]
+    stopping: asyncio.Event
 
     def build(self) -> Starlette:
         """Give the ASGI application."""
@@ -84,7 +85,13 @@ class App:
         """Say who answers."""
         counts = {"running": self.jobs.count(JobState.RUNNING), "queued": self.jobs.count(JobState.QUEUED)}
         return JSONResponse(
-            {"protocol": PROTOCOL, "version": bioimg_fiji.__version__, "pid": os.getpid(), "jobs": counts}
+            {
+                "protocol": PROTOCOL,
+                "version": bioimg_fiji.__version__,
+                "pid": os.getpid(),
+                "environment": sys.prefix,
+                "jobs": counts,
+            }
         )
 
     async def commands(self, _: Request) -> Response:
@@ -102,7 +109,11 @@ class App:
 
     async def machine(self, _: Request) -> Response:
         """Say what there is to compute on."""
-        return JSONResponse({**await machine.look(), "log": self.log_file})
+        try:
+            found = await machine.look(self.stopping)
+        except ServerUnavailableError as error:
+            raise RefusedError(503, error) from error
+        return JSONResponse({**found, "log": self.log_file})
 
     async def create_buffer(self, request: Request) -> Response:
         """Make an empty buffer."""
@@ -228,7 +239,7 @@ class App:
 
     async def shutdown(self, _: Request) -> Response:
         """End the server."""
-        self.stop()
+        self.stopping.set()
         return JSONResponse({}, 202)
 
     async def _unexpected(self, _: Request, error: Exception) -> Response:

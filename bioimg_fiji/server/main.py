@@ -145,7 +145,7 @@ class _Life:
             time.time(),
             PROTOCOL,
         )
-        app = App(self._jobs, store, options.limits, log_file, self._stop.set).build()
+        app = App(self._jobs, store, options.limits, log_file, self._stop).build()
         hosts = frozenset(f"{each}:{port}" for each in (name, "127.0.0.1", "localhost"))
         self._gate = Gate(app, self._connection.token, hosts)
         config = uvicorn.Config(
@@ -177,6 +177,7 @@ class _Life:
             await self._watch(serving)
         finally:
             connection.remove(self._path, self._connection)
+            self._stop.set()  # also after idleness: what still waits for something sees it
             await self._jobs.stop()
             self._server.should_exit = True
             await serving

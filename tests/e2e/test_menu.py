@@ -129,7 +129,7 @@ def test_the_server_is_started_shown_and_ended_from_the_menu(imagej: ImageJ) -> 
     assert seen["first"] == "not running; the next command starts one"
     assert seen["Address"].startswith("http://127.0.0.1:")
     assert seen["Jobs"] == "0 running, 0 waiting"
-    assert " GB free of " in seen["Memory"]
+    assert " GiB free of " in seen["Memory"]
     assert seen["Log"].endswith("server.log")
     assert not seen["connection"]
 

@@ -70,10 +70,8 @@ def shown(fiji: Fiji, title: str, value: int) -> None:
 def test_a_macro_names_images(learner: Fiji, line: str, titles: str) -> None:
     for value, title in enumerate(("a.tif", "b d.tif", "c.tif")):
         shown(learner, title, value)
-    learner.run_macro(f'run("{TITLE}", "steps=1 {line}");')
-    result = learner._backend.result
-    assert result is not None
-    assert result.figures["titles"] == titles
+    figure = 'call("io.github.bioimgfiji.BioImg.figure", "titles")'
+    assert learner.run_macro(f'run("{TITLE}", "steps=1 {line}"); return {figure};') == titles
 
 
 def test_a_name_that_is_not_open_is_an_error(learner: Fiji) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -93,6 +94,34 @@ def test_shutdown_by_a_client(start: Start, monkeypatch: pytest.MonkeyPatch) -> 
         client.shutdown()
         assert server.process.wait(20) == 0
     assert not (server.folder / "connection.json").exists()
+
+
+def test_a_server_that_ends_while_it_looks_at_its_machine_says_so(start: Start) -> None:
+    server = start()
+    answers: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: answers.append(server.http.get("/v1/machine", timeout=60)))
+    asking.start()
+    (looking,) = until(lambda: [each for each in server.workers() if any("devices()" in part for part in words(each))])
+    server.process.send_signal(signal.SIGTERM)
+    asking.join(20)
+    assert not asking.is_alive()
+    assert answers[0].status_code == 503
+    assert answers[0].json()["error"]["code"] == "server_unavailable"
+    assert server.process.wait(20) == 0
+    assert not looking.is_running()
+    log = (server.folder / "home" / ".bioimg-fiji" / "logs" / "server.log").read_text("utf-8")
+    assert "has ended" in log
+    for text in (log, (server.folder / "server.err").read_text("utf-8")):
+        assert "Traceback" not in text
+        assert "[error]" not in text
+
+
+def words(process: psutil.Process) -> list[str]:
+    """Give the command line of a process; nothing of one that has ended."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def test_a_second_server_ends_and_says_why(server: Server) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import stat
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def test_info(server: Server) -> None:
     info = server.http.get("/v1/info").json()
     assert info["protocol"] == 1
     assert info["pid"] == server.process.pid
+    assert info["environment"] == sys.prefix
     assert set(info["jobs"]) == {"running", "queued"}
 
 

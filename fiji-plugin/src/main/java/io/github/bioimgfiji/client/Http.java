@@ -53,11 +53,15 @@ final class Http {
     return answer(request("GET", path), 0, null);
   }
 
-  /** Asks for a text that takes longer than usual. */
-  String getText(String path, int milliseconds) throws IOException, BackendException {
+  /**
+   * Prepares to ask for a text that takes longer than usual.
+   *
+   * @param milliseconds after which the wait for it is over
+   */
+  LongRequest longRequest(String path, int milliseconds) throws IOException {
     HttpURLConnection request = request("GET", path);
     request.setReadTimeout(milliseconds);
-    return answer(request, 0, null);
+    return new LongRequest(request, () -> answer(request, 0, null));
   }
 
   /** Asks for something long; the caller reads its stream, and disconnects. */

@@ -2,18 +2,21 @@ package io.github.bioimgfiji.client;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
-import ij.IJ;
 import ij.ImagePlus;
 import io.github.bioimgfiji.backend.Backend;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.backend.Outcome;
 import io.github.bioimgfiji.json.Json;
-import io.github.bioimgfiji.results.Notes;
+import io.github.bioimgfiji.results.EscapableStatus;
 import io.github.bioimgfiji.setup.PythonSearch;
 import io.github.bioimgfiji.setup.SetupOffer;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.nio.file.Paths;
 import java.util.Map;
 
 /**
@@ -30,7 +33,7 @@ public final class HttpBackend implements Backend {
 
   @Override
   public String commands() throws BackendException {
-    return commands(new Waiting());
+    return commands(new EscapableStatus());
   }
 
   @Override
@@ -44,7 +47,7 @@ public final class HttpBackend implements Backend {
     if (!headerJson.isEmpty()) {
       wish.add("image", Json.object(headerJson));
     }
-    return talk(new Waiting(), http -> Json.text(http.post("/v1/models", wish)));
+    return talk(new EscapableStatus(), http -> Json.text(http.post("/v1/models", wish)));
   }
 
   @Override
@@ -79,7 +82,18 @@ public final class HttpBackend implements Backend {
 
   /** Tells about the server that runs, or that none does; starts none. */
   public static String status() {
-    return Servers.status();
+    try {
+      Servers.Running found = new Servers().running();
+      return found == null
+          ? "not running"
+          : String.format(
+              "running at %s (process %d, version %s)",
+              found.http.connection().url,
+              found.http.connection().pid,
+              Json.string(found.info, "version", "unknown"));
+    } catch (BackendException unusable) {
+      return unusable.getMessage();
+    }
   }
 
   @Override
@@ -94,33 +108,83 @@ public final class HttpBackend implements Backend {
    * @throws BackendException when one runs that hangs, or speaks another protocol
    */
   public String running() throws BackendException {
-    return whereOneRuns(
-        http -> {
-          JsonObject info = http.get("/v1/info");
-          info.addProperty("url", http.connection().url);
-          return Json.text(info);
-        });
+    Servers.Running found = servers.running();
+    if (found == null) {
+      return "";
+    }
+    found.info.addProperty("url", found.http.connection().url);
+    return Json.text(found.info);
   }
 
   /**
    * Tells what the running server has to compute with; asking takes some seconds at the first time.
    *
-   * @return as {@code GET /v1/machine}; "" where no server answers
-   * @throws BackendException when the server does not answer in time
+   * @param monitor is asked whether to stop
+   * @return as {@code GET /v1/machine}; "" where no server answers, or it ends meanwhile
+   * @throws BackendException when the server does not answer in time, or the caller has stopped
+   *     (code "cancelled")
    */
-  public String machine() throws BackendException {
-    return whereOneRuns(http -> http.getText("/v1/machine", MACHINE_MS));
-  }
-
-  private String whereOneRuns(Talk<String> wish) throws BackendException {
+  public String machine(Monitor monitor) throws BackendException {
+    Servers.Running found = servers.running();
+    if (found == null) {
+      return "";
+    }
+    Http http = found.http;
     try {
-      Http http = servers.running();
-      return http == null ? "" : wish.with(http);
+      LongRequest look = http.longRequest("/v1/machine", MACHINE_MS);
+      String told = look.text(() -> monitor.cancelled() || !Servers.isListed(http));
+      if (told != null) {
+        return told;
+      }
     } catch (InterruptedException stopped) {
       Thread.currentThread().interrupt();
       throw BackendException.cancelled();
     } catch (IOException broken) {
+      if (isThere(http)) {
+        throw ServerErrors.lost(broken);
+      }
+    } catch (BackendException refused) {
+      if (isThere(http)) {
+        throw refused; // else it was ending
+      }
+    }
+    if (monitor.cancelled()) {
+      throw BackendException.cancelled();
+    }
+    return "";
+  }
+
+  private boolean isThere(Http http) throws BackendException {
+    return Servers.isListed(http) && servers.running() != null;
+  }
+
+  /**
+   * Makes a Python environment free to be replaced: ends the server that runs from it, if this
+   * ImageJ has started it and no job is there.
+   *
+   * @param environment the environment's folder
+   * @throws BackendException when a server runs from it that cannot be ended; names its process
+   */
+  public void leave(Path environment) throws BackendException, InterruptedException {
+    Servers.Running found = servers.anyVersion();
+    if (found == null || !isSame(environment, Json.string(found.info, "environment", ""))) {
+      return;
+    }
+    if (!servers.hasStarted(found.http) || Servers.jobs(found.info) > 0) {
+      throw ServerErrors.occupied(environment, found);
+    }
+    try {
+      servers.stop();
+    } catch (IOException broken) {
       throw ServerErrors.lost(broken);
+    }
+  }
+
+  private static boolean isSame(Path environment, String other) {
+    try {
+      return !other.isEmpty() && Files.isSameFile(environment, Paths.get(other));
+    } catch (IOException | InvalidPathException elsewhere) {
+      return false;
     }
   }
 
@@ -184,30 +248,6 @@ public final class HttpBackend implements Backend {
         throw missing;
       }
       return servers.ensure(monitor);
-    }
-  }
-
-  /**
-   * Shows in the status bar what is waited for before a command's own progress; Escape stops it.
-   */
-  private static final class Waiting implements Monitor {
-    Waiting() {
-      IJ.resetEscape();
-    }
-
-    @Override
-    public void progress(String message, double current, double maximum, String figuresJson) {
-      IJ.showStatus(message + " (Escape stops)");
-    }
-
-    @Override
-    public void note(String sentence) {
-      Notes.tell(sentence);
-    }
-
-    @Override
-    public boolean cancelled() {
-      return IJ.escapePressed();
     }
   }
 }

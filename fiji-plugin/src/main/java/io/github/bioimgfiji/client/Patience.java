@@ -8,6 +8,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.LongSupplier;
 
 /**
  * Waits for work that is done on another thread, and leaves it alone when the user has cancelled
@@ -24,7 +26,8 @@ final class Patience {
 
   private final String name;
   private final Monitor monitor;
-  private volatile boolean left;
+  private final LongSupplier clock;
+  private final AtomicReference<State> state = new AtomicReference<>(State.AWAITED);
 
   /**
    * Prepares to wait.
@@ -33,8 +36,28 @@ final class Patience {
    * @param monitor is told the progress, and asked whether to stop
    */
   Patience(String name, Monitor monitor) {
+    this(name, monitor, () -> TimeUnit.NANOSECONDS.toMillis(System.nanoTime()));
+  }
+
+  /**
+   * Prepares to wait by a clock of one's own.
+   *
+   * @param clock gives milliseconds
+   */
+  Patience(String name, Monitor monitor, LongSupplier clock) {
     this.name = name;
     this.monitor = monitor;
+    this.clock = clock;
+  }
+
+  /** Which of the two has gone first; each may only come from AWAITED, and stays. */
+  private enum State {
+    /** The work goes on and its caller waits. */
+    AWAITED,
+    /** The work has ended: what it has to say is for its caller. */
+    ENDED,
+    /** The caller has gone: what the work has to say is for the log. */
+    LEFT
   }
 
   /** Does work, and tells a monitor of it. */
@@ -51,10 +74,41 @@ final class Patience {
     try {
       return wait(task);
     } catch (InterruptedException stopped) {
-      left = true;
-      Thread.currentThread().interrupt();
+      try {
+        return leaveOrTake(task);
+      } finally {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /**
+   * Leaves the work alone, as cancelled; where it has ended at this very moment, gives its result.
+   */
+  private Outcome leaveOrTake(FutureTask<Outcome> task) throws BackendException {
+    if (state.compareAndSet(State.AWAITED, State.LEFT)) {
       throw BackendException.cancelled();
     }
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          return task.get(); // it has ended: its result is there in no time
+        } catch (ExecutionException failed) {
+          throw failure(failed.getCause());
+        } catch (InterruptedException again) {
+          interrupted = true;
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private boolean left() {
+    return state.get() == State.LEFT;
   }
 
   private Outcome wait(FutureTask<Outcome> task) throws BackendException, InterruptedException {
@@ -66,17 +120,12 @@ final class Patience {
         throw failure(failed.getCause());
       } catch (TimeoutException notYet) {
         if (deadline == Long.MAX_VALUE && monitor.cancelled()) {
-          deadline = now() + CANCEL_MS;
-        } else if (now() > deadline) {
-          left = true;
-          throw BackendException.cancelled();
+          deadline = clock.getAsLong() + CANCEL_MS;
+        } else if (deadline != Long.MAX_VALUE && clock.getAsLong() > deadline) {
+          return leaveOrTake(task);
         }
       }
     }
-  }
-
-  private static long now() {
-    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime());
   }
 
   private static BackendException failure(Throwable cause) {
@@ -94,9 +143,12 @@ final class Patience {
   /** Does the work; where nobody waits any more, what it has kept is told in the log. */
   private Outcome told(Work work) throws BackendException {
     try {
-      return work.with(new Watch());
+      Outcome outcome = work.with(new Watch());
+      state.compareAndSet(State.AWAITED, State.ENDED);
+      return outcome;
     } catch (BackendException failure) {
-      if (left && failure.code().equals("cancelled") && !failure.fix().isEmpty()) {
+      boolean nobodyWaits = !state.compareAndSet(State.AWAITED, State.ENDED);
+      if (nobodyWaits && failure.code().equals("cancelled") && !failure.fix().isEmpty()) {
         Notes.tell(name + ": " + failure.text());
       }
       throw failure;
@@ -107,14 +159,14 @@ final class Patience {
   private final class Watch implements Monitor {
     @Override
     public void progress(String message, double current, double maximum, String figuresJson) {
-      if (!left) {
+      if (!left()) {
         monitor.progress(message, current, maximum, figuresJson);
       }
     }
 
     @Override
     public void note(String sentence) {
-      if (left) {
+      if (left()) {
         Notes.tell(name + ": " + sentence);
       } else {
         monitor.note(sentence);
@@ -123,24 +175,24 @@ final class Patience {
 
     @Override
     public boolean cancelled() {
-      return left || monitor.cancelled();
+      return left() || monitor.cancelled();
     }
 
     @Override
     public boolean watches() {
-      return !left && monitor.watches();
+      return !left() && monitor.watches();
     }
 
     @Override
     public void live(String json) {
-      if (!left) {
+      if (!left()) {
         monitor.live(json);
       }
     }
 
     @Override
     public boolean finishing() {
-      return !left && monitor.finishing();
+      return !left() && monitor.finishing();
     }
   }
 }

@@ -49,6 +49,46 @@ final class ServerErrors {
     return error;
   }
 
+  /** Tells a log that the server cannot write to. */
+  static BackendException noLog(Path log, IOException cause) {
+    String reason = cause.getMessage() == null ? "" : " (" + cause.getMessage() + ")";
+    BackendException error =
+        new BackendException(
+            "storage",
+            "The model server was not started: its log "
+                + log
+                + " cannot be replaced by a new one: "
+                + cause.getClass().getSimpleName()
+                + reason
+                + ".",
+            "Close the program that has it open (a server that still runs?), check that you may"
+                + " write to "
+                + log.getParent()
+                + " and that its disk is not full, or delete the log; then run the command again.");
+    error.initCause(cause);
+    return error;
+  }
+
+  /** Tells that a server runs from an environment that is to be replaced. */
+  static BackendException occupied(Path environment, Servers.Running server) {
+    int jobs = Servers.jobs(server.info);
+    String why =
+        jobs == 0
+            ? "was not started by this ImageJ"
+            : "has " + jobs + (jobs == 1 ? " job" : " jobs");
+    return new BackendException(
+        UNAVAILABLE,
+        "The Python environment "
+            + environment
+            + " cannot be replaced: the model server (process "
+            + server.http.connection().pid
+            + ") runs from it and "
+            + why
+            + ".",
+        (jobs == 0 ? "End it" : "Wait for its jobs, or end it")
+            + " by Plugins > BioImg > BioImg Server > Stop, then try again.");
+  }
+
   /** Tells an answer that the protocol does not have. */
   static BackendException protocol(String message) {
     return new BackendException(

@@ -1,7 +1,6 @@
 package io.github.bioimgfiji.client;
 
 import io.github.bioimgfiji.backend.BackendException;
-import io.github.bioimgfiji.backend.Monitor;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -28,11 +27,10 @@ final class ServerProcess {
   /**
    * Starts a server that will write this connection file.
    *
-   * @param monitor is told where Python is looked for
+   * @param command as {@link PythonCommand#serve} gives it
+   * @throws BackendException when its log cannot be written, or Python cannot be started
    */
-  static ServerProcess start(Path connectionFile, Monitor monitor)
-      throws BackendException, InterruptedException {
-    List<String> command = PythonCommand.serve(connectionFile, monitor);
+  static ServerProcess start(List<String> command, Path connectionFile) throws BackendException {
     Path folder = connectionFile.getParent();
     Path log = folder.resolve("server-output.log");
     ProcessBuilder builder = new ProcessBuilder(command).directory(folder.toFile());
@@ -43,8 +41,9 @@ final class ServerProcess {
     try {
       Files.createDirectories(folder);
       Files.deleteIfExists(log); // a log per start, so that it does not grow for years
+      Files.createFile(log); // here, where it is told what is wrong; the start would blame Python
     } catch (IOException error) {
-      throw ServerErrors.unwritten(log, error);
+      throw ServerErrors.noLog(log, error);
     }
     try {
       Process process = builder.start();

@@ -3,12 +3,14 @@ package io.github.bioimgfiji.client;
 import com.google.gson.JsonObject;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Monitor;
+import io.github.bioimgfiji.backend.Turn;
 import io.github.bioimgfiji.json.Json;
 import io.github.bioimgfiji.setup.Places;
 import io.github.bioimgfiji.setup.Versions;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -24,8 +26,11 @@ final class Servers {
 
   private final String plugin;
   private final AtomicInteger openJobs = new AtomicInteger();
+  private final Turn turn = new Turn();
   private ServerProcess started;
   private Http startedHttp;
+  private boolean hooked;
+  private volatile boolean ending;
 
   Servers() {
     this(Versions.plugin());
@@ -45,47 +50,59 @@ final class Servers {
     return openJobs;
   }
 
-  /**
-   * Gives a server that answers.
-   *
-   * @throws BackendException when there is none and none can be started, or when it is of another
-   *     version
-   */
-  synchronized Http ensure(Monitor monitor) throws BackendException, InterruptedException {
-    Path file = Places.connectionFile();
-    Http running = answering(file);
-    return running != null ? running : start(file, monitor);
-  }
+  /** A server that answers, and what it has answered: {@code GET /v1/info}. */
+  static final class Running {
+    final Http http;
+    final JsonObject info;
 
-  /** Tells about the server that runs, or that none does; starts none. */
-  static String status() {
-    try {
-      Http http = new Servers().running();
-      if (http == null) {
-        return "not running";
-      }
-      JsonObject info = http.get("/v1/info");
-      return String.format(
-          "running at %s (process %d, version %s)",
-          http.connection().url, http.connection().pid, Json.string(info, "version", "unknown"));
-    } catch (IOException gone) {
-      return "not running";
-    } catch (BackendException unusable) {
-      return unusable.getMessage();
+    Running(Http http, JsonObject info) {
+      this.http = http;
+      this.info = info;
     }
   }
 
+  /**
+   * Gives a server that answers. One thread at a time starts one; the others wait for it.
+   *
+   * @param monitor is told how the start goes, and asked whether to stop
+   * @throws BackendException when there is none and none can be started, or when it is of another
+   *     version
+   */
+  Http ensure(Monitor monitor) throws BackendException, InterruptedException {
+    Path file = Places.connectionFile();
+    Running running = answering(file);
+    return running != null ? running.http : turn.take(monitor, told -> startWhereNone(file, told));
+  }
+
+  private Http startWhereNone(Path file, Monitor monitor)
+      throws BackendException, InterruptedException {
+    Running running = answering(file); // another thread may have started it meanwhile
+    return running != null ? running.http : start(file, monitor);
+  }
+
   /** Gives the server that runs, or null; none is started. */
-  Http running() throws BackendException {
+  Running running() throws BackendException {
     return answering(Places.connectionFile());
+  }
+
+  /** Tells, without asking the server, whether it still says that it is to be found. */
+  static boolean isListed(Http http) {
+    Connection listed = Connection.read(Places.connectionFile());
+    return listed != null && listed.pid == http.connection().pid;
+  }
+
+  /** Tells whether this ImageJ has started the server. */
+  synchronized boolean hasStarted(Http http) {
+    return startedHttp != null && startedHttp.connection().pid == http.connection().pid;
   }
 
   /** Ends the server that runs, and waits until it does not answer any more. */
   void stop() throws IOException, BackendException, InterruptedException {
-    Http http = running();
-    if (http == null) {
+    Running found = running();
+    if (found == null) {
       return;
     }
+    Http http = found.http;
     http.post("/v1/shutdown", new JsonObject());
     long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(STOP_MS);
     while (running() != null) {
@@ -100,7 +117,25 @@ final class Servers {
   }
 
   /** Gives the server that the file names if it answers, else null. */
-  private Http answering(Path file) throws BackendException {
+  private Running answering(Path file) throws BackendException {
+    Running found = anyVersion(file);
+    if (found != null) {
+      long pid = found.http.connection().pid;
+      checkProtocol((int) Json.number(found.info, "protocol", 0), pid);
+      Versions.require(
+          plugin,
+          Json.string(found.info, "version", ""),
+          "The running model server (process " + pid + ")");
+    }
+    return found;
+  }
+
+  /** Gives the server that runs, whether or not we can talk to it; null where none does. */
+  Running anyVersion() throws BackendException {
+    return anyVersion(Places.connectionFile());
+  }
+
+  private static Running anyVersion(Path file) throws BackendException {
     Connection connection = Connection.read(file);
     if (connection == null) {
       return null;
@@ -114,15 +149,8 @@ final class Servers {
     } catch (IOException | BackendException noServer) {
       return null; // it has died, and perhaps another program listens at its port
     }
-    if ((long) Json.number(info, "pid", 0) != connection.pid) {
-      return null;
-    }
-    checkProtocol((int) Json.number(info, "protocol", 0), connection.pid);
-    Versions.require(
-        plugin,
-        Json.string(info, "version", ""),
-        "The running model server (process " + connection.pid + ")");
-    return http;
+    boolean same = (long) Json.number(info, "pid", 0) == connection.pid;
+    return same ? new Running(http, info) : null;
   }
 
   private static void checkProtocol(int theirs, long pid) throws BackendException {
@@ -144,14 +172,12 @@ final class Servers {
 
   private Http start(Path file, Monitor monitor) throws BackendException, InterruptedException {
     monitor.progress("Starting the model server (first use)", 0, 0, "{}");
-    ServerProcess process = ServerProcess.start(file, monitor);
+    ServerProcess process = launch(PythonCommand.serve(file, monitor), file);
     boolean done = false;
     try {
       Http http = waitFor(process, file, monitor);
       done = true;
-      if (process.alive()) {
-        own(process, http);
-      }
+      answers(process, http);
       return http;
     } finally {
       if (!done) {
@@ -160,15 +186,38 @@ final class Servers {
     }
   }
 
+  /** Starts the process, which from this moment on ends with ImageJ. */
+  private synchronized ServerProcess launch(List<String> command, Path file)
+      throws BackendException {
+    if (!hooked && !ending) {
+      try {
+        Runtime.getRuntime().addShutdownHook(new Thread(this::endForGood, "BioImg server's end"));
+        hooked = true;
+      } catch (IllegalStateException imageJEnds) {
+        ending = true;
+      }
+    }
+    if (ending) {
+      throw BackendException.cancelled();
+    }
+    started = ServerProcess.start(command, file);
+    startedHttp = null;
+    return started;
+  }
+
+  private synchronized void answers(ServerProcess process, Http http) {
+    startedHttp = process.alive() ? http : null; // else it has left the work to another server
+  }
+
   private Http waitFor(ServerProcess process, Path file, Monitor monitor)
       throws BackendException, InterruptedException {
     long start = System.nanoTime();
     long told = 0;
     while (true) {
       boolean alive = process.alive(); // before the file is read, or its last moment is missed
-      Http http = answering(file);
-      if (http != null) {
-        return http;
+      Running found = answering(file);
+      if (found != null) {
+        return found.http;
       }
       long seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start);
       boolean another = !alive && process.leftToAnother() && seconds < OTHER_SECONDS;
@@ -186,29 +235,44 @@ final class Servers {
     }
   }
 
-  private void own(ServerProcess process, Http http) {
-    if (started == null) {
-      Runtime.getRuntime().addShutdownHook(new Thread(this::endStarted, "BioImg server's end"));
-    }
-    started = process;
-    startedHttp = http;
+  /** Ends with ImageJ: nothing is started any more. */
+  private void endForGood() {
+    ending = true;
+    endStarted();
   }
 
-  /** Ends the server that this ImageJ has started, unless another program has a job there. */
-  synchronized void endStarted() {
-    if (started == null || !started.alive()) {
+  /**
+   * Ends the server that this ImageJ has started, unless another program has a job there. One that
+   * is still starting is ended at once; nobody is waited for who starts it.
+   */
+  void endStarted() {
+    ServerProcess process;
+    Http http;
+    synchronized (this) {
+      process = started;
+      http = startedHttp;
+    }
+    if (process == null || !process.alive()) {
+      return;
+    }
+    if (http == null) {
+      process.end(0);
       return;
     }
     try {
-      JsonObject jobs = Json.member(startedHttp.get("/v1/info"), "jobs");
-      double all = Json.number(jobs, "running", 0) + Json.number(jobs, "queued", 0);
-      if (all > openJobs.get()) {
+      if (jobs(http.get("/v1/info")) > openJobs.get()) {
         return; // our own jobs end with their lease, the server when it is idle
       }
-      startedHttp.post("/v1/shutdown", new JsonObject());
+      http.post("/v1/shutdown", new JsonObject());
     } catch (IOException | BackendException gone) {
       // What does not answer is ended by force.
     }
-    started.end(END_MS);
+    process.end(END_MS);
+  }
+
+  /** Gives the number of jobs that run or wait. */
+  static int jobs(JsonObject info) {
+    JsonObject jobs = Json.member(info, "jobs");
+    return (int) (Json.number(jobs, "running", 0) + Json.number(jobs, "queued", 0));
   }
 }

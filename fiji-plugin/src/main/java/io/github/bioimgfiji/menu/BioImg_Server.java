@@ -6,6 +6,7 @@ import ij.plugin.PlugIn;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Backends;
 import io.github.bioimgfiji.client.HttpBackend;
+import io.github.bioimgfiji.results.EscapableStatus;
 import io.github.bioimgfiji.results.Notes;
 import java.awt.EventQueue;
 import java.awt.GraphicsEnvironment;
@@ -46,7 +47,7 @@ public class BioImg_Server implements PlugIn {
   private static void tell(HttpBackend server) {
     try {
       String running = server.running();
-      String machine = running.isEmpty() ? "" : server.machine();
+      String machine = running.isEmpty() ? "" : server.machine(new EscapableStatus());
       ServerState.lines(running, machine)
           .forEach((name, value) -> Notes.tell("BioImg Server: " + name + ": " + value));
     } catch (BackendException failure) {

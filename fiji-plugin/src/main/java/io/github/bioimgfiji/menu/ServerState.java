@@ -8,7 +8,7 @@ import java.util.Map;
 
 /** What is known of the server, as lines of name and value. */
 final class ServerState {
-  private static final double GIGA = 1 << 30;
+  private static final double GIB = 1 << 30;
 
   private ServerState() {}
 
@@ -54,9 +54,9 @@ final class ServerState {
         "Memory",
         String.format(
             Locale.ROOT,
-            "%.1f GB free of %.1f GB",
-            Json.number(memory, "free", 0) / GIGA,
-            Json.number(memory, "total", 0) / GIGA));
+            "%.1f GiB free of %.1f GiB",
+            Json.number(memory, "free", 0) / GIB,
+            Json.number(memory, "total", 0) / GIB));
     lines.put("Python", Json.string(machine, "python", ""));
     lines.put("Log", Json.string(machine, "log", ""));
   }

@@ -42,7 +42,6 @@ final class ServerWindow extends JFrame {
   private final JButton log = button("Show log", "Open what the server has written.");
   private transient Map<String, String> shown;
   private volatile boolean working;
-  private volatile boolean stopping;
   private volatile String running = "";
   private String trouble = "";
 
@@ -54,7 +53,8 @@ final class ServerWindow extends JFrame {
     for (JButton each : new JButton[] {start, stop, restart, log}) {
       buttons.add(each);
     }
-    start.addActionListener(event -> work("Starting the server...", () -> server.start(waiting())));
+    start.addActionListener(
+        event -> work("Starting the server...", () -> server.start(new Starting())));
     stop.addActionListener(event -> end("Stopping the server...", server::stop));
     restart.addActionListener(
         event ->
@@ -62,7 +62,7 @@ final class ServerWindow extends JFrame {
                 "Restarting the server...",
                 () -> {
                   server.stop();
-                  server.start(waiting());
+                  server.start(new Starting());
                 }));
     log.addActionListener(event -> IJ.open(shown.getOrDefault("Log", "")));
     JPanel bottom = new JPanel(new BorderLayout());
@@ -92,12 +92,12 @@ final class ServerWindow extends JFrame {
         String before = process.equals(known) ? machine : "";
         EventQueue.invokeLater(() -> show(ServerState.lines(running, before)));
         if (before.isEmpty() && !running.isEmpty()) {
-          machine = server.machine();
+          machine = server.machine(new Open());
           known = process;
         }
         trouble("");
       } catch (BackendException unknown) {
-        trouble(unknown.text());
+        trouble(unknown.code().equals("cancelled") ? "" : unknown.text());
       } catch (RuntimeException unexpected) {
         // The next look may succeed; a window that has stopped looking would tell old news for
         // ever.
@@ -105,7 +105,6 @@ final class ServerWindow extends JFrame {
       }
       IJ.wait(PAUSE_MS);
     }
-    stopping = true;
   }
 
   /** Tells why a look has failed, until one succeeds; what is being done has its own text. */
@@ -196,21 +195,25 @@ final class ServerWindow extends JFrame {
     show(shown);
   }
 
-  /** Tells how the start goes; it ends when the window is closed. */
-  private Monitor waiting() {
-    return new Monitor() {
-      @Override
-      public void progress(String message, double current, double maximum, String figuresJson) {
-        EventQueue.invokeLater(() -> status.setText(message));
-      }
+  /** Lets what goes on end when the window is closed. */
+  private class Open implements Monitor {
+    @Override
+    public void progress(String message, double current, double maximum, String figuresJson) {}
 
-      @Override
-      public void note(String sentence) {}
+    @Override
+    public void note(String sentence) {}
 
-      @Override
-      public boolean cancelled() {
-        return stopping;
-      }
-    };
+    @Override
+    public boolean cancelled() {
+      return !isDisplayable();
+    }
+  }
+
+  /** Tells how a start goes. */
+  private final class Starting extends Open {
+    @Override
+    public void progress(String message, double current, double maximum, String figuresJson) {
+      EventQueue.invokeLater(() -> status.setText(message));
+    }
   }
 }

@@ -4,9 +4,10 @@ import ij.IJ;
 import ij.Macro;
 import ij.Prefs;
 import io.github.bioimgfiji.backend.BackendException;
-import io.github.bioimgfiji.backend.Monitor;
+import io.github.bioimgfiji.backend.Backends;
 import io.github.bioimgfiji.command.Failure;
 import io.github.bioimgfiji.options.MacroLine;
+import io.github.bioimgfiji.results.EscapableStatus;
 import java.awt.GraphicsEnvironment;
 import java.nio.file.Path;
 import java.nio.file.Paths;
@@ -93,7 +94,7 @@ final class CheckRun {
   /** Builds the environment, showing how far it is. */
   static void build(Path wheels) throws BackendException, InterruptedException {
     try (BuildWindow window = new BuildWindow(TITLE)) {
-      EnvironmentBuilder builder = new EnvironmentBuilder(wheels, window);
+      EnvironmentBuilder builder = new EnvironmentBuilder(wheels, window, Backends.server()::leave);
       Path python = builder.build();
       prefer(""); // else a preference that does not work would still be taken
       window.note("Built " + python + ". The log is " + builder.log() + ".");
@@ -101,7 +102,7 @@ final class CheckRun {
   }
 
   private static Chain report() throws BackendException, InterruptedException {
-    Chain chain = new Chain(new Patience());
+    Chain chain = new Chain(new EscapableStatus());
     List<Finding> findings = chain.look();
     long wrong = findings.stream().filter(each -> !each.ok).count();
     IJ.log(TITLE);
@@ -118,27 +119,5 @@ final class CheckRun {
         && Macro.getOptions() == null
         && !ij.macro.Interpreter.isBatchMode()
         && !Failure.isBatch();
-  }
-
-  /** Shows in the status bar what is done; Escape stops it. */
-  static final class Patience implements Monitor {
-    Patience() {
-      IJ.resetEscape();
-    }
-
-    @Override
-    public void progress(String message, double current, double maximum, String figuresJson) {
-      IJ.showStatus(message + " (Escape stops)");
-    }
-
-    @Override
-    public void note(String sentence) {
-      IJ.log(sentence);
-    }
-
-    @Override
-    public boolean cancelled() {
-      return IJ.escapePressed();
-    }
   }
 }

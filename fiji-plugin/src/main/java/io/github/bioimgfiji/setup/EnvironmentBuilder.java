@@ -48,15 +48,34 @@ public final class EnvironmentBuilder {
   private final Monitor monitor;
   private final String version;
   private final Packages packages;
+  private Leaving leaving = environment -> {};
 
   /**
    * Prepares a build at the usual place.
    *
    * @param wheels folder of wheels, which is all that is used then; null asks the package index
    * @param monitor is told how far it is, and asked whether to stop
+   * @param leaving sees to it that no server runs from the environment that is there
    */
-  public EnvironmentBuilder(Path wheels, Monitor monitor) {
+  public EnvironmentBuilder(Path wheels, Monitor monitor, Leaving leaving) {
     this(Places.builtEnvironment(), wheels, monitor, Versions.plugin(), Pins::packages);
+    this.leaving = leaving;
+  }
+
+  /** Sees to it that nothing runs from an environment that is to be replaced. */
+  public interface Leaving {
+    /**
+     * Ends what runs from it.
+     *
+     * @param environment its folder
+     * @throws BackendException when that cannot be ended; says what it is
+     */
+    void leave(Path environment) throws BackendException, InterruptedException;
+  }
+
+  EnvironmentBuilder afterLeaving(Leaving how) {
+    leaving = how;
+    return this;
   }
 
   /** What the packages' list is read from. */
@@ -111,10 +130,12 @@ public final class EnvironmentBuilder {
   private Path locked() throws IOException, BackendException, InterruptedException {
     Files.deleteIfExists(log); // a log per build
     try {
+      leaving.leave(target); // now, and not after minutes of building
       remove(part);
       Path uv = new Uv(target.resolveSibling("uv"), monitor).find(wheels);
       install(uv);
       tried();
+      leaving.leave(target); // one may have been started meanwhile
       replace();
     } finally {
       remove(part);

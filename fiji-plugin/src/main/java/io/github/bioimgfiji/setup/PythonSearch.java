@@ -4,6 +4,7 @@ import ij.IJ;
 import ij.Prefs;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Monitor;
+import io.github.bioimgfiji.backend.Turn;
 import io.github.bioimgfiji.setup.Interpreters.Candidate;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -31,7 +32,11 @@ public final class PythonSearch {
   private static final long SEARCH_SECONDS = 90;
   private static final int TOLD = 8;
 
-  private static Found cached;
+  private static final Turn TURN = new Turn();
+  private static volatile Found cached;
+
+  /** Counts what has changed, so that a search which began before is not remembered. */
+  private static volatile int changes;
 
   private final String plugin;
   private final Monitor monitor;
@@ -67,22 +72,38 @@ public final class PythonSearch {
    * @return the Python
    * @throws BackendException when there is none; tells what was looked at
    */
-  public static synchronized Found find(Monitor monitor)
-      throws BackendException, InterruptedException {
+  public static Found find(Monitor monitor) throws BackendException, InterruptedException {
     String given = Places.givenPython();
     if (!given.isEmpty()) {
       return new Found(given, "named by BIOIMG_FIJI_PYTHON or bioimg_fiji.python", "");
     }
-    if (cached == null || !Files.isExecutable(Paths.get(cached.program))) {
-      cached = null;
-      cached = new PythonSearch(Versions.plugin(), monitor).search();
+    Found known = known();
+    return known != null ? known : TURN.take(monitor, PythonSearch::look);
+  }
+
+  private static Found known() {
+    Found known = cached;
+    return known != null && Files.isExecutable(Paths.get(known.program)) ? known : null;
+  }
+
+  private static Found look(Monitor monitor) throws BackendException, InterruptedException {
+    Found known = known(); // another thread may have found it meanwhile
+    if (known == null) {
+      int before = changes;
+      known = new PythonSearch(Versions.plugin(), monitor).search();
+      keep(known, before);
     }
-    return cached;
+    return known;
   }
 
   /** Forgets what was found: something has changed. */
   public static synchronized void forget() {
+    changes++;
     cached = null;
+  }
+
+  private static synchronized void keep(Found found, int before) {
+    cached = before == changes ? found : null;
   }
 
   private Found search() throws BackendException, InterruptedException {

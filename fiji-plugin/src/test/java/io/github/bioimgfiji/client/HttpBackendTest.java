@@ -29,6 +29,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
@@ -67,6 +69,7 @@ class HttpBackendTest {
   @AfterEach
   void stop() {
     System.clearProperty(Places.CONNECTION_PROPERTY);
+    System.clearProperty(Places.PYTHON_PROPERTY);
     server.close();
   }
 
@@ -302,11 +305,100 @@ class HttpBackendTest {
   void tellsWhatRunsAndStartsNothingForIt() throws Exception {
     assertEquals(server.url(), Json.string(Json.object(backend.running()), "url", ""));
     server.on("GET /v1/machine", 200, "{\"devices\": []}");
-    assertEquals("{\"devices\": []}", backend.machine());
+    assertEquals("{\"devices\": []}", backend.machine(witness));
     server.close();
     assertEquals("", backend.running());
-    assertEquals("", backend.machine());
+    assertEquals("", backend.machine(witness));
     backend.stop(); // there is nothing to stop
+  }
+
+  @Test
+  void theLookAtTheMachineIsGivenUpWhenTheUserStops() {
+    CountDownLatch over = new CountDownLatch(1);
+    server.on("GET /v1/machine", exchange -> await(over));
+    witness.stopWhen(() -> !server.requests("GET /v1/machine").isEmpty());
+    BackendException told =
+        assertThrows(BackendException.class, () -> backend.machine(witness), "no answer");
+    over.countDown();
+    assertEquals("cancelled", told.code());
+  }
+
+  @Test
+  void theLookAtTheMachineIsGivenUpWhenTheServerEnds() throws Exception {
+    CountDownLatch over = new CountDownLatch(1);
+    server.on(
+        "GET /v1/machine",
+        exchange -> {
+          Files.delete(folder.resolve("connection.json")); // the first that an ending server does
+          await(over);
+        });
+    assertEquals("", backend.machine(witness));
+    over.countDown();
+  }
+
+  @Test
+  void aRefusalOfAServerThatEndsIsNoError() throws Exception {
+    server.on(
+        "GET /v1/machine",
+        exchange -> {
+          Files.delete(folder.resolve("connection.json"));
+          FakeServer.reply(exchange, 503, FakeServer.golden("error.json"));
+        });
+    assertEquals("", backend.machine(witness));
+    server.writeConnection(folder.resolve("connection.json"));
+    server.on("GET /v1/machine", 500, FakeServer.golden("error.json"));
+    assertThrows(BackendException.class, () -> backend.machine(witness));
+  }
+
+  @Test
+  void anEnvironmentWithAForeignServerIsNotLeft() throws Exception {
+    Path environment = Files.createDirectories(folder.resolve("environment"));
+    backend.leave(environment); // the server is of another one
+    server.on("GET /v1/info", 200, info(environment, 0));
+    BackendException error = assertThrows(BackendException.class, () -> backend.leave(environment));
+    assertTrue(error.getMessage().contains("(process 4711) runs from it"), error.getMessage());
+    assertTrue(error.getMessage().contains(environment.toString()), error.getMessage());
+    assertTrue(error.fix().startsWith("End it by Plugins > BioImg > BioImg Server"), error.fix());
+    assertTrue(server.requests("POST /v1/shutdown").isEmpty());
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void anEnvironmentIsLeftByTheServerOfThisImageJ() throws Exception {
+    Path environment = Files.createDirectories(folder.resolve("environment"));
+    Path file = folder.resolve("connection.json");
+    Path prepared = Files.move(file, folder.resolve("prepared.json"));
+    Path fifo = folder.resolve("fifo");
+    assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+    Path python = folder.resolve("python");
+    String script = "#!/bin/sh\ncp " + prepared + " \"$7\"\nread end < " + fifo + "\n";
+    Files.write(python, script.getBytes(StandardCharsets.UTF_8));
+    assertTrue(python.toFile().setExecutable(true));
+    System.setProperty(Places.PYTHON_PROPERTY, python.toString());
+    backend.start(witness);
+    server.on("GET /v1/info", 200, info(environment, 2));
+    assertTrue(
+        assertThrows(BackendException.class, () -> backend.leave(environment))
+            .getMessage()
+            .endsWith("has 2 jobs."));
+    server.on("GET /v1/info", 200, info(environment, 0));
+    server.on(
+        "POST /v1/shutdown",
+        exchange -> {
+          Files.delete(file);
+          FakeServer.reply(exchange, 202, "{}");
+          Files.write(fifo, "end\n".getBytes(StandardCharsets.UTF_8));
+        });
+    backend.leave(environment);
+    assertEquals(1, server.requests("POST /v1/shutdown").size());
+    assertEquals("", backend.running());
+  }
+
+  private static String info(Path environment, int jobs) throws IOException {
+    JsonObject info = Json.object(FakeServer.golden("info.json"));
+    info.addProperty("environment", environment.toString());
+    Json.member(info, "jobs").addProperty("running", jobs);
+    return Json.text(info);
   }
 
   private Outcome run() throws BackendException {

@@ -1,6 +1,7 @@
 package io.github.bioimgfiji.client;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -122,6 +123,104 @@ class ServersTest {
     script("echo $$ > " + folder.resolve("pid") + "\nexec sleep 600");
     witness.stopWhen(() -> Files.exists(folder.resolve("pid")));
     assertEquals("cancelled", failure().code());
+    assertEnded();
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void whoeverWaitsForAnothersStartIsToldOfItAndCanStop() throws Exception {
+    script("echo $$ > " + folder.resolve("pid") + "\nexec sleep 600");
+    Servers servers = new Servers();
+    Starter first = new Starter(servers);
+    Witness.await(() -> Files.exists(folder.resolve("pid")));
+    witness.stopWhen(() -> witness.messages.contains("Starting the model server (first use), 1 s"));
+    assertEquals(
+        "cancelled", assertThrows(BackendException.class, () -> servers.ensure(witness)).code());
+    assertTrue(first.isAlive(), "it goes on");
+    Thread.currentThread().interrupt();
+    assertThrows(InterruptedException.class, () -> servers.ensure(new Witness()));
+    assertTrue(first.isAlive(), "it goes on");
+    first.interrupt();
+    assertTrue(first.failure() instanceof InterruptedException);
+    assertEnded();
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void theEndWhileAServerStartsEndsItAndDoesNotWait() throws Exception {
+    script("echo $$ > " + folder.resolve("pid") + "\nexec sleep 600");
+    Servers servers = new Servers();
+    Starter first = new Starter(servers);
+    Witness.await(() -> Files.exists(folder.resolve("pid")));
+    servers.endStarted();
+    assertEnded();
+    assertEquals("server_unavailable", ((BackendException) first.failure()).code());
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void oneStartServesAllWhoWaitForIt() throws Exception {
+    Path prepared = folder.resolve("prepared.json");
+    Path fifo = fifo();
+    server.writeConnection(prepared);
+    script(
+        "echo x >> "
+            + folder.resolve("starts")
+            + "\nread ready < "
+            + fifo
+            + "\ncp "
+            + prepared
+            + " \"$7\"");
+    Servers servers = new Servers();
+    Starter first = new Starter(servers);
+    Witness.await(() -> Files.exists(folder.resolve("starts")));
+    Starter second = new Starter(servers);
+    Files.write(fifo, "go\n".getBytes(StandardCharsets.UTF_8));
+    assertNull(first.failure());
+    assertNull(second.failure());
+    assertEquals(1, Files.readAllLines(folder.resolve("starts")).size());
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void aLogThatCannotBeReplacedIsTold() throws IOException {
+    script("exit 0");
+    Path log = folder.resolve("server-output.log");
+    Files.createDirectories(log.resolve("in the way"));
+    BackendException error = failure();
+    assertEquals("storage", error.code());
+    assertTrue(error.getMessage().contains(log + " cannot be replaced"), error.getMessage());
+    assertTrue(error.getMessage().contains("DirectoryNotEmpty"), error.getMessage());
+    assertTrue(error.fix().contains("has it open"), error.fix());
+  }
+
+  /** Starts a server on a thread of its own. */
+  private static final class Starter extends Thread {
+    private final Servers servers;
+    private Exception failure;
+
+    Starter(Servers servers) {
+      this.servers = servers;
+      start();
+    }
+
+    @Override
+    public void run() {
+      try {
+        servers.ensure(new Witness());
+      } catch (BackendException | InterruptedException error) {
+        failure = error;
+      }
+    }
+
+    /** Waits for its end; gives why it has failed, or null. */
+    Exception failure() throws InterruptedException {
+      join();
+      return failure;
+    }
+  }
+
+  private void assertEnded() throws IOException {
     String pid = Files.readAllLines(folder.resolve("pid")).get(0);
     Witness.await(() -> !Files.exists(Paths.get("/proc", pid, "exe")));
   }

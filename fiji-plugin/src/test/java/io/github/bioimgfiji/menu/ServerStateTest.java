@@ -29,7 +29,7 @@ class ServerStateTest {
     assertEquals("7", lines.get("Process"));
     assertEquals("1 running, 2 waiting", lines.get("Jobs"));
     assertEquals("cpu (2 cores)", lines.get("Devices"));
-    assertEquals("1.0 GB free of 4.0 GB", lines.get("Memory"));
+    assertEquals("1.0 GiB free of 4.0 GiB", lines.get("Memory"));
     assertEquals("/a/server.log", lines.get("Log"));
     assertEquals("being looked for...", ServerState.lines(RUNNING, "").get("Devices"));
     assertEquals(3, ServerState.jobs(RUNNING));

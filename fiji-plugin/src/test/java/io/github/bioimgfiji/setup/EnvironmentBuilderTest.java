@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
@@ -93,6 +94,48 @@ class EnvironmentBuilderTest {
     assertTrue(error.getMessage().contains("uvicorn"), error.getMessage());
     assertTrue(error.fix().contains("setup.log"), error.fix());
     assertArrayEquals(old, Files.readAllBytes(target.resolve("mark")));
+    assertOnlyTheEnvironment();
+  }
+
+  @Test
+  void anEnvironmentThatIsInUseStaysAndNothingIsBuilt() throws Exception {
+    byte[] old = "old".getBytes(StandardCharsets.UTF_8);
+    Files.createDirectories(target);
+    Files.write(target.resolve("mark"), old);
+    BackendException inUse =
+        new BackendException("server_unavailable", "process 12 runs", "end it");
+    EnvironmentBuilder builder =
+        builder(wheels, "0.1.0")
+            .afterLeaving(
+                environment -> {
+                  assertEquals(target, environment);
+                  throw inUse;
+                });
+    assertEquals(inUse, failure(builder));
+    assertArrayEquals(old, Files.readAllBytes(target.resolve("mark")));
+    assertTrue(monitor.messages.isEmpty(), monitor.messages.toString());
+    assertOnlyTheEnvironment();
+  }
+
+  @Test
+  void anEnvironmentThatIsTakenIntoUseWhileItIsBuiltStays() throws Exception {
+    useRealUv();
+    Files.createDirectories(target);
+    Files.createFile(target.resolve("mark"));
+    AtomicInteger looks = new AtomicInteger();
+    BackendException inUse =
+        new BackendException("server_unavailable", "process 12 runs", "end it");
+    EnvironmentBuilder builder =
+        builder(wheels, "0.1.0")
+            .afterLeaving(
+                environment -> {
+                  if (looks.incrementAndGet() == 2) {
+                    throw inUse;
+                  }
+                });
+    assertEquals(inUse, failure(builder));
+    assertTrue(monitor.messages.contains("Trying the environment"), monitor.messages.toString());
+    assertTrue(Files.exists(target.resolve("mark")));
     assertOnlyTheEnvironment();
   }
 
