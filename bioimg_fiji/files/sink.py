@@ -117,6 +117,7 @@ class RawSink(Sink):
             free = shutil.disk_usage(path.parent).free
             if not path.exists() and size > free:
                 raise no_space("The result", path.parent, size, free)
+            path.touch(mode=0o600)
             with path.open("ab") as file:
                 if hasattr(os, "posix_fallocate"):  # NB: writing to a mapped file on a full disk ends the process
                     os.posix_fallocate(file.fileno(), 0, size)
