@@ -276,6 +276,25 @@ def _rebuild(data: dict[str, Any]) -> BioimgError:
     return kind(str(data.get("message", "")), fix=str(data.get("fix", "")), **data.get("details", {}))
 
 
+def no_space(what: str, folder: object, needed: int, free: int) -> StorageError:
+    """Tell that `what` of `needed` bytes has no room on a disk, and how much is missing."""
+    missing = max(needed - max(free, 0), 0)
+    return StorageError(
+        f"{what} needs {_amount(needed)} on the disk of {folder}, and {_amount(max(free, 0))} are free: "
+        f"{_amount(missing)} are missing.",
+        fix=f"Free {_amount(missing)} there, or name a folder with more space.",
+        path=str(folder),
+        needed=needed,
+        free=max(free, 0),
+        missing=missing,
+    )
+
+
+def _amount(size: int) -> str:
+    """Give a number of bytes for people."""
+    return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
+
+
 def storage_error(action: str, path: object, cause: OSError) -> StorageError:
     """Tell a failed write to `path` (`cause` is the operating system's error) as a `StorageError`."""
     fixes = {

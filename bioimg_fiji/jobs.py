@@ -17,6 +17,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bioimg_fiji.errors import JobCancelledError
@@ -160,6 +161,9 @@ class Job:
         Called with each sentence meant for the user (a warning, a decision that was taken).
     on_live
         Called with each `Live`, on the worker's thread; the work makes none when nobody looks.
+    scratch
+        Folder on a disk for what is too large for memory, results too; given where an image is on that disk. Whoever
+        gives it removes it. None: everything is in memory.
     """
 
     def __init__(
@@ -167,7 +171,9 @@ class Job:
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
         on_live: Callable[[Live], None] | None = None,
+        scratch: Path | None = None,
     ) -> None:
+        self.scratch = scratch
         self._on_progress = on_progress or (lambda _: None)
         self._on_note = on_note or (lambda _: None)
         self._on_live = on_live

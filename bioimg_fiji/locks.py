@@ -51,6 +51,24 @@ class LockFile:
             self._handle = None
 
 
+def locked_by_java(path: Path) -> bool:
+    """Whether Java holds this file by a `FileLock`, which on Unix is another kind of lock than `LockFile`'s."""
+    try:
+        handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError:
+        return False
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def _lock(handle: int) -> None:
     if sys.platform == "win32":
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)

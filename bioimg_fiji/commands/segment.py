@@ -21,6 +21,11 @@ OBJECTS = "objects"
 """Name of the table."""
 
 
+def asks_for_objects(package: ModelPackage, keys: ObjectKeys) -> bool:
+    """Whether a run gives objects instead of the model's first output."""
+    return bool(keys.labels or keys.rois or keys.table or package.own.get("labels"))
+
+
 def with_objects(
     found: Prediction, image: Image, package: ModelPackage, keys: ObjectKeys, job: Job
 ) -> tuple[dict[str, Image], dict[str, Table]]:
@@ -36,10 +41,10 @@ def with_objects(
     """
     images: dict[str, Image] = dict(found.images)
     tables = {name: Table(values.columns, values.rows) for name, values in found.tables.items()}
+    if not asks_for_objects(package, keys):
+        return images, tables
     asked = {"labels": keys.labels, "rois": keys.rois, "table": keys.table}
     if not any(asked.values()):
-        if not package.own.get("labels"):
-            return images, tables
         asked["labels"] = True  # our own packages that segment give objects, not probabilities
     if "output" not in images:
         raise ParameterError(

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bioimg_fiji.errors import FileFormatError, storage_error
+from bioimg_fiji.errors import FileFormatError, no_space, storage_error
 from bioimg_fiji.files import ome_tiff, ome_zarr
 from bioimg_fiji.files.source import Array, Place, phantom
 from bioimg_fiji.image import Image
@@ -27,6 +27,8 @@ CHUNK = 512
 
 SMALLEST_LEVEL = 1024
 """An OME-Zarr has further resolutions until y and x are at most this long."""
+
+RAW = ".raw"
 
 TIFF_NAMES = (".ome.tif", ".ome.tiff", ".ome.btf")
 
@@ -99,6 +101,35 @@ class TiffSink(Sink):
             mapped = np.memmap(self.path, self._dtype, "r+", self._offset, self._shape)
             mapped[target] = ome_tiff.arranged(part, self.image)
             mapped.flush()
+        except OSError as error:
+            raise storage_error("Writing", self.path, error) from error
+
+
+class RawSink(Sink):
+    """The pixels alone, in C order and little-endian; false and true are 0 and 255. Its place is reserved first."""
+
+    def __init__(self, path: Path, image: Image) -> None:
+        if image.dtype == np.bool_:
+            image = image.with_pixels(phantom(image.shape, np.dtype(np.uint8)))
+        super().__init__(path, image)
+        size = image.pixels.nbytes
+        try:
+            free = shutil.disk_usage(path.parent).free
+            if not path.exists() and size > free:
+                raise no_space("The result", path.parent, size, free)
+            path.touch(mode=0o600)
+            with path.open("ab") as file:
+                if hasattr(os, "posix_fallocate"):  # NB: writing to a mapped file on a full disk ends the process
+                    os.posix_fallocate(file.fileno(), 0, size)
+                file.truncate(size)
+        except OSError as error:
+            raise storage_error("Writing", path, error) from error
+
+    def write(self, place: Place, part: Array) -> None:
+        """Write a part."""
+        try:
+            mapped = np.memmap(self.path, self.image.dtype.newbyteorder("<"), "r+", 0, self.image.shape)
+            mapped[place] = _stored(part)
         except OSError as error:
             raise storage_error("Writing", self.path, error) from error
 
@@ -193,7 +224,7 @@ def _stored(part: Array) -> Array:
 
 
 def open_sink(path: Path, image: Image) -> Sink:
-    """Begin a file for an image, or go on with one that was begun for it.
+    """Begin a file for an image, or go on with one that was begun for it. A name that ends with `RAW` has pixels alone.
 
     Raises
     ------
@@ -202,6 +233,8 @@ def open_sink(path: Path, image: Image) -> Sink:
     StorageError
         When it cannot be written.
     """
+    if path.suffix.lower() == RAW:
+        return RawSink(path, image)
     check_sink(path)
     return ZarrSink(path, image) if path.suffix.lower() == ".zarr" else TiffSink(path, image)
 

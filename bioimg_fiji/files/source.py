@@ -79,6 +79,30 @@ class MemorySource(Source):
         return self._pixels[place]
 
 
+class RawSource(Source):
+    """Pixels alone in a file, in C order of the image's axes and little-endian.
+
+    Parameters
+    ----------
+    image
+        The image; its pixels are not looked at.
+    path
+        The file.
+    """
+
+    def __init__(self, image: Image, path: Path) -> None:
+        self.image = image.with_pixels(phantom(image.shape, image.dtype))
+        self.chunks, self.identity = (1,) * len(image.shape), _identity(path, "")
+        self._path, self._stored = path, _Mapped(path, 0, image.shape, image.dtype.newbyteorder("<"))
+
+    def read(self, place: Place) -> Array:
+        """Read a part."""
+        try:
+            return self._stored[place].astype(self.image.dtype, copy=False)
+        except (OSError, ValueError) as error:
+            raise FileFormatError(f"{self._path} cannot be read: {error}.", fix="Run the command again.") from error
+
+
 class StoredSource(Source):
     """An array in a file: its axes may be in another order than the image's, and more of size one."""
 
@@ -177,6 +201,22 @@ class _Mapped:
     def __getitem__(self, place: Place) -> Array:
         mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         return np.array(mapped[place])
+
+
+def raw_file(image: Image) -> Path | None:
+    """Give the file that an image's pixels are mapped from, as they are; None where they are in memory."""
+    array: Any = image.pixels
+    while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
+        array = array.base
+    if not isinstance(array, np.memmap) or array.filename is None or not image.pixels.flags.c_contiguous:
+        return None
+    whole = array.offset == 0 and array.nbytes == image.pixels.nbytes and array.dtype == image.dtype
+    return Path(array.filename) if whole else None
+
+
+def map_raw(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Map the pixels of a raw file for reading: nothing comes into memory until it is looked at."""
+    return np.memmap(path, dtype.newbyteorder("<"), "r", 0, shape)
 
 
 def open_source(path: str | Path, axes: str | None = None) -> Source:

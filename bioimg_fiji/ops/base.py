@@ -122,9 +122,16 @@ def reduced(axes: tuple[str, ...] | None, tensor: Tensor | Stream) -> tuple[int,
     return tuple(axis_place(axis, tensor) for axis in axes)
 
 
+def by_blocks(tensor: Tensor | Stream) -> Tensor | Stream:
+    """Give a large tensor as blocks: where its pixels are must not change the last bit of a figure."""
+    if isinstance(tensor, Tensor) and tensor.array.size > stream.LARGE:
+        return stream.blocked(tensor.array, tensor.axes)
+    return tensor
+
+
 def mean_and_std(tensor: Tensor | Stream, axes: tuple[str, ...] | None) -> tuple[Array, Array]:
     """Measure mean and standard deviation over some axes, accumulated in float64."""
-    places = reduced(axes, tensor)
+    places, tensor = reduced(axes, tensor), by_blocks(tensor)
     if isinstance(tensor, Stream):
         return stream.mean_and_std(tensor, places)
     # NB: numpy sums in an order that follows the memory; only one layout gives the same last bit every time.
@@ -135,6 +142,7 @@ def mean_and_std(tensor: Tensor | Stream, axes: tuple[str, ...] | None) -> tuple
 
 def quantiles(tensor: Tensor | Stream, axes: tuple[str, ...] | None, percents: tuple[float, ...], method: str) -> Array:
     """Measure percentiles over some axes; the first axis of the result runs over `percents`."""
+    tensor = by_blocks(tensor)
     if isinstance(tensor, Stream):
         return stream.quantiles(tensor, reduced(axes, tensor), percents, method)
     array = np.ascontiguousarray(tensor.array)

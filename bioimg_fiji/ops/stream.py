@@ -8,6 +8,7 @@ the whole would find, for integers of 8 and 16 bits in one pass, for 32 bits in 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+
+LARGE = 2**24
+"""Elements above which figures are taken block by block also of a tensor that is in memory: the same bits either way,
+and no copy of it in float64."""
+
+SIDE = 1024
+"""Sides of these blocks along y and x; one element along z and time, everything of the other axes."""
 
 MANY_GROUPS = 16
 """Number of separate percentiles (per channel, per slice) from which digits have 8 bits: the counts must be small."""
@@ -51,6 +59,28 @@ class Stream:
         """Give the stream of processed blocks; `process` keeps their shape."""
         before = self.blocks
         return Stream(self.shape, self.axes, lambda: (Block(b.places, process(b)) for b in before()))
+
+
+def steps(shape: Sequence[int], axes: Sequence[str]) -> list[int]:
+    """Give the sizes of blocks along each axis: those that every tensor above `LARGE` elements is measured by."""
+    return [
+        min(size, SIDE) if axis in ("y", "x") else 1 if axis in ("z", "time") else size
+        for size, axis in zip(shape, axes, strict=True)
+    ]
+
+
+def blocked(array: Array, axes: tuple[str, ...]) -> Stream:
+    """Give a tensor in memory as blocks, which are views."""
+    corners = [range(0, size, step) for size, step in zip(array.shape, steps(array.shape, axes), strict=True)]
+
+    def blocks() -> Iterator[Block]:
+        for corner in itertools.product(*corners):
+            places = tuple(
+                range(start, min(start + each.step, each.stop)) for start, each in zip(corner, corners, strict=True)
+            )
+            yield Block(places, array[tuple(slice(each.start, each.stop) for each in places)])
+
+    return Stream(array.shape, axes, blocks)
 
 
 def mean_and_std(stream: Stream, places: Sequence[int]) -> tuple[Array, Array]:

@@ -7,9 +7,19 @@ Lives here: what happens to the axes, and to everything that an image has beside
 operation, a tile, a runtime or a package is.
 """
 
-from bioimg_fiji.predict.large import FilePrediction, predict_file
+from bioimg_fiji.predict.large import FilePrediction, needs_memory, predict_file, predict_source
 from bioimg_fiji.predict.outputs import PROPERTY, Values
 from bioimg_fiji.predict.run import Prediction, predict
 from bioimg_fiji.predict.work import PredictOptions
 
-__all__ = ["PROPERTY", "FilePrediction", "PredictOptions", "Prediction", "Values", "predict", "predict_file"]
+__all__ = [
+    "PROPERTY",
+    "FilePrediction",
+    "PredictOptions",
+    "Prediction",
+    "Values",
+    "needs_memory",
+    "predict",
+    "predict_file",
+    "predict_source",
+]

@@ -31,12 +31,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji.errors import AxesError, ImageError, JobCancelledError, StorageError, WeightsError, storage_error
-from bioimg_fiji.files.sink import Sink, check_sink, open_sink, put_in_place
-from bioimg_fiji.files.source import Source, open_source, phantom
+from bioimg_fiji.files.sink import RAW, Sink, check_sink, open_sink, put_in_place
+from bioimg_fiji.files.source import Source, map_raw, open_source, phantom
 from bioimg_fiji.image import Image
 from bioimg_fiji.intensity import UNIT_ONLY
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.locks import LockFile
+from bioimg_fiji.ops import stream as by_blocks
 from bioimg_fiji.package import ModelPackage, TensorSpec
 from bioimg_fiji.package.decode import before_decoding
 from bioimg_fiji.package.fit import fit
@@ -44,6 +45,7 @@ from bioimg_fiji.package.links import main_input
 from bioimg_fiji.predict.lazy import LazySample, streamed
 from bioimg_fiji.predict.look import misfits
 from bioimg_fiji.predict.outputs import arranged, arranged_place, output_image
+from bioimg_fiji.predict.run import Prediction
 from bioimg_fiji.predict.samples import cuts_of
 from bioimg_fiji.predict.work import PredictOptions, Work, halved, provenance, sizes
 from bioimg_fiji.runtime import Adapter, choose
@@ -122,21 +124,99 @@ def predict_file(
     options, job = options or PredictOptions(), job or Job()
     _check_target(path, target)
     _check_outputs(package)
-    with _opened(path, options) as source:
-        image = source.image
-        if image.pixels.size == 0:
-            raise ImageError(f"The image has no pixels: its shape is {image.shape}.", fix="Give an image with pixels.")
-        work = Work(image, {}, package, options, fit(image, package, options.axes, {}))
-        for sentence in misfits(_middle(source), work.way.axes, package):
-            job.note(sentence)
-        job.progress("Loading the model")
-        model = adapter or choose(package, options.weights, options.device, options.threads, options.trust)
-        try:
-            with _folder(target) as folder:
-                return _run(work, source, model, _Place(target, folder), job, properties or {})
-        finally:
-            if adapter is None:
-                model.close()
+    try:
+        with _opened(path, options) as source:
+            report, files = _predicted(source, target, package, options, job, properties or {}, adapter)
+    except JobCancelledError as error:
+        raise JobCancelledError(
+            str(error), fix="The same command goes on from there; delete the folder that ends with .part otherwise."
+        ) from error
+    return FilePrediction(files.paths, report)
+
+
+def predict_source(
+    source: Source,
+    folder: Path,
+    package: ModelPackage,
+    options: PredictOptions | None = None,
+    job: Job | None = None,
+    adapter: Adapter | None = None,
+) -> Prediction:
+    """Run a model on an image that is read by parts, and write the results by parts.
+
+    Metadata and pixels are those of `predict`, bit for bit where the source gives its pixels in single planes
+    (`RawSource`).
+
+    Parameters
+    ----------
+    source
+        The image.
+    folder
+        Gets a raw file for each output (bool as 0 and 255), and what is needed meanwhile.
+    package
+        A model of one image whose outputs are images (see `needs_memory`).
+    options, job, adapter
+        As for `predict`.
+
+    Returns
+    -------
+    Prediction
+        Its images are mapped from their files.
+
+    Raises
+    ------
+    As `predict`, and StorageError when the disk has not enough room: before the first tile.
+    """
+    options, job = options or PredictOptions(), job or Job()
+    _check_outputs(package)
+    report, files = _predicted(source, folder / f"output{RAW}", package, options, job, {}, adapter)
+    images = {
+        name: files.images[name].with_pixels(map_raw(path, files.images[name].shape, files.images[name].dtype))
+        for name, path in files.paths.items()
+    }
+    return Prediction(images, report)
+
+
+def needs_memory(package: ModelPackage) -> bool:
+    """Whether some output is no image, or is found in the whole image: then it is not written by parts."""
+    try:
+        _check_outputs(package)
+    except WeightsError:
+        return True
+    return False
+
+
+def _predicted(
+    source: Source,
+    target: Path,
+    package: ModelPackage,
+    options: PredictOptions,
+    job: Job,
+    properties: Mapping[str, str],
+    adapter: Adapter | None,
+) -> tuple[dict[str, Any], _Done]:
+    image = source.image
+    if image.pixels.size == 0:
+        raise ImageError(f"The image has no pixels: its shape is {image.shape}.", fix="Give an image with pixels.")
+    work = Work(image, {}, package, options, fit(image, package, options.axes, {}))
+    for sentence in misfits(_middle(source), work.way.axes, package):
+        job.note(sentence)
+    job.progress("Loading the model")
+    model = adapter or choose(package, options.weights, options.device, options.threads, options.trust)
+    try:
+        with _folder(target) as folder:
+            return _run(work, source, model, _Place(target, folder), job, properties)
+    finally:
+        if adapter is None:
+            model.close()
+
+
+@dataclass(frozen=True)
+class _Done:
+    """Finished results by name: the file, and the image but for its pixels."""
+
+    paths: dict[str, Path]
+    images: dict[str, Image]
 
 
 @dataclass(frozen=True)
@@ -160,7 +240,7 @@ class _Place:
 
 def _run(
     work: Work, source: Source, model: Adapter, place: _Place, job: Job, properties: Mapping[str, str]
-) -> FilePrediction:
+) -> tuple[dict[str, Any], _Done]:
     budget = tile_budget(work.package, model.device)
     while True:
         diary = _Diary(place.folder, _doing(work, source, model), budget)
@@ -183,7 +263,8 @@ def _run(
                 f"going on with {sizes(smaller)}, now and next time."
             )
             continue
-        return FilePrediction(run.finish(), {**made, "tiles": run.total, "seconds": run.seconds})
+        done = run.finish()
+        return {**made, "tiles": run.total, "seconds": run.seconds}, done
 
 
 class _Diary:
@@ -252,8 +333,6 @@ class _Files:
     def store(self, number: int, target: tuple[slice, ...], part: Array, output: TensorSpec) -> None:
         """Write a part of an output of sample `number`; raw, where the whole is to be processed later."""
         shape = self._runner.shape(output, part)
-        if part.dtype.kind == "f":
-            part = part.astype(np.float32, copy=False)
         if self._runner.needs_whole(output):
             raw = self._raw_array(output, shape, part.dtype)
             _fits(raw.shape[1:], shape)
@@ -278,15 +357,20 @@ class _Files:
         where = arranged_place(place, target, shape, work.way, output)
         sink.write(where, view)
 
+    @property
+    def last_step(self) -> str:
+        """What remains to be done when all pixels are there, for the user."""
+        return "Writing lower resolutions" if self._place.target.suffix == ".zarr" else "Finishing the result"
+
     def raw(self, output: TensorSpec) -> Any:
         """Give the array with the raw output: samples first."""
         import zarr
 
         return zarr.open_array(self._raw_path(output), mode="r")
 
-    def finish(self) -> dict[str, Path]:
+    def finish(self) -> _Done:
         """Put the results in their places."""
-        found = {}
+        found = _Done({}, {})
         known = _read_begun(self._place.folder)
         for output in self._work.package.outputs:
             if output.id not in self._sinks:
@@ -295,7 +379,8 @@ class _Files:
         for number, output in enumerate(self._work.package.outputs):
             final = self._place.final(self._work.package, output)
             put_in_place(self._sinks[output.id].path, final, self._place.folder / "before")
-            found["output" if number == 0 else output.id] = final
+            name = "output" if number == 0 else output.id
+            found.paths[name], found.images[name] = final, self._sinks[output.id].image
         return found
 
     def _open(self, output: TensorSpec, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Sink:
@@ -385,21 +470,17 @@ class _Run:
                     self._awaited(writing.popleft())
             while writing:
                 self._awaited(writing.popleft())
-        except JobCancelledError as error:
-            raise JobCancelledError(
-                str(error), fix="The same command goes on from there; delete the folder that ends with .part otherwise."
-            ) from error
         finally:
             reader.shutdown(cancel_futures=True)
             writer.shutdown(cancel_futures=False)
             self._diary.close()
 
-    def finish(self) -> dict[str, Path]:
+    def finish(self) -> _Done:
         """Process outputs that had to be whole, and put the files in their places."""
         for output in self._work.package.outputs:
             if self._runner.needs_whole(output):
                 self._finish_raw(output)
-        self._job.progress("Writing lower resolutions", self.total, self.total)
+        self._job.progress(self._files.last_step, self.total, self.total)
         return self._files.finish()
 
     def _read(self, number: int) -> Array:
@@ -407,7 +488,7 @@ class _Run:
         sample, place = divmod(number, len(self._tiles))
         lazy = self._sample(sample)
         if self._measured is None or self._measured[0] != sample:
-            self._measured = (sample, self._runner.measure({self._main.id: lazy.stream(self._tell)}))
+            self._measured = (sample, self._runner.measure({self._main.id: lazy.whole(self._tell)}))
         self._status = ("Tiles", 0, 0)
         places = self._runner.places(self._main.id, self._tiles[place], lazy.shape)
         return self._runner.prepared(self._main.id, lazy.tile(places), self._measured[1], places)
@@ -422,7 +503,8 @@ class _Run:
 
     def _finish_raw(self, output: TensorSpec) -> None:
         raw = self._files.raw(output)
-        shape, steps = raw.shape[1:], raw.chunks[1:]
+        shape = raw.shape[1:]
+        steps = by_blocks.steps(shape, output.axis_ids)
         for sample in range(len(self._cuts)):
             self._job.progress("Processing the whole result", sample, len(self._cuts))
 
@@ -430,10 +512,12 @@ class _Run:
                 self._job.check()
                 return np.asarray(raw[(sample, *place)])
 
-            whole = streamed(shape, output.axis_ids, steps, read, self._tell)
-            references = self._runner.references({self._main.id: self._sample(sample).stream(self._tell)})
+            blocks = streamed(shape, output.axis_ids, steps, read, self._tell)
+            large = math.prod(shape) > by_blocks.LARGE
+            whole = blocks if large else read([slice(0, size) for size in shape])
+            references = self._runner.references({self._main.id: self._sample(sample).whole(self._tell)})
             process = self._runner.finishing(output, whole, references)
-            for block in whole.blocks():
+            for block in blocks.blocks():
                 target = tuple(slice(each.start, each.stop) for each in block.places)
                 self._files.write(sample, target, process(block), shape, output)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,14 +13,12 @@ import numpy.typing as npt
 
 from bioimg_fiji.errors import ImageError
 from bioimg_fiji.files.source import Place, Source, phantom
-from bioimg_fiji.ops.stream import Block, Stream
+from bioimg_fiji.ops import stream as by_blocks
+from bioimg_fiji.ops.stream import SIDE, Block, Stream
 from bioimg_fiji.predict.samples import Cut, gathered_along
 from bioimg_fiji.runtime.sample import gathered, taken
 
 Array = npt.NDArray[Any]
-
-SIDE = 1024
-"""Sides of the blocks for statistics, pixels: at least this, and whole pieces of the file."""
 
 
 class LazySample:
@@ -71,12 +70,20 @@ class LazySample:
         part = part[tuple(slice(None) if isinstance(index, slice) else 0 for index in cut.index)]
         return part.reshape((1,) * cut.missing + part.shape).transpose(cut.order)
 
+    def whole(self, report: Callable[[int, int], None]) -> Array | Stream:
+        """Give the sample at once, or in blocks where it has more elements than are measured at once."""
+        if math.prod(self.shape) > by_blocks.LARGE:
+            return self.stream(report)
+        report(0, 1)
+        return self.read([slice(0, size) for size in self.shape])
+
     def stream(self, report: Callable[[int, int], None]) -> Stream:
         """Give the sample in blocks; `report` is told how many of how many were read."""
         steps = [self._step(axis, name) for axis, name in zip(self._cut.order, self._axes, strict=True)]
         return streamed(self.shape, self._axes, steps, self.read, report)
 
     def _step(self, axis: int, name: str) -> int:
+        """Give the side of a block: `SIDE` at least, and whole pieces of the file."""
         if axis < self._cut.missing:
             return 1
         place = self._rest[axis - self._cut.missing]

@@ -161,9 +161,9 @@ class SampleRunner:
         return array[tuple(slice(0, size) for size in sizes)]
 
     def finishing(
-        self, output: TensorSpec, whole: Stream, references: Mapping[str, Tensor | Stream]
+        self, output: TensorSpec, whole: Array | Stream, references: Mapping[str, Tensor | Stream]
     ) -> Callable[[Block], Array]:
-        """Measure an output that is whole, as a stream; give what processes its blocks."""
+        """Measure an output that is whole, at once or as a stream; give what processes its blocks."""
         pipeline = self._after[output.id]
         figures = pipeline.statistics(whole, references)
         return lambda block: pipeline.apply(block.array, figures, block.places)

@@ -118,12 +118,13 @@ class App:
     async def create_buffer(self, request: Request) -> Response:
         """Make an empty buffer."""
         data, _ = await read_json(request, self.limits.json_bytes)
-        size, local = data.get("size"), data.get("local", False)
-        if type(size) is not int or size < 0 or type(local) is not bool:
-            raise ProtocolError("A buffer has a size in bytes and local, true or false.")
-        if size > self.limits.buffer_bytes:
-            too_large(self.limits.buffer_bytes)
-        buffer = self.buffers.create(size, local=local)
+        size, local, on_disk = data.get("size"), data.get("local", False), data.get("on_disk", False)
+        if type(size) is not int or size < 0 or type(local) is not bool or type(on_disk) is not bool:
+            raise ProtocolError("A buffer has a size in bytes, and local and on_disk, true or false.")
+        limit = self.limits.disk_bytes if on_disk else self.limits.buffer_bytes
+        if size > limit:
+            too_large(limit)
+        buffer = self.buffers.create(size, local=local, on_disk=on_disk)
         path = str(buffer.path) if local else None
         return JSONResponse({"id": buffer.id, "size": size, "path": path}, 201)
 
@@ -141,7 +142,7 @@ class App:
             _check_received(buffer, size, crc, request.headers.get("x-crc32", "").lower())
             buffer.crc, buffer.filled = crc, True
         except OSError as error:
-            raise buffer_error(self.buffers.folder.parent, error) from error
+            raise buffer_error(buffer.path.parent.parent, error) from error
         finally:
             buffer.filling = False
             if not buffer.filled:  # broken off, or wrong: its memory is given back now

@@ -16,11 +16,14 @@ from pathlib import Path
 import psutil
 
 from bioimg_fiji import settings
-from bioimg_fiji.errors import ProtocolError, UnknownJobError, storage_error
-from bioimg_fiji.locks import LockFile
+from bioimg_fiji.errors import ProtocolError, UnknownJobError, no_space, storage_error
+from bioimg_fiji.locks import LockFile, locked_by_java
 from bioimg_fiji.server.wire import buffer_error
 
 PREFIX = "bioimg-fiji-"
+SHOWN = "imagej-"
+"""Start of the names of folders with results on the disk that an ImageJ shows; Java makes and locks them."""
+
 MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder of mode 0700 is made inside
 LEAST_MEMORY = 256 << 20
 """A memory-backed disk with less space than this (containers often have 64 MiB) is not used."""
@@ -28,12 +31,16 @@ LEAST_MEMORY = 256 << 20
 
 @dataclass
 class Buffer:
-    """One file with the pixels of one image; `job` is the job that owns it, `crc` is None when nobody counted."""
+    """One file with the pixels of one image, in memory where the system can, or `on_disk`.
+
+    `job` is the job that owns it, `crc` is None when nobody counted.
+    """
 
     id: str
     size: int
     path: Path
     local: bool
+    on_disk: bool = False
     filled: bool = False
     filling: bool = False
     job: str | None = None
@@ -51,19 +58,23 @@ def root() -> Path:
     return Path(tempfile.gettempdir())
 
 
-class BufferStore:
-    """The buffers of one server, in a folder of its own that only this user can enter.
+def disk_root() -> Path:
+    """Folder in which the private folder for large images is made: on a disk, in the cache."""
+    return settings.cache_folder() / "pixels"
+
+
+class Room:
+    """A folder for pixels that only this user can enter, and that is swept when its server has died.
 
     Parameters
     ----------
     parent
-        Folder in which the private one is made.
+        Folder in which it is made.
     """
 
     def __init__(self, parent: Path) -> None:
-        self._buffers: dict[str, Buffer] = {}
         try:
-            parent.mkdir(parents=True, exist_ok=True)
+            parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             sweep(parent)
             self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
         except OSError as error:
@@ -71,26 +82,68 @@ class BufferStore:
         self._lock = LockFile(self.folder / "lock")
         self._lock.acquire()
 
-    def create(self, size: int, *, local: bool) -> Buffer:
+    def close(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.release()
+
+
+class BufferStore:
+    """The buffers of one server, in folders of its own: one in memory where the system can, one on a disk.
+
+    Parameters
+    ----------
+    parent
+        Folder in which the first one is made.
+    disk
+        Folder in which that on the disk is made, when a client first asks for it; None: the cache's.
+    """
+
+    def __init__(self, parent: Path, disk: Path | None = None) -> None:
+        self._buffers: dict[str, Buffer] = {}
+        self._disk_parent = disk or disk_root()
+        self._memory = Room(parent)
+        self._disk: Room | None = None
+        with contextlib.suppress(OSError):  # large files are not to wait for the next large image
+            sweep(self._disk_parent)
+
+    @property
+    def folder(self) -> Path:
+        """The folder for pixels in memory."""
+        return self._memory.folder
+
+    @property
+    def disk(self) -> Path:
+        """The folder for pixels on a disk; made when it is first asked for."""
+        if self._disk is None:
+            self._disk = Room(self._disk_parent)
+        return self._disk.folder
+
+    def create(self, size: int, *, local: bool, on_disk: bool = False) -> Buffer:
         """Make an empty buffer for `size` bytes.
 
         Raises
         ------
         StorageError
-            When there is no space for it.
+            When there is no space for it; the text says how much is missing on a disk.
         """
-        promised = sum(buffer.size for buffer in self._buffers.values() if not buffer.filled)
-        free = shutil.disk_usage(self.folder).free - promised
+        folder = self.disk if on_disk else self.folder
+        promised = sum(each.size for each in self._buffers.values() if not each.filled and each.on_disk is on_disk)
+        free = shutil.disk_usage(folder).free - promised
+        if size > free and on_disk:
+            error = no_space("The image", folder.parent, size, free)
+            error.fix += " BIOIMG_FIJI_CACHE names the folder above; start the server again after that."
+            raise error
         if size > free:
             cause = OSError(errno.ENOSPC, f"No space left on device ({size} bytes are needed, {max(free, 0)} are free)")
-            raise buffer_error(self.folder.parent, cause)
+            raise buffer_error(folder.parent, cause)
         id_ = secrets.token_hex(16)
-        path = self.folder / id_
+        path = folder / id_
         try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as error:
-            raise buffer_error(self.folder.parent, error) from error
-        self._buffers[id_] = Buffer(id_, size, path, local)
+            raise buffer_error(folder.parent, error) from error
+        self._buffers[id_] = Buffer(id_, size, path, local, on_disk)
         return self._buffers[id_]
 
     def has(self, id_: str) -> bool:
@@ -133,9 +186,10 @@ class BufferStore:
             )
         buffer.filled = True
 
-    def adopt(self, name: str, size: int, crc: int, job: str) -> Buffer:
-        """Register a result's file that a job's worker has written into the folder."""
-        buffer = Buffer(name, size, self.folder / name, local=True, filled=True, job=job, crc=crc)
+    def adopt(self, name: str, size: int, crc: int | None, job: str, *, on_disk: bool = False) -> Buffer:
+        """Register a result's file that a job's worker has written into one of the folders."""
+        path = (self.disk if on_disk else self.folder) / name
+        buffer = Buffer(name, size, path, local=True, on_disk=on_disk, filled=True, job=job, crc=crc)
         self._buffers[name] = buffer
         return buffer
 
@@ -149,27 +203,43 @@ class BufferStore:
     def free_job(self, job: str) -> None:
         """Remove what belongs to a job, half-written results of a dead worker too."""
         self.free_inputs(job)
-        for path in self.folder.glob(f"{job}.*"):
-            self._buffers.pop(path.name, None)
-            with contextlib.suppress(OSError):
-                path.unlink()
+        for folder in [self.folder, *([self.disk] if self._disk else [])]:
+            for path in folder.glob(f"{job}.*"):
+                self._buffers.pop(path.name, None)
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
-    def free_inputs(self, job: str) -> None:
-        """Remove a job's inputs."""
-        for id_ in [id_ for id_, buffer in self._buffers.items() if buffer.job == job and not id_.startswith(job)]:
-            self.free(id_)
+    def free_inputs(self, job: str, *, in_memory: bool = False) -> None:
+        """Remove a job's inputs, or those in memory only: those on the disk are read while the job runs."""
+        for id_, buffer in list(self._buffers.items()):
+            if buffer.job == job and not id_.startswith(job) and not (in_memory and buffer.on_disk):
+                self.free(id_)
+
+    def on_disk(self, job: str) -> bool:
+        """Whether some input of a job is on the disk."""
+        return any(buffer.on_disk for buffer in self._buffers.values() if buffer.job == job)
 
     def free_abandoned(self, seconds: float) -> None:
         """Remove buffers that no job has taken and nobody has touched for so long."""
         limit = time.monotonic() - seconds
-        for id_ in [id_ for id_, buffer in self._buffers.items() if buffer.job is None and buffer.touched < limit]:
-            self.free(id_)
+        for id_, buffer in list(self._buffers.items()):
+            if buffer.job is None and buffer.touched < limit and not _written_since(buffer, seconds):
+                self.free(id_)
 
     def close(self) -> None:
         """Remove everything."""
         self._buffers.clear()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self._lock.release()
+        for room in (self._memory, self._disk):
+            if room is not None:
+                room.close()
+
+
+def _written_since(buffer: Buffer, seconds: float) -> bool:
+    """Whether a local client still writes the file: a large one takes longer than the limit."""
+    try:
+        return buffer.local and buffer.path.stat().st_size > 0 and time.time() - buffer.path.stat().st_mtime < seconds
+    except OSError:
+        return False
 
 
 def sweep(parent: Path) -> list[Path]:
@@ -179,7 +249,7 @@ def sweep(parent: Path) -> list[Path]:
     by its living process and its age.
     """
     swept = []
-    for folder in parent.glob(f"{PREFIX}*-*"):
+    for folder in [*parent.glob(f"{PREFIX}*-*"), *parent.glob(f"{SHOWN}*-*")]:
         try:
             if _abandoned(folder):
                 shutil.rmtree(folder)
@@ -193,9 +263,12 @@ def _abandoned(folder: Path) -> bool:
     status = folder.lstat()
     if folder.is_symlink() or not folder.is_dir() or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
         return False
-    pid = folder.name.removeprefix(PREFIX).split("-")[0]
+    shown = folder.name.startswith(SHOWN)
+    pid = folder.name.removeprefix(SHOWN if shown else PREFIX).split("-")[0]
     if not pid.isdigit() or (_runs(int(pid)) and time.time() - status.st_mtime < 60):
         return False
+    if shown:
+        return not locked_by_java(folder / "lock")
     lock = LockFile(folder / "lock")
     free = lock.acquire()
     lock.release()

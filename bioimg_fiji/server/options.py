@@ -18,7 +18,9 @@ class Limits:
     json_bytes
         Longest JSON body: headers carry overlays and slice labels, so it is generous.
     buffer_bytes
-        Largest image.
+        Largest image in memory.
+    disk_bytes
+        Largest image on the disk.
     jobs
         How many jobs are remembered; ended ones are forgotten, the oldest first.
     lives
@@ -38,6 +40,7 @@ class Limits:
 
     json_bytes: int = 64 << 20
     buffer_bytes: int = 64 << 30
+    disk_bytes: int = 16 << 40
     jobs: int = 1000
     lives: int = 20
     cancel_seconds: float = 1.0

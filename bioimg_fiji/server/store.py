@@ -15,7 +15,7 @@ from bioimg_fiji.server.buffers import BufferStore
 from bioimg_fiji.server.options import ServeOptions
 from bioimg_fiji.server.pool import Worker, WorkerPool
 from bioimg_fiji.server.record import CANCELLED, JobRecord
-from bioimg_fiji.server.requests import JobRequest
+from bioimg_fiji.server.requests import ImagePart, JobRequest
 from bioimg_fiji.server.wire import byte_size
 
 _log = logging.getLogger(__name__)
@@ -233,14 +233,16 @@ class JobStore:
             "job": job.id,
             "command": request.command,
             "parameters": request.parameters,
-            "images": {
-                name: {"header": part.header, "path": str(self._buffers.get(part.buffer).path)}
-                for name, part in request.images.items()
-            },
+            "images": {name: self._ordered(part) for name, part in request.images.items()},
             "accept": None if request.accept is None else list(request.accept),
             "folder": str(self._buffers.folder),
+            "disk": str(self._buffers.disk) if self._buffers.on_disk(job.id) else None,
             "log": self._log_file,
         }
+
+    def _ordered(self, part: ImagePart) -> dict[str, Any]:
+        buffer = self._buffers.get(part.buffer)
+        return {"header": part.header, "path": str(buffer.path), "on_disk": buffer.on_disk}
 
     def _receive(self, job: JobRecord, message: dict[str, Any]) -> None:
         if "progress" in message:
@@ -252,7 +254,7 @@ class JobStore:
         elif "live" in message:
             job.show(message["live"])
         elif "loaded" in message:  # the worker has its own copy: the memory is better spent on the result
-            self._buffers.free_inputs(job.id)
+            self._buffers.free_inputs(job.id, in_memory=True)
         elif "result" in message:
             self._end(job, JobState.DONE, result=self._result(job, message["result"]))
         elif "error" in message:
@@ -265,9 +267,10 @@ class JobStore:
     def _result(self, job: JobRecord, data: dict[str, Any]) -> dict[str, Any]:
         images = {}
         for name, image in data["images"].items():
-            buffer = self._buffers.adopt(image["file"], image["size"], image["crc"], job.id)
+            on_disk = image["on_disk"]
+            buffer = self._buffers.adopt(image["file"], image["size"], image["crc"], job.id, on_disk=on_disk)
             path = str(buffer.path) if job.request.local else None
-            images[name] = {"header": image["header"], "buffer": buffer.id, "path": path}
+            images[name] = {"header": image["header"], "buffer": buffer.id, "path": path, "on_disk": on_disk}
         return {**data, "images": images}
 
     def _end_without_answer(self, job: JobRecord, worker: Worker) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji.errors import ImageError, ProtocolError, StorageError, storage_error
+from bioimg_fiji.files.source import map_raw
 
 DTYPES = frozenset(
     ["bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
@@ -106,6 +107,26 @@ def read_pixels(path: Path, header: Mapping[str, Any]) -> npt.NDArray[Any]:
     except OSError as error:
         raise ProtocolError(f"The file with the pixels cannot be read: {error.strerror}.") from error
     return shaped(raw, header)
+
+
+def map_pixels(path: Path, header: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """Map the pixels that the header describes: they come into memory where they are looked at, and go again.
+
+    Raises
+    ------
+    ProtocolError
+        When the file has another length, or is gone.
+    """
+    size, dtype = byte_size(header), np.dtype(header["dtype"])
+    if dtype == np.bool_ or dtype != dtype.newbyteorder("<"):  # the bytes are not the pixels
+        return read_pixels(path, header)
+    try:
+        found = path.lstat().st_size
+        if found != size or path.is_symlink():
+            raise ProtocolError(f"The header announces {size} bytes of pixels, but there are {found}.")
+        return map_raw(path, tuple(header["shape"]), dtype)
+    except OSError as error:
+        raise ProtocolError(f"The file with the pixels cannot be read: {error.strerror}.") from error
 
 
 def shaped(raw: npt.NDArray[np.uint8], header: Mapping[str, Any]) -> npt.NDArray[Any]:

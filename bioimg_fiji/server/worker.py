@@ -21,12 +21,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bioimg_fiji.commands import Result, find, load_commands
-from bioimg_fiji.errors import BioimgError, ImageError
-from bioimg_fiji.image import Image, imagej_pixels
+from bioimg_fiji.commands import find, load_commands
+from bioimg_fiji.errors import BioimgError
+from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job, Live
 from bioimg_fiji.server.newest import Newest
-from bioimg_fiji.server.wire import plain, read_pixels, write_pixels
+from bioimg_fiji.server.results import scratch, store, store_on_disk
+from bioimg_fiji.server.wire import map_pixels, plain, read_pixels
 
 _PR_SET_PDEATHSIG = 1
 _LIVE_SECONDS = 1.0
@@ -110,8 +111,12 @@ def _answer(request: dict[str, Any], job: Job, channel: Channel) -> dict[str, An
     try:
         images = {name: _load(part) for name, part in request["images"].items()}
         channel.send({"loaded": True})
-        result = find(request["command"]).run(request["parameters"] | images, job)
-        return {"result": store(result, request["accept"], Path(request["folder"]), request["job"])}
+        if request["disk"] is None:
+            result = find(request["command"]).run(request["parameters"] | images, job)
+            return {"result": store(result, request["accept"], Path(request["folder"]), request["job"])}
+        with scratch(Path(request["disk"]), request["job"]) as job.scratch:
+            result = find(request["command"]).run(request["parameters"] | images, job)
+            return {"result": store_on_disk(result, request["accept"], Path(request["disk"]), request["job"], job)}
     except BioimgError as error:
         _log.info("[%s] %s", error.code, error, exc_info=True)
         return {"error": error.to_json()}
@@ -128,52 +133,8 @@ def _answer(request: dict[str, Any], job: Job, channel: Channel) -> dict[str, An
 
 
 def _load(part: Mapping[str, Any]) -> Image:
-    return Image.from_header(part["header"], read_pixels(Path(part["path"]), part["header"]))
-
-
-def store(result: Result, accept: list[str] | None, folder: Path, job: str) -> dict[str, Any]:
-    """Write the result's images to files `<job>.<n>` in the folder, all or none, and give the result as JSON.
-
-    Raises
-    ------
-    StorageError
-        When the disk is full.
-    ImageError
-        When the client can show none of the pixel types that would hold an image.
-    """
-    images: dict[str, Any] = {}
-    try:
-        for number, (name, given) in enumerate(result.images.items()):
-            image = _accepted(name, given, accept)
-            file = f"{job}.{number}"
-            images[name] = {"header": _header(image), "file": file, "size": image.pixels.nbytes}
-            images[name]["crc"] = write_pixels(folder / file, image.pixels, create=True)
-    except BaseException:
-        for path in folder.glob(f"{job}.*"):
-            path.unlink(missing_ok=True)
-        raise
-    return {"images": images, **plain(result.to_json())}
-
-
-def _header(image: Image) -> dict[str, Any]:
-    """Give the header as JSON has it; a display range with NaN is none."""
-    header: dict[str, Any] = plain(image.header())
-    for channel in header["channels"]:
-        if channel["display"] is not None and None in channel["display"]:
-            channel["display"] = None
-    return header
-
-
-def _accepted(name: str, image: Image, accept: list[str] | None) -> Image:
-    if accept is None or image.dtype.name in accept:
-        return image
-    image = imagej_pixels(image)
-    if image.dtype.name not in accept:
-        raise ImageError(
-            f"The result {name!r} has pixels of type {image.dtype}, which this program cannot show.",
-            fix=f"It shows {', '.join(accept)}.",
-        )
-    return image
+    read = map_pixels if part["on_disk"] else read_pixels
+    return Image.from_header(part["header"], read(Path(part["path"]), part["header"]))
 
 
 def _die_with(server: int) -> None:

@@ -6,7 +6,9 @@ import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.convert.ImageHeader;
 import io.github.bioimgfiji.convert.Planes;
+import io.github.bioimgfiji.convert.RawStack;
 import io.github.bioimgfiji.json.Json;
+import io.github.bioimgfiji.results.ShownFiles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.HttpURLConnection;
@@ -23,17 +25,31 @@ import java.nio.file.StandardOpenOption;
 /**
  * Images to the server and back: by files where both see the same disk, else by HTTP.
  *
- * <p>Pixels pass through one small buffer; files are written, not mapped.
+ * <p>Pixels pass through one small buffer; files are written, not mapped. A virtual stack, or an
+ * image of more than a quarter of Java's memory, goes to a file on a disk; of such a run, a result
+ * of more than an eighth of it is a virtual stack.
  */
 final class PixelTransfer {
   private static final Runnable NOTHING = () -> {};
 
   private final Http http;
   private final Monitor monitor;
+  private final long largest;
 
-  PixelTransfer(Http http, Monitor monitor) {
+  /**
+   * Prepares to carry images.
+   *
+   * @param largest bytes of a stack that Java takes into its memory where it may also stay on disk
+   */
+  PixelTransfer(Http http, Monitor monitor, long largest) {
     this.http = http;
     this.monitor = monitor;
+    this.largest = largest;
+  }
+
+  /** Tells whether an image is to be processed from the disk: a virtual stack, or a large one. */
+  boolean wantsDisk(ImagePlus image) {
+    return image.getStack().isVirtual() || Planes.size(image) > 2 * largest;
   }
 
   /**
@@ -52,7 +68,7 @@ final class PixelTransfer {
   }
 
   private void write(ImagePlus image, Path file) throws IOException, BackendException {
-    Transit transit = transit("Sending " + image.getTitle(), Planes.size(image), NOTHING);
+    Transit transit = transit("Sending " + image.getTitle(), Planes.size(image), this::ping);
     try (FileChannel channel =
         FileChannel.open(file, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
       Planes.write(image, transit.into(channel));
@@ -60,6 +76,15 @@ final class PixelTransfer {
       throw stopped;
     } catch (IOException error) {
       throw ServerErrors.unwritten(file, error);
+    }
+  }
+
+  /** Shows an otherwise idle server that somebody is there. */
+  private void ping() {
+    try {
+      http.get("/v1/info");
+    } catch (IOException | BackendException gone) {
+      // Writing goes on; the job's request will tell.
     }
   }
 
@@ -86,20 +111,46 @@ final class PixelTransfer {
   ImagePlus receive(JsonObject part, Runnable beat) throws IOException, BackendException {
     String header = Json.text(Json.member(part, "header"));
     String path = Json.string(part, "path", "");
+    boolean local = !path.isEmpty() && Files.isReadable(Paths.get(path));
+    boolean onDisk = local && Json.bool(part, "on_disk", false);
     try {
+      if (onDisk && Files.size(Paths.get(path)) > largest) {
+        return virtual(header, Paths.get(path));
+      }
       Object[] planes =
-          !path.isEmpty() && Files.isReadable(Paths.get(path))
+          local
               ? read(header, Paths.get(path), beat)
               : download(header, "/v1/buffers/" + Json.string(part, "buffer", ""), beat);
       return ImageHeader.build(header, planes);
     } catch (IllegalArgumentException wrong) {
       throw ServerErrors.protocol("The result's image cannot be built: " + wrong.getMessage());
     } catch (OutOfMemoryError full) {
+      if (onDisk) {
+        return virtual(header, Paths.get(path));
+      }
       throw new BackendException(
           "storage",
           "ImageJ has not enough memory for the result.",
           "Close images, or give ImageJ more memory by Edit > Options > Memory & Threads..., and"
               + " run the command again.");
+    }
+  }
+
+  /** Gives a result as a virtual stack over its file, which is ImageJ's from now on. */
+  private static ImagePlus virtual(String header, Path file) throws BackendException {
+    try {
+      Path own = ShownFiles.take(file);
+      try {
+        RawStack stack = new RawStack(header, own);
+        ImagePlus image = ImageHeader.build(header, stack);
+        ShownFiles.watch(image, stack, own);
+        return image;
+      } catch (IllegalArgumentException wrong) {
+        Files.delete(own);
+        throw wrong;
+      }
+    } catch (IOException error) {
+      throw ServerErrors.unwritten(file, error);
     }
   }
 

@@ -15,9 +15,11 @@ import java.net.ConnectException;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 
 /** One job on the server, from its images to its result. Closing it leaves nothing there. */
@@ -27,18 +29,21 @@ final class RemoteJob implements AutoCloseable {
   private static final int SUBMIT_ATTEMPTS = 3;
   private static final long POLL_MS = 100;
 
+  /** A result of more than this part of Java's memory stays on the disk where it can. */
+  private static final int MEMORY_PARTS = 8;
+
   private final Http http;
   private final Monitor monitor;
   private final PixelTransfer pixels;
   private final List<String> owned = new ArrayList<>();
   private String progress = "";
   private int notes;
-  private Path folder;
+  private final Set<Path> folders = new HashSet<>();
 
   RemoteJob(Http http, Monitor monitor) {
     this.http = http;
     this.monitor = monitor;
-    pixels = new PixelTransfer(http, monitor);
+    pixels = new PixelTransfer(http, monitor, Runtime.getRuntime().maxMemory() / MEMORY_PARTS);
   }
 
   /** Runs the job and gives its result. */
@@ -73,11 +78,16 @@ final class RemoteJob implements AutoCloseable {
     JsonObject wish = new JsonObject();
     wish.addProperty("size", Planes.size(image));
     wish.addProperty("local", true);
+    if (pixels.wantsDisk(image)) {
+      wish.addProperty("on_disk", true);
+    }
     JsonObject buffer = http.post("/v1/buffers", wish);
     String id = Json.string(buffer, "id", "");
     owned.add("/v1/buffers/" + id);
     String path = Json.string(buffer, "path", "");
-    folder = path.isEmpty() ? folder : Paths.get(path).getParent();
+    if (!path.isEmpty()) {
+      folders.add(Paths.get(path).getParent());
+    }
     pixels.send(image, buffer);
     part.addProperty("buffer", id);
     return part;
@@ -201,7 +211,7 @@ final class RemoteJob implements AutoCloseable {
       try {
         http.delete(path);
       } catch (ConnectException dead) {
-        PixelFolder.remove(folder, http.connection().pid);
+        folders.forEach(folder -> PixelFolder.remove(folder, http.connection().pid));
       } catch (IOException | BackendException gone) {
         // A server that has ended has freed everything; else the lease does it.
       }

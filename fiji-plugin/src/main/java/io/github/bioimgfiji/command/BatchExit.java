@@ -1,6 +1,7 @@
 package io.github.bioimgfiji.command;
 
 import io.github.bioimgfiji.backend.Backends;
+import io.github.bioimgfiji.results.ShownFiles;
 
 /**
  * The exit code of {@code ImageJ -batch} after a command that has done a part of its work only.
@@ -25,6 +26,7 @@ final class BatchExit {
   private static void halt() {
     // NB: halting cuts the other hooks short, and one of them ends the server.
     Backends.close();
+    ShownFiles.removeAll();
     System.out.flush();
     System.err.flush();
     Runtime.getRuntime().halt(CODE);

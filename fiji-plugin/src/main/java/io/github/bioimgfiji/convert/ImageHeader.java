@@ -60,6 +60,26 @@ public final class ImageHeader {
     for (Object plane : planes) {
       stack.addSlice(null, plane);
     }
+    return build(header, sizes, type, stack);
+  }
+
+  /**
+   * Builds an image whose pixels stay in a file, without showing it.
+   *
+   * @param headerJson the header
+   * @param stack the file's stack, opened with the same header
+   * @return the image
+   * @throws IllegalArgumentException when the header is wrong
+   */
+  public static ImagePlus build(String headerJson, RawStack stack) {
+    JsonObject header = Json.object(headerJson);
+    Dimensions sizes = Dimensions.of(header);
+    PixelType type = PixelType.of(Json.string(header, "dtype", ""), sizes.rgb);
+    return build(header, sizes, type, stack);
+  }
+
+  private static ImagePlus build(
+      JsonObject header, Dimensions sizes, PixelType type, ImageStack stack) {
     PlaneLabels.apply(Json.strings(header, "labels"), stack);
     ImagePlus image = new ImagePlus(Json.string(header, "title", "image"), stack);
     image.setDimensions(sizes.channels, sizes.slices, sizes.frames);

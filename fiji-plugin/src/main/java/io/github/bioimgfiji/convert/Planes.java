@@ -149,6 +149,14 @@ public final class Planes {
     }
   }
 
+  /** Reads one plane. */
+  static Object readPlane(int pixels, PixelType type, ReadableByteChannel channel)
+      throws IOException {
+    // NB: direct buffers are given back late, and a viewer reads planes by the hundred.
+    ByteBuffer buffer = ByteBuffer.allocate(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
+    return readPlane(pixels, type, buffer, channel);
+  }
+
   private static Object readPlane(
       int pixels, PixelType type, ByteBuffer buffer, ReadableByteChannel channel)
       throws IOException {

@@ -1,0 +1,102 @@
+"""Running a model on an image that lies on the disk: by windows where that can be, else in memory if there is enough.
+
+Lives here: which of both it is, and what to say where neither can be. Lives not here: how windows are read, computed
+and written (predict.large).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bioimg_fiji.commands.result import Result
+from bioimg_fiji.commands.segment import asks_for_objects
+from bioimg_fiji.errors import ImageError
+from bioimg_fiji.jobs import Job
+
+if TYPE_CHECKING:
+    from bioimg_fiji.commands.builtin import RunModel
+    from bioimg_fiji.commands.selection import Part
+    from bioimg_fiji.image import Image
+    from bioimg_fiji.package import ModelPackage
+    from bioimg_fiji.predict import PredictOptions
+
+RESULT_BYTES = 8
+"""Bytes that a run in memory takes per pixel beside the image: the result as float32, and its parts put together."""
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why a run needs its images as a whole, as the end of a sentence, and what the user may do instead."""
+
+    reason: str
+    fix: str
+
+
+def lies_on_disk(image: Image, job: Job) -> bool:
+    """Whether the image's pixels are mapped from a file, and the job has a place for a result of that kind."""
+    from bioimg_fiji.files.source import raw_file
+
+    return job.scratch is not None and raw_file(image) is not None
+
+
+def obstacle(parameters: RunModel, package: ModelPackage, part: Part | None) -> Obstacle | None:
+    """Tell why a run cannot go by windows; None where it can."""
+    from bioimg_fiji.predict import needs_memory
+
+    planes = "Run it on some of the planes: Image > Duplicate... with a range."
+    if parameters.image2 is not None or parameters.image3 is not None:
+        return Obstacle("a model of several images takes them as a whole", planes)
+    if asks_for_objects(package, parameters) or needs_memory(package):
+        return Obstacle("objects and tables are made from the whole image", planes)
+    if part is not None and parameters.selection == "place":
+        fix = "Say selection=ignore for the whole image, or selection=crop for what is selected alone."
+        return Obstacle("a result is put into a copy of the whole image (selection=place)", fix)
+    if part is not None:
+        return Obstacle("a selection (selection=crop) is processed as a whole", f"Select less. {planes}")
+    return None
+
+
+def check_memory(parameters: RunModel, part: Part | None, obstacle: Obstacle) -> None:
+    """Refuse a run in memory that would not fit there, before anything is loaded.
+
+    Raises
+    ------
+    ImageError
+        Naming what is needed, what is free, why the whole is needed, and what to do.
+    """
+    from bioimg_fiji.runtime.memory import free_memory
+
+    images = [image for image in (parameters.image, parameters.image2, parameters.image3) if image is not None]
+    pixels, needed = parameters.image.pixels.size, sum(image.pixels.nbytes for image in images)
+    if part is not None and parameters.selection == "crop":
+        share = math.prod(part.inside.shape) / part.mask.size
+        pixels, needed = math.ceil(pixels * share), math.ceil(needed * share)
+    needed, free = needed + RESULT_BYTES * pixels, free_memory("cpu")
+    if needed > free:
+        raise ImageError(
+            f"{parameters.image.title} is too large for this run: {obstacle.reason}, which takes about "
+            f"{needed / 2**30:.3g} GiB of memory, and {free / 2**30:.3g} GiB are free.",
+            fix=obstacle.fix,
+            needed=needed,
+            free=free,
+        )
+
+
+def run(image: Image, package: ModelPackage, options: PredictOptions, job: Job) -> Result:
+    """Run a model by windows; the result's images are mapped from files in the job's folder.
+
+    Raises
+    ------
+    As `predict_source`.
+    """
+    from bioimg_fiji.files.source import RawSource, raw_file
+    from bioimg_fiji.predict import predict_source
+
+    path, folder = raw_file(image), job.scratch
+    if path is None or folder is None:
+        raise ValueError("the image does not lie on the disk")
+    with RawSource(image, path) as source:
+        found = predict_source(source, folder, package, options, job)
+    return Result(images=found.images, figures=found.report)
