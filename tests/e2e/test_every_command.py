@@ -24,7 +24,7 @@ from support.processes import ImageJ
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(600)]
 
-WAYS = ("window", "batch_mode", "batch", "python")
+WAYS = ("window", "quiet", "batch", "python")
 SHORT = {"steps": 3, "batch_size": 2, "patch": 32, "filters": 2, "depth": 1, "device": "cpu"}
 
 
@@ -137,7 +137,7 @@ def found(folder: Path) -> dict[str, Any]:
     for path in folder.glob("*.zip"):
         arrays[path.name] = weights(path)
     named = (folder / "models.txt").read_text().split()
-    arrays["models"] = np.array([any(folder.name in name for name in named)])
+    arrays["models"] = np.array([any(name.startswith(f"{folder.name}@") for name in named)])
     return arrays
 
 
