@@ -113,7 +113,7 @@ def test_every_command_gives_the_same_by_every_way(
     for way, place in places.items():
         place.own.mkdir()
         texts[way] = "".join(scene(command, place) for command in registered)
-    shown = imagej.macro(f"{texts['window']}setBatchMode(true);\n{texts['batch_mode']}", timeout=300)
+    shown = imagej.macro(f"{texts['window']}setBatchMode(true);\n{texts['quiet']}", timeout=300)
     batch = imagej.macro(texts["batch"], batch=True, timeout=300)
     assert batch.returncode == 0, batch.stdout + batch.stderr
     with bioimg_fiji.open_fiji("embedded") as fiji:
