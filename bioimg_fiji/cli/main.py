@@ -242,4 +242,4 @@ def _run_folder(folder: Path, output: Path, options: dict[str, Any]) -> int:
     with terminal.job() as job:
         done = find("run_batch").run({"folder": folder, "output": output} | options, job)
     terminal.result(done)
-    return EXIT_FAILED if done.figures["failed"] else 0
+    return EXIT_FAILED if done.partial else 0

@@ -255,5 +255,9 @@ def _result(rows: list[Row], output: Path) -> Result:
     notes = (f"{len(bad)} of {len(rows)} images failed, the first ({bad[0].file}): {bad[0].reason}",) if bad else ()
     table = Table(("file", "outcome", "reason"), tuple((row.file, row.outcome, row.reason) for row in bad))
     return Result(
-        figures=counts, tables={"failed": table} if bad else {}, files={"report": output / REPORT}, notes=notes
+        figures=counts,
+        tables={"failed": table} if bad else {},
+        files={"report": output / REPORT},
+        notes=notes,
+        partial=bool(bad),
     )

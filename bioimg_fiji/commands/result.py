@@ -55,6 +55,8 @@ class Result:
         Files that the command has written, by name.
     notes
         Sentences for the user that should be read after the run.
+    partial
+        Whether a part of the work has failed and the rest was done; a shell or `ImageJ -batch` ends with 1 then.
     """
 
     images: Mapping[str, Image] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Result:
     figures: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    partial: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Give everything but the images in the protocol's form."""
@@ -70,6 +73,7 @@ class Result:
             "figures": dict(self.figures),
             "files": {name: str(path) for name, path in self.files.items()},
             "notes": list(self.notes),
+            **({"partial": True} if self.partial else {}),
         }
 
     @classmethod
@@ -81,4 +85,5 @@ class Result:
             figures=dict(data.get("figures", {})),
             files={name: Path(path) for name, path in data.get("files", {}).items()},
             notes=tuple(data.get("notes", ())),
+            partial=bool(data.get("partial", False)),
         )

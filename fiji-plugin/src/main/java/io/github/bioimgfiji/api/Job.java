@@ -4,6 +4,7 @@ import ij.IJ;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.live.ProgressText;
+import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.results.Notes;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -22,7 +23,7 @@ final class Job implements Monitor {
   private volatile BackendException failure;
 
   Job(Call call, String id) {
-    title = call.title().replace("...", "");
+    title = CommandSpec.withoutDots(call.title());
     // NB: the call has the input images, which a job must not keep when it has ended.
     Thread thread = new Thread(() -> work(call), "BioImg job " + id);
     thread.setDaemon(true);

@@ -5,6 +5,7 @@ import ij.ImageJ;
 import ij.Macro;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.dialog.Lines;
+import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.results.Notes;
 import java.awt.GraphicsEnvironment;
 import java.util.Arrays;
@@ -29,7 +30,7 @@ public final class Failure {
       // Python makes its own exception of it, and stops the macro.
       throw new IllegalStateException(failure.text(), failure);
     }
-    String name = title.replace("...", "");
+    String name = CommandSpec.withoutDots(title);
     boolean cancelled = failure.code().equals("cancelled");
     if (isBatch()) {
       // NB: ImageJ -batch ends with 0 whatever happens, and nobody is there to read a dialog.

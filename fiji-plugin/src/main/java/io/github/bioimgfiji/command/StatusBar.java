@@ -3,6 +3,7 @@ package io.github.bioimgfiji.command;
 import ij.IJ;
 import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.live.ProgressText;
+import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.results.Notes;
 
 /** Shows the progress in ImageJ's status bar; Escape stops the command. */
@@ -20,7 +21,7 @@ public final class StatusBar implements Monitor {
    * @param title the command's title
    */
   public StatusBar(String title) {
-    this.title = title.replace("...", "");
+    this.title = CommandSpec.withoutDots(title);
     macro = CallingMacro.find();
     if (macro == null) {
       // A macro has not been told of an Escape before: it would have ended.

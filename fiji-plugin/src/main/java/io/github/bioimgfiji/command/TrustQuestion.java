@@ -39,7 +39,7 @@ final class TrustQuestion {
     return JOptionPane.showOptionDialog(
             IJ.getInstance(),
             text(),
-            command.title().replace("...", ""),
+            CommandSpec.withoutDots(command.title()),
             JOptionPane.YES_NO_OPTION,
             JOptionPane.WARNING_MESSAGE,
             null,

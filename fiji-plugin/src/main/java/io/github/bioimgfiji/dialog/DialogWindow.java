@@ -44,7 +44,7 @@ final class DialogWindow {
   DialogWindow(CommandSpec command, LastValues last) {
     this.command = command;
     this.last = last;
-    dialog = new JDialog(IJ.getInstance(), command.title().replace("...", ""), true);
+    dialog = new JDialog(IJ.getInstance(), CommandSpec.withoutDots(command.title()), true);
     dialog.setDefaultCloseOperation(JDialog.DISPOSE_ON_CLOSE);
     form = new Form(command, ModelList.empty(), this::resize);
     scroll = new JScrollPane(form.panel());

@@ -4,6 +4,7 @@ import ij.IJ;
 import ij.Macro;
 import ij.macro.Interpreter;
 import io.github.bioimgfiji.backend.Monitor;
+import io.github.bioimgfiji.options.CommandSpec;
 import java.awt.Dimension;
 import java.awt.GraphicsEnvironment;
 import java.util.concurrent.TimeUnit;
@@ -42,7 +43,7 @@ public final class LiveWindow implements Monitor, AutoCloseable {
    * @param title the command's title
    */
   public LiveWindow(String title) {
-    this.title = title.replace("...", "");
+    this.title = CommandSpec.withoutDots(title);
     wanted =
         !GraphicsEnvironment.isHeadless() && !Interpreter.isBatchMode() && IJ.getInstance() != null;
     fromMacro = Macro.getOptions() != null;

@@ -3,6 +3,7 @@ package io.github.bioimgfiji.menu;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.github.bioimgfiji.json.Json;
+import io.github.bioimgfiji.options.CommandSpec;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -56,7 +57,7 @@ final class MenuEntry {
 
   /** Gives the title without dots. */
   String alias() {
-    return title.endsWith("...") ? title.substring(0, title.length() - 3) : title;
+    return CommandSpec.withoutDots(title);
   }
 
   /** Gives what ImageJ's table of commands has for it. */

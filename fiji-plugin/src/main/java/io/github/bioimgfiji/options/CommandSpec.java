@@ -92,7 +92,13 @@ public final class CommandSpec {
     return needed.size() == 1 && needed.get(0).key().equals(parameter.key());
   }
 
-  private static String withoutDots(String title) {
+  /**
+   * Gives a title as the windows and messages of a command have it.
+   *
+   * @param title the title in the menu, with or without the dots
+   * @return the title without the dots
+   */
+  public static String withoutDots(String title) {
     return title.endsWith("...") ? title.substring(0, title.length() - 3) : title;
   }
 }

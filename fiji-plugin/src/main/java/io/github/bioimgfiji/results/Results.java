@@ -9,6 +9,7 @@ import ij.WindowManager;
 import ij.measure.ResultsTable;
 import io.github.bioimgfiji.backend.Outcome;
 import io.github.bioimgfiji.json.Json;
+import io.github.bioimgfiji.options.CommandSpec;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -27,7 +28,7 @@ public final class Results {
    * @param outcome the result
    */
   public static void show(String title, Outcome outcome) {
-    String command = title.replace("...", "");
+    String command = CommandSpec.withoutDots(title);
     JsonObject result = Json.object(outcome.json());
     LastResult.keep(result);
     Map<String, ResultsTable> tables = tables(outcome);
@@ -84,10 +85,10 @@ public final class Results {
    * Tells whether a part of the work has failed, and the rest was done: images of a folder.
    *
    * @param outcome the result
-   * @return true where its figure "failed" is above 0
+   * @return true where the result says so itself
    */
   public static boolean isPartial(Outcome outcome) {
-    return Json.number(Json.member(Json.object(outcome.json()), "figures"), "failed", 0) > 0;
+    return Json.bool(Json.object(outcome.json()), "partial", false);
   }
 
   static ResultsTable table(JsonObject json) {
