@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioimg_fiji.commands import macro, registry, windows
+from bioimg_fiji.commands import in_parts, macro, registry
 from bioimg_fiji.commands.keys import (
     Device,
     ObjectKeys,
@@ -96,11 +96,12 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         trust=parameters.trust or "",
     )
     part = part_of(parameters.image, parameters.selection, job.note)
-    if windows.lies_on_disk(parameters.image, job):
-        obstacle = windows.obstacle(parameters, package, part)
+    source = in_parts.on_disk(parameters.image, job)
+    if source is not None:
+        obstacle = in_parts.obstacle(parameters, package, part)
         if obstacle is None:
-            return windows.run(parameters.image, package, options, job)
-        windows.check_memory(parameters, part, obstacle)
+            return in_parts.run(source, package, options, job)
+        in_parts.check_memory(parameters, part, obstacle)
     given = _by_input(parameters, package, part)
     prediction = predict(given, package, options, job)
     image = parameters.image

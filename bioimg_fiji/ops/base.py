@@ -124,7 +124,7 @@ def reduced(axes: tuple[str, ...] | None, tensor: Tensor | Stream) -> tuple[int,
 
 def by_blocks(tensor: Tensor | Stream) -> Tensor | Stream:
     """Give a large tensor as blocks: where its pixels are must not change the last bit of a figure."""
-    if isinstance(tensor, Tensor) and tensor.array.size > stream.LARGE:
+    if isinstance(tensor, Tensor) and stream.is_large(tensor.array.shape):
         return stream.blocked(tensor.array, tensor.axes)
     return tensor
 

@@ -9,6 +9,7 @@ the whole would find, for integers of 8 and 16 bits in one pass, for 32 bits in 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,11 @@ class Stream:
         """Give the stream of processed blocks; `process` keeps their shape."""
         before = self.blocks
         return Stream(self.shape, self.axes, lambda: (Block(b.places, process(b)) for b in before()))
+
+
+def is_large(shape: Sequence[int]) -> bool:
+    """Whether a tensor of this shape is measured block by block."""
+    return math.prod(shape) > LARGE
 
 
 def steps(shape: Sequence[int], axes: Sequence[str]) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -72,7 +71,7 @@ class LazySample:
 
     def whole(self, report: Callable[[int, int], None]) -> Array | Stream:
         """Give the sample at once, or in blocks where it has more elements than are measured at once."""
-        if math.prod(self.shape) > by_blocks.LARGE:
+        if by_blocks.is_large(self.shape):
             return self.stream(report)
         report(0, 1)
         return self.read([slice(0, size) for size in self.shape])

@@ -25,28 +25,26 @@ class Best:
         self.kept: tuple[int, float] | None = None
         self._least: tuple[float, torch.Tensor] | None = None
 
-    def consider(self, step: int, errors: torch.Tensor, weight: float) -> bool:
+    def consider(self, step: int, shares: torch.Tensor) -> bool:
         """Look at the state of a step.
 
         Parameters
         ----------
         step
             Steps done.
-        errors
-            Sum of squared errors of each validation patch, (n,), float64; the same patches every time.
-        weight
-            Pixels (their weights' sum) that the errors are of.
+        shares
+            What each validation patch adds to the loss, (n,), float64; the same patches every time.
 
         Returns
         -------
         Whether this state is to be kept instead of the one before.
         """
-        loss = float(errors.sum()) / weight
+        loss = float(shares.sum())
         if not math.isfinite(loss):
             return False
         if self._least is None or loss < self._least[0]:
-            self._least = loss, errors
-        elif loss - self._least[0] > STANDARD_ERRORS * _standard_error(errors - self._least[1]) / weight:
+            self._least = loss, shares
+        elif loss - self._least[0] > STANDARD_ERRORS * _standard_error(shares - self._least[1]):
             return False
         self.kept = step, loss
         return True

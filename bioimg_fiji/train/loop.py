@@ -232,10 +232,10 @@ class Loop:
             network.eval()
             errors = [self._errors(batch) for batch in self._validation_batches]
         # Patches at the same place of their batches show the same pixels with other masks: they count as one.
-        together = torch.nn.utils.rnn.pad_sequence(errors).sum(dim=1)
-        weight = math.fsum(float(batch.weights.sum()) for batch in self._validation_batches)
-        self.validation.append((self.done, float(together.sum()) / weight))
-        if self._best.consider(self.done, together, weight):
+        pixels = math.fsum(float(batch.weights.sum()) for batch in self._validation_batches)
+        shares = torch.nn.utils.rnn.pad_sequence(errors).sum(dim=1) / pixels
+        self.validation.append((self.done, float(shares.sum())))
+        if self._best.consider(self.done, shares):
             self._kept = self.averaged_weights()
 
     def _errors(self, batch: Tensors) -> torch.Tensor:

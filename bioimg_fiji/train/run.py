@@ -74,7 +74,7 @@ def train(
 
     Returns
     -------
-    The model with the weights (averaged over the last steps) of the best validation.
+    The model with the weights, averaged over the last steps, of the state that the validation keeps (`best.Best`).
 
     Raises
     ------

@@ -53,31 +53,14 @@ def expected(folder: Path) -> np.ndarray:
     return find("run_model").run({"image": image, "model": folder / "model.zip"}).images["output"].pixels
 
 
-def run(imagej: ImageJ, folder: Path, macro: str) -> str:
-    """Run a macro by `-batch` in a folder, and give what it printed."""
-    path = folder / "example.ijm"
-    path.write_text(macro, encoding="iso-8859-1")
-    done = subprocess.run(
-        imagej.command("-batch", str(path)),
-        cwd=folder,
-        env=imagej.environ(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.mark.gui
 def test_one_image_a_folder_and_a_loop(imagej: ImageJ, folder: Path) -> None:
     one, batch, loop, planes, *_ = blocks("ijm")
-    run(imagej, folder, one)
+    imagej.run_in(folder, one)
     result = files.read_image(folder / "cells-result.tif")
     np.testing.assert_array_equal(result.pixels, expected(folder))
     assert result.scale("x") == Scale(0.25, "µm")
-    run(imagej, folder, batch + 'close("*");\n' + loop.replace('"out/"', '"out/by-loop-"') + planes)
+    imagej.run_in(folder, batch + 'close("*");\n' + loop.replace('"out/"', '"out/by-loop-"') + planes)
     made = sorted(path.name for path in (folder / "out").glob("*.tif"))
     looped = [f"plane-t{t}-z{z}.tif" for t in (1, 2) for z in (1, 2, 3)]
     assert made == sorted(["a.tif", "b.tif", "by-loop-a.tif", "by-loop-b.tif", *looped])
@@ -91,7 +74,7 @@ def test_one_image_a_folder_and_a_loop(imagej: ImageJ, folder: Path) -> None:
 @pytest.mark.gui
 def test_extensions_and_calls(imagej: ImageJ, folder: Path) -> None:
     *_, extensions, calls = blocks("ijm")
-    said = run(imagej, folder, extensions)
+    said = imagej.run_in(folder, extensions)
     names, weights, server, *progress, last = said.splitlines()
     assert (names[:4], weights) == ("fox@", "onnx")
     assert server.startswith("running at http://127.0.0.1:")
@@ -99,7 +82,7 @@ def test_extensions_and_calls(imagej: ImageJ, folder: Path) -> None:
     wrong = [each for each in told if not each[0] or not (each[2] == "NaN" or 0 <= float(each[2]) <= 1)]
     assert wrong == []
     assert last == "cells-smooth by cpu"
-    assert run(imagej, folder, f"{calls}print(getTitle());").splitlines() == [names, "cells-smooth"]
+    assert imagej.run_in(folder, f"{calls}print(getTitle());").splitlines() == [names, "cells-smooth"]
     wrong = 'run("BioImg Macro Extensions"); Ext.BioImg_wait("7"); print("went" + " on");'
     done = imagej.macro(wrong, batch=True)
     assert done.returncode == 1
@@ -121,7 +104,7 @@ def test_a_job_is_cancelled_while_the_macro_goes_on(imagej: ImageJ, folder: Path
     while (Ext.BioImg_state(job) == "running") wait(10);
     print(before + " " + Ext.BioImg_state(job) + " " + ((getTime() - start) < 1000));
     """
-    assert run(imagej, folder, macro).splitlines() == ["running cancelled 1"]
+    assert imagej.run_in(folder, macro).splitlines() == ["running cancelled 1"]
 
 
 def maven(*coordinates: str) -> list[str]:

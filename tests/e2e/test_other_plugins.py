@@ -52,19 +52,7 @@ def folder(tmp_path: Path, private_places: Path, server: subprocess.Popen[bytes]
 def run(imagej: ImageJ, folder: Path, parts: list[str]) -> list[str]:
     """Run parts of a macro one after the other in one ImageJ, and give what they printed."""
     clean = '\nclose("*"); roiManager("reset"); run("Clear Results");\n'
-    path = folder / "example.ijm"
-    path.write_text(clean.join(parts), encoding="iso-8859-1")
-    done = subprocess.run(
-        imagej.command("-batch", str(path)),
-        cwd=folder,
-        env=imagej.environ(),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.splitlines()
+    return imagej.run_in(folder, clean.join(parts)).splitlines()
 
 
 def test_segmentation_gives_what_the_others_give(imagej: ImageJ, folder: Path) -> None:

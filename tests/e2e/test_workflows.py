@@ -150,19 +150,24 @@ def snakemake() -> str:
     return program
 
 
+def told(name: str) -> list[str]:
+    """Give the arguments with which an example says that it is to be run, with its complete path."""
+    (line,) = re.findall(r"^#   snakemake (.*)$", (EXAMPLES / name).read_text("utf-8"), re.MULTILINE)
+    return [str(EXAMPLES / name) if each == name else each for each in line.split()]
+
+
 def test_snakemake_runs_the_good_images_and_fails_for_the_bad_one(
     folder: Path, environment: dict[str, str], snakemake: str
 ) -> None:
-    line = re.findall(r"^#   snakemake (.*)$", (EXAMPLES / "Snakefile").read_text("utf-8"), re.MULTILINE)[0].split()
-    line[line.index("Snakefile")] = str(EXAMPLES / "Snakefile")
-    done = shell([snakemake, *line], folder, environment)
+    line = [snakemake, *told("Snakefile")]
+    done = shell(line, folder, environment)
     assert done.returncode == 1, done.stdout + done.stderr
     assert sorted(path.name for path in (folder / "denoised").glob("*.tif")) == ["a.tif", "b b.tif"]
     assert "error: " in (folder / "denoised" / "logs" / "bad.log").read_text("utf-8")
     np.testing.assert_array_equal(files.read_image(folder / "denoised" / "b b.tif").pixels, expected(folder, "b b"))
     before = (folder / "denoised" / "a.tif").stat().st_mtime_ns
     shutil.copy(folder / "raw" / "a.tif", folder / "raw" / "bad.tif")
-    again = shell([snakemake, *line], folder, environment)
+    again = shell(line, folder, environment)
     assert again.returncode == 0, again.stdout + again.stderr
     assert (folder / "denoised" / "bad.tif").is_file()
     assert (folder / "denoised" / "a.tif").stat().st_mtime_ns == before
@@ -171,13 +176,12 @@ def test_snakemake_runs_the_good_images_and_fails_for_the_bad_one(
 def test_snakemake_runs_a_folder_by_one_job_and_resumes(
     folder: Path, environment: dict[str, str], snakemake: str
 ) -> None:
-    line = re.findall(r"^#   snakemake (.*)$", (EXAMPLES / "folder.smk").read_text("utf-8"), re.MULTILINE)[0].split()
-    line[line.index("folder.smk")] = str(EXAMPLES / "folder.smk")
-    done = shell([snakemake, *line], folder, environment)
+    line = [snakemake, *told("folder.smk")]
+    done = shell(line, folder, environment)
     assert done.returncode == 1, done.stdout + done.stderr
     assert outcomes(folder / "denoised") == {"a.tif": "done", "b b.tif": "done", "bad.tif": "failed"}
     shutil.copy(folder / "raw" / "a.tif", folder / "raw" / "bad.tif")
-    again = shell([snakemake, *line], folder, environment)
+    again = shell(line, folder, environment)
     assert again.returncode == 0, again.stdout + again.stderr
     assert outcomes(folder / "denoised") == {"a.tif": "kept", "b b.tif": "kept", "bad.tif": "done"}
 
@@ -192,17 +196,10 @@ def macros(folder: Path, private_places: Path, server: subprocess.Popen[bytes]) 
     return folder
 
 
-def batch(imagej: ImageJ, folder: Path, text: str) -> None:
-    path = folder / "example.ijm"
-    path.write_text(text, encoding="iso-8859-1")
-    done = shell(imagej.command("-batch", str(path)), folder, imagej.environ())
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.mark.gui
 def test_imagejs_own_batch(imagej: ImageJ, macros: Path) -> None:
     (example,) = blocks("ijm", "Macro... ")
-    batch(imagej, macros, example)
+    imagej.run_in(macros, example)
     assert sorted(path.name for path in (macros / "out").iterdir()) == ["a.tif", "b b.tif"]
     image = files.read_image(macros / "in" / "b b.tif")
     wanted = find("run_model").run({"image": image, "model": macros / "cells-n2v.zip"}).images["output"].pixels
@@ -219,7 +216,7 @@ def test_a_macro_with_parameters(imagej: ImageJ, macros: Path) -> None:
     values = {"input": f"{macros}/in", "output": f"{macros}/more results", "model": "fox", "smallest": "20"}
     assert names == list(values)
     given = [f'{name} = "{value}";' if not value.isdigit() else f"{name} = {value};" for name, value in values.items()]
-    batch(imagej, macros, "\n".join([*given, re.sub(r"^#@.*\n", "", example, flags=re.MULTILINE)]))
+    imagej.run_in(macros, "\n".join([*given, re.sub(r"^#@.*\n", "", example, flags=re.MULTILINE)]))
     assert outcomes(macros / "more results") == {"a.tif": "done", "b b.tif": "done"}
     (macros / "asks.ijm").write_text(example)
     refused = run_cli("macro", macros / "asks.ijm")

@@ -27,6 +27,22 @@ class ImageJ:
         """Give the environment of such a process."""
         return os.environ | {"DISPLAY": self.display, "BIOIMG_FIJI_PYTHON": sys.executable} | self.environment
 
+    def run_in(self, folder: Path, text: str, *, timeout: float = 240) -> str:
+        """Run a macro by `-batch` in a folder, as the examples of the docs want it; give what it printed."""
+        path = folder / "example.ijm"
+        path.write_text(text, encoding="iso-8859-1")
+        done = subprocess.run(
+            self.command("-batch", str(path)),
+            cwd=folder,
+            env=self.environ(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def macro(self, text: str, *, batch: bool = False, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a macro; the process ends with it."""
         path = self.folder / "macro.ijm"

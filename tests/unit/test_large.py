@@ -34,7 +34,7 @@ from bioimg_fiji.jobs import Job, Progress
 from bioimg_fiji.locks import LockFile
 from bioimg_fiji.package import ModelPackage
 from bioimg_fiji.predict import PredictOptions, predict, predict_file
-from bioimg_fiji.predict.large import LOCK
+from bioimg_fiji.predict.unfinished import LOCK
 from bioimg_fiji.runtime import FakeAdapter
 from bioimg_fiji.runtime.fake import FakeModel, mean_filter, write_fake_package
 

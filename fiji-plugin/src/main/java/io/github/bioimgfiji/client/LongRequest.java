@@ -53,7 +53,10 @@ final class LongRequest {
           // Ask again whether anybody wants it.
         } catch (ExecutionException failed) {
           answered = true;
-          throw failure(failed.getCause());
+          if (failed.getCause() instanceof IOException) {
+            throw (IOException) failed.getCause();
+          }
+          throw Causes.of(failed.getCause());
         }
       }
       return null;
@@ -62,20 +65,5 @@ final class LongRequest {
         request.disconnect();
       }
     }
-  }
-
-  private static IOException failure(Throwable cause) throws BackendException {
-    if (cause instanceof IOException) {
-      return (IOException) cause;
-    }
-    if (cause instanceof BackendException) {
-      throw (BackendException) cause;
-    }
-    if (cause instanceof Error) {
-      throw (Error) cause;
-    }
-    throw cause instanceof RuntimeException
-        ? (RuntimeException) cause
-        : new IllegalStateException(cause);
   }
 }

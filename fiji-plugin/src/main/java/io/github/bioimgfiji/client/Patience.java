@@ -95,7 +95,7 @@ final class Patience {
         try {
           return task.get(); // it has ended: its result is there in no time
         } catch (ExecutionException failed) {
-          throw failure(failed.getCause());
+          throw Causes.of(failed.getCause());
         } catch (InterruptedException again) {
           interrupted = true;
         }
@@ -117,7 +117,7 @@ final class Patience {
       try {
         return task.get(POLL_MS, TimeUnit.MILLISECONDS);
       } catch (ExecutionException failed) {
-        throw failure(failed.getCause());
+        throw Causes.of(failed.getCause());
       } catch (TimeoutException notYet) {
         if (deadline == Long.MAX_VALUE && monitor.cancelled()) {
           deadline = clock.getAsLong() + CANCEL_MS;
@@ -126,18 +126,6 @@ final class Patience {
         }
       }
     }
-  }
-
-  private static BackendException failure(Throwable cause) {
-    if (cause instanceof BackendException) {
-      return (BackendException) cause;
-    }
-    if (cause instanceof Error) {
-      throw (Error) cause;
-    }
-    throw cause instanceof RuntimeException
-        ? (RuntimeException) cause
-        : new IllegalStateException(cause);
   }
 
   /** Does the work; where nobody waits any more, what it has kept is told in the log. */

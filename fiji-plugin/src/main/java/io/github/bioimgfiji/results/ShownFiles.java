@@ -7,8 +7,8 @@ import ij.WindowManager;
 import io.github.bioimgfiji.convert.RawStack;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
-import java.lang.ref.PhantomReference;
 import java.lang.ref.ReferenceQueue;
+import java.lang.ref.WeakReference;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -48,15 +48,13 @@ public final class ShownFiles {
 
   private ShownFiles() {}
 
-  /** One file, and the images that show it. */
-  private static final class Shown extends PhantomReference<ImageStack> {
+  /** The stack over one file, and the images that show it. */
+  private static final class Shown extends WeakReference<ImageStack> {
     final Path file;
     final Set<ImagePlus> images = Collections.newSetFromMap(new WeakHashMap<>());
-    final java.lang.ref.WeakReference<ImageStack> stack;
 
     Shown(ImageStack stack, Path file) {
       super(stack, GONE);
-      this.stack = new java.lang.ref.WeakReference<>(stack);
       this.file = file;
     }
   }
@@ -166,7 +164,7 @@ public final class ShownFiles {
   private static synchronized void opened(ImagePlus image) {
     ImageStack stack = image.getImageStack();
     for (Shown shown : ALL) {
-      if (shown.stack.get() == stack) {
+      if (shown.get() == stack) {
         shown.images.add(image);
       }
     }
@@ -193,7 +191,7 @@ public final class ShownFiles {
     int[] open = WindowManager.getIDList();
     for (int id : open == null ? new int[0] : open) {
       ImagePlus image = WindowManager.getImage(id);
-      if (image != null && image.getImageStack() == shown.stack.get()) {
+      if (image != null && image.getImageStack() == shown.get()) {
         shown.images.add(image);
       }
     }

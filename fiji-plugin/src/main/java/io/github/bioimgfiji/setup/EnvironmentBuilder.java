@@ -48,7 +48,7 @@ public final class EnvironmentBuilder {
   private final Monitor monitor;
   private final String version;
   private final Packages packages;
-  private Leaving leaving = environment -> {};
+  private final Leaving leaving;
 
   /**
    * Prepares a build at the usual place.
@@ -58,8 +58,7 @@ public final class EnvironmentBuilder {
    * @param leaving sees to it that no server runs from the environment that is there
    */
   public EnvironmentBuilder(Path wheels, Monitor monitor, Leaving leaving) {
-    this(Places.builtEnvironment(), wheels, monitor, Versions.plugin(), Pins::packages);
-    this.leaving = leaving;
+    this(Places.builtEnvironment(), wheels, monitor, Versions.plugin(), Pins::packages, leaving);
   }
 
   /** Sees to it that nothing runs from an environment that is to be replaced. */
@@ -73,17 +72,18 @@ public final class EnvironmentBuilder {
     void leave(Path environment) throws BackendException, InterruptedException;
   }
 
-  EnvironmentBuilder afterLeaving(Leaving how) {
-    leaving = how;
-    return this;
-  }
-
   /** What the packages' list is read from. */
   interface Packages {
     String read() throws IOException;
   }
 
-  EnvironmentBuilder(Path target, Path wheels, Monitor monitor, String version, Packages packages) {
+  EnvironmentBuilder(
+      Path target,
+      Path wheels,
+      Monitor monitor,
+      String version,
+      Packages packages,
+      Leaving leaving) {
     this.target = target.toAbsolutePath();
     this.part = this.target.resolveSibling(target.getFileName() + ".part");
     this.log = this.target.resolveSibling("setup.log");
@@ -91,6 +91,7 @@ public final class EnvironmentBuilder {
     this.monitor = monitor;
     this.version = version;
     this.packages = packages;
+    this.leaving = leaving;
   }
 
   /** Gives the file with all that the build has said. */

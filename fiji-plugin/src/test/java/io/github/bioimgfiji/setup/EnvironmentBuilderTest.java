@@ -29,7 +29,11 @@ import org.junit.jupiter.api.io.TempDir;
 /** The real uv and a real Python build real environments, from a folder of small wheels. */
 @Timeout(240)
 class EnvironmentBuilderTest {
+  private static final EnvironmentBuilder.Leaving NOBODY = environment -> {};
   private static final String[] NEEDED = {"numpy", "torch", "pydantic", "starlette", "uvicorn"};
+
+  private static final BackendException IN_USE =
+      new BackendException("server_unavailable", "process 12 runs", "end it");
 
   @TempDir Path folder;
   private final Listener monitor = new Listener();
@@ -102,16 +106,15 @@ class EnvironmentBuilderTest {
     byte[] old = "old".getBytes(StandardCharsets.UTF_8);
     Files.createDirectories(target);
     Files.write(target.resolve("mark"), old);
-    BackendException inUse =
-        new BackendException("server_unavailable", "process 12 runs", "end it");
     EnvironmentBuilder builder =
-        builder(wheels, "0.1.0")
-            .afterLeaving(
-                environment -> {
-                  assertEquals(target, environment);
-                  throw inUse;
-                });
-    assertEquals(inUse, failure(builder));
+        builder(
+            wheels,
+            "0.1.0",
+            environment -> {
+              assertEquals(target, environment);
+              throw IN_USE;
+            });
+    assertEquals(IN_USE, failure(builder));
     assertArrayEquals(old, Files.readAllBytes(target.resolve("mark")));
     assertTrue(monitor.messages.isEmpty(), monitor.messages.toString());
     assertOnlyTheEnvironment();
@@ -123,17 +126,16 @@ class EnvironmentBuilderTest {
     Files.createDirectories(target);
     Files.createFile(target.resolve("mark"));
     AtomicInteger looks = new AtomicInteger();
-    BackendException inUse =
-        new BackendException("server_unavailable", "process 12 runs", "end it");
     EnvironmentBuilder builder =
-        builder(wheels, "0.1.0")
-            .afterLeaving(
-                environment -> {
-                  if (looks.incrementAndGet() == 2) {
-                    throw inUse;
-                  }
-                });
-    assertEquals(inUse, failure(builder));
+        builder(
+            wheels,
+            "0.1.0",
+            environment -> {
+              if (looks.incrementAndGet() == 2) {
+                throw IN_USE;
+              }
+            });
+    assertEquals(IN_USE, failure(builder));
     assertTrue(monitor.messages.contains("Trying the environment"), monitor.messages.toString());
     assertTrue(Files.exists(target.resolve("mark")));
     assertOnlyTheEnvironment();
@@ -178,7 +180,8 @@ class EnvironmentBuilderTest {
             "0.1.0",
             () ->
                 "--index-url http://127.0.0.1:9/simple\nbioimg-nothing==1.0 --hash=sha256:"
-                    + zeros());
+                    + zeros(),
+            NOBODY);
     BackendException error = failure(builder);
     assertEquals("missing_part", error.code());
     assertTrue(error.fix().startsWith("Check the connection"), error.getMessage() + error.fix());
@@ -229,7 +232,12 @@ class EnvironmentBuilderTest {
   }
 
   private EnvironmentBuilder builder(Path from, String version) {
-    return new EnvironmentBuilder(target, from, monitor, version, pins::toString);
+    return builder(from, version, NOBODY);
+  }
+
+  private EnvironmentBuilder builder(
+      Path from, String version, EnvironmentBuilder.Leaving leaving) {
+    return new EnvironmentBuilder(target, from, monitor, version, pins::toString, leaving);
   }
 
   private BackendException failure(EnvironmentBuilder builder) {

@@ -18,6 +18,7 @@ from bioimg_fiji.jobs import Job
 if TYPE_CHECKING:
     from bioimg_fiji.commands.builtin import RunModel
     from bioimg_fiji.commands.selection import Part
+    from bioimg_fiji.files.source import RawSource
     from bioimg_fiji.image import Image
     from bioimg_fiji.package import ModelPackage
     from bioimg_fiji.predict import PredictOptions
@@ -34,11 +35,12 @@ class Obstacle:
     fix: str
 
 
-def lies_on_disk(image: Image, job: Job) -> bool:
-    """Whether the image's pixels are mapped from a file, and the job has a place for a result of that kind."""
-    from bioimg_fiji.files.source import raw_file
+def on_disk(image: Image, job: Job) -> RawSource | None:
+    """Give the image as a file to be read by parts; None where its pixels, or results, have no place on the disk."""
+    from bioimg_fiji.files.source import RawSource, raw_file
 
-    return job.scratch is not None and raw_file(image) is not None
+    path = raw_file(image)
+    return None if path is None or job.scratch is None else RawSource(image, path)
 
 
 def obstacle(parameters: RunModel, package: ModelPackage, part: Part | None) -> Obstacle | None:
@@ -84,19 +86,16 @@ def check_memory(parameters: RunModel, part: Part | None, obstacle: Obstacle) ->
         )
 
 
-def run(image: Image, package: ModelPackage, options: PredictOptions, job: Job) -> Result:
+def run(source: RawSource, package: ModelPackage, options: PredictOptions, job: Job) -> Result:
     """Run a model by windows; the result's images are mapped from files in the job's folder.
 
     Raises
     ------
     As `predict_source`.
     """
-    from bioimg_fiji.files.source import RawSource, raw_file
     from bioimg_fiji.predict import predict_source
 
-    path, folder = raw_file(image), job.scratch
-    if path is None or folder is None:
-        raise ValueError("the image does not lie on the disk")
-    with RawSource(image, path) as source:
-        found = predict_source(source, folder, package, options, job)
+    assert job.scratch is not None
+    with source:
+        found = predict_source(source, job.scratch, package, options, job)
     return Result(images=found.images, figures=found.report)

@@ -1,0 +1,282 @@
+"""The results of a run from file to file while it is not at its end: a folder `<result>.part` beside the result.
+
+::
+
+    run.json      what is being done: the image, the package, the tiles; another run begins anew
+    tiles         a line for each tile that is written
+    results.json  shapes and types of the results
+    *.zarr ...    the results so far; raw ones, where an operation has to see the whole result first
+
+Lives here: what of it is written and read, and that the results get to their places. Lives not here: which tiles there
+are, and how they are computed (large).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bioimg_fiji.errors import ImageError, StorageError, storage_error
+from bioimg_fiji.files.sink import Sink, open_sink, put_in_place
+from bioimg_fiji.files.source import phantom
+from bioimg_fiji.image import Image
+from bioimg_fiji.intensity import UNIT_ONLY
+from bioimg_fiji.locks import LockFile
+from bioimg_fiji.package import ModelPackage, TensorSpec
+from bioimg_fiji.predict.outputs import arranged, arranged_place, output_image
+from bioimg_fiji.predict.work import Work
+from bioimg_fiji.runtime.sample import SampleRunner
+
+Array = npt.NDArray[Any]
+
+RAW_CHUNK = 512
+"""Side of the pieces of a result that is to be processed when it is whole, pixels."""
+
+LOCK, MARKS, BEGUN = "lock", "tiles", "results.json"
+
+
+@dataclass(frozen=True)
+class Written:
+    """Finished results by name: the file, and the image but for its pixels."""
+
+    paths: dict[str, Path]
+    images: dict[str, Image]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where results go: in the end, and until then."""
+
+    target: Path
+    folder: Path
+
+    def final(self, package: ModelPackage, output: TensorSpec) -> Path:
+        """Give the place of an output in the end."""
+        if output is package.outputs[0]:
+            return self.target
+        stem, dot, suffix = self.target.name.partition(".ome.")
+        if not dot:
+            stem, dot, suffix = self.target.stem, ".", self.target.suffix[1:]
+        return self.target.with_name(f"{stem}-{output.id}{dot}{suffix}")
+
+    def begun(self, package: ModelPackage, output: TensorSpec) -> Path:
+        """Give the place of an output until then."""
+        return self.folder / self.final(package, output).name
+
+
+class Diary:
+    """What was done before this process began, and is being done.
+
+    Parameters
+    ----------
+    folder
+        The folder beside the result.
+    doing
+        What is to be done; what lies there and is of anything else is removed.
+    budget
+        Pixels of a tile; a run that goes on keeps those it has begun with.
+    """
+
+    def __init__(self, folder: Path, doing: Mapping[str, Any], budget: int) -> None:
+        self._folder, self._file = folder, folder / "run.json"
+        with contextlib.suppress(OSError, ValueError):
+            before = json.loads(self._file.read_text("utf-8"))
+            # A result that is not there any more: a kill came while they were put in their places.
+            whole = all((folder / each["file"]).exists() for each in _read_begun(folder).values())
+            if before["doing"] == doing and whole:
+                budget = before["budget"]
+            else:
+                self.clear()
+        self.budget = budget
+        try:
+            if not self._file.is_file():
+                self.clear()
+                self._file.write_text(json.dumps({"doing": doing, "budget": budget}, indent=1), "utf-8")
+            self._marks = (folder / MARKS).open("a+", encoding="ascii")
+        except OSError as error:
+            raise storage_error("Writing", self._file, error) from error
+        self._marks.seek(0)
+        # A line that a kill has cut short has no end.
+        self.done = {int(line) for line in self._marks if line.endswith("\n") and line.strip().isdigit()}
+        self._marks.write("\n")
+
+    def mark(self, number: int) -> None:
+        """Note that a tile is written."""
+        self._marks.write(f"{number}\n")
+        self._marks.flush()
+
+    def clear(self) -> None:
+        """Remove what was done."""
+        for each in self._folder.iterdir():
+            if each.name != LOCK:
+                shutil.rmtree(each) if each.is_dir() else each.unlink()
+
+    def close(self) -> None:
+        """Close its files."""
+        self._marks.close()
+
+
+class Files:
+    """The results, each opened when its first part tells the type of its pixels."""
+
+    def __init__(
+        self, work: Work, runner: SampleRunner, place: Place, made: Mapping[str, str], properties: Mapping[str, str]
+    ) -> None:
+        self._work, self._runner, self._place = work, runner, place
+        self._made, self._properties = made, properties
+        self._sinks: dict[str, Sink] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._raw: dict[str, Any] = {}
+
+    def store(self, number: int, target: tuple[slice, ...], part: Array, output: TensorSpec) -> None:
+        """Write a part of an output of sample `number`; raw, where the whole is to be processed later."""
+        shape = self._runner.shape(output, part)
+        if self._runner.needs_whole(output):
+            raw = self._raw_array(output, shape, part.dtype)
+            _fits(raw.shape[1:], shape)
+            raw[(slice(number, number + 1), *target)] = part[np.newaxis]
+        else:
+            self.write(number, target, part, shape, output)
+
+    def write(
+        self, number: int, target: tuple[slice, ...], part: Array, shape: tuple[int, ...], output: TensorSpec
+    ) -> None:
+        """Write a part that is processed."""
+        work = self._work
+        if part.dtype.kind == "f":
+            part = part.astype(np.float32, copy=False)
+            intensity = work.image.intensity
+            if _keeps_values(work) and intensity is not None and intensity.function != UNIT_ONLY:
+                part = intensity.physical(part).astype(np.float32)
+        sink = self._sinks.get(output.id) or self._open(output, shape, part.dtype)
+        _fits(self._shapes[output.id], shape)
+        place = tuple(int(index) for index in np.unravel_index(number, work.loop)) if work.loop else ()
+        view, _ = arranged(part.reshape((1,) * len(place) + part.shape), work.way, output)
+        where = arranged_place(place, target, shape, work.way, output)
+        sink.write(where, view)
+
+    @property
+    def last_step(self) -> str:
+        """What remains to be done when all pixels are there, for the user."""
+        return "Writing lower resolutions" if self._place.target.suffix == ".zarr" else "Finishing the result"
+
+    def raw(self, output: TensorSpec) -> Any:
+        """Give the array with the raw output: samples first."""
+        import zarr
+
+        return zarr.open_array(self._raw_path(output), mode="r")
+
+    def finish(self) -> Written:
+        """Put the results in their places."""
+        found = Written({}, {})
+        known = _read_begun(self._place.folder)
+        for output in self._work.package.outputs:
+            if output.id not in self._sinks:
+                self._open(output, tuple(known[output.id]["shape"]), np.dtype(known[output.id]["dtype"]))
+            self._sinks[output.id].finish()
+        for number, output in enumerate(self._work.package.outputs):
+            final = self._place.final(self._work.package, output)
+            put_in_place(self._sinks[output.id].path, final, self._place.folder / "before")
+            name = "output" if number == 0 else output.id
+            found.paths[name], found.images[name] = final, self._sinks[output.id].image
+        return found
+
+    def _open(self, output: TensorSpec, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Sink:
+        """Begin a result, or go on with it, and note its shape and type for a process that has only to finish it."""
+        known = _read_begun(self._place.folder)
+        if output.id not in known:
+            begun = {**known, output.id: {"shape": shape, "dtype": dtype.str, "file": self._path(output).name}}
+            file = self._place.folder / BEGUN
+            file.with_suffix(".new").write_text(json.dumps(begun), "utf-8")
+            file.with_suffix(".new").replace(file)
+        self._shapes[output.id] = shape
+        self._sinks[output.id] = open_sink(self._path(output), self._header(output, shape, dtype))
+        return self._sinks[output.id]
+
+    def _path(self, output: TensorSpec) -> Path:
+        return self._place.begun(self._work.package, output)
+
+    def _raw_array(self, output: TensorSpec, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        import zarr
+
+        if output.id not in self._raw:
+            path = self._raw_path(output)
+            if not (path / "zarr.json").is_file():
+                chunks = [min(n, RAW_CHUNK) if a in "yx" else 1 for a, n in zip(output.letters, shape, strict=True)]
+                count = math.prod(self._work.loop)
+                zarr.create_array(path, shape=(count, *shape), chunks=(1, *chunks), dtype=dtype)
+            self._raw[output.id] = zarr.open_array(path, mode="r+")
+        return self._raw[output.id]
+
+    def _raw_path(self, output: TensorSpec) -> Path:
+        return self._place.folder / f"raw-{output.id}.zarr"
+
+    def _header(self, output: TensorSpec, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Image:
+        """Build the output image, but for its pixels."""
+        work = self._work
+        small = [1 if letter in "yx" else size for letter, size in zip(output.letters, shape, strict=True)]
+        image = output_image(
+            work.image, work.way, work.package, output, np.zeros((*work.loop, *small), dtype), self._made
+        )
+        image = dataclasses.replace(image, properties={**image.properties, **self._properties})
+        lengths = dict(zip(output.letters, shape, strict=True))
+        letters = [dict(zip(work.image.axes, work.way.axes, strict=True)).get(letter, letter) for letter in image.axes]
+        full = [lengths[letter] if letter in "yx" else n for letter, n in zip(letters, image.shape, strict=True)]
+        return image.with_pixels(phantom(tuple(full), dtype))
+
+
+@contextlib.contextmanager
+def part_folder(target: Path) -> Iterator[Path]:
+    """Give the folder beside the result; it is removed at the end, unless the run was stopped."""
+    folder = target.with_name(f"{target.name}.part")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise storage_error("Writing", folder, error) from error
+    lock = LockFile(folder / LOCK)
+    if not lock.acquire():
+        raise StorageError(f"Another run is writing {target}.", fix="Wait for it, or give another name.")
+    ended = False
+    try:
+        yield folder
+        ended = True
+    finally:
+        if ended or not _has_marks(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
+def _has_marks(folder: Path) -> bool:
+    """Whether any tile is done."""
+    with contextlib.suppress(OSError):
+        return bool((folder / MARKS).read_text("ascii").strip())
+    return False
+
+
+def _read_begun(folder: Path) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((folder / BEGUN).read_text("utf-8"))
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _keeps_values(work: Work) -> bool:
+    return work.package.own.get("values") == "input"
+
+
+def _fits(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
+    if shape != other:
+        raise ImageError(
+            f"The model gave outputs of different shapes ({shape}, {other}) for parts of the image.",
+            fix="Run it on one of them at a time.",
+        )
