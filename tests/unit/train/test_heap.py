@@ -17,7 +17,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 ROUNDS, NUMBERS = 20, 12 << 20
 """Arrays of 48 MB: larger than what glibc ever keeps by itself."""
 WARM = 10
-"""Each of the first arrays may lie behind the last one: aligning it leaves a crumb, of which glibc first caches seven."""
+"""Aligning an array leaves a crumb before it; as long as glibc caches them (seven), each array lies behind the last."""
 
 
 def faults_of_rounds() -> int:
