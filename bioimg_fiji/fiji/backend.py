@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import threading
@@ -14,8 +15,8 @@ from bioimg_fiji import commands
 from bioimg_fiji.commands import Result
 from bioimg_fiji.commands.chooser import suggestions
 from bioimg_fiji.errors import BioimgError, JobCancelledError
-from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.fiji.on_disk import Disk
 from bioimg_fiji.fiji.patience import Patience
 from bioimg_fiji.fiji.plugin import check_version
 from bioimg_fiji.image import Image
@@ -126,12 +127,14 @@ class InProcessBackend:
     def _run(self, run: Run, name: str, values: dict[str, Any], images: Any, monitor: Any) -> Any:
         run.result, run.failure = None, None
         values |= run.more
-        values |= {str(entry.getKey()): to_image(entry.getValue()) for entry in images.entrySet()}
-        result = self._wait(lambda job: commands.find(name).run(values, job), monitor)
-        shown = jclass("java.util.LinkedHashMap")()
-        for key, image in result.images.items():
-            shown.put(key, to_imageplus(image))
-        run.result = result
+        shown, kept = jclass("java.util.LinkedHashMap")(), {}
+        with Disk(_teller(monitor, self.watcher or Job())) as disk:
+            values |= {str(entry.getKey()): disk.image(entry.getValue()) for entry in images.entrySet()}
+            result = self._wait(lambda job: _work(name, values, disk, job), monitor)
+            for key, image in result.images.items():
+                kept[key], imp = disk.show(image)
+                shown.put(key, imp)
+        run.result = result = dataclasses.replace(result, images=kept)
         if name == "models":
             self._changed()
         return jclass(_OUTCOME)(json.dumps(result.to_json()), shown)
@@ -173,6 +176,23 @@ class InProcessBackend:
             if not isinstance(error, BioimgError):
                 _log.exception("a command failed")
             raise jclass(_EXCEPTION)(json.dumps(_told(error).to_json())) from error
+
+
+def _work(name: str, values: dict[str, Any], disk: Disk, job: Job) -> Result:
+    job.scratch = disk.folder
+    return disk.convert(commands.find(name).run(values, job), job)
+
+
+def _teller(monitor: Any, watcher: Job) -> Callable[[str, int, int], None]:
+    """Give what tells how far pixels are copied, and stops that when the command is cancelled."""
+
+    def tell(message: str, current: int, maximum: int) -> None:
+        if monitor.cancelled() or watcher.cancelled:
+            raise JobCancelledError("The command was cancelled.")
+        monitor.progress(message, current, maximum, "{}")
+        watcher.progress(message, current, maximum)
+
+    return tell
 
 
 def _job(monitor: Any, watcher: Job, patience: Patience[Result]) -> Job:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,21 +43,43 @@ def to_image(imp: Any) -> Image:
     ImageError
         When ImageJ holds something that an image cannot be: RGB pixels in several channels.
     """
+    header = describe(imp)
+    pixels = np.empty(header["shape"], header["dtype"])
+    fetch(imp.getStack(), 0, pixels.reshape(-1, *plane_shape(header)))
+    return Image.from_header(header, pixels)
+
+
+def describe(imp: Any) -> dict[str, Any]:
+    """Give the header of an ImagePlus.
+
+    Raises
+    ------
+    ImageError
+        When it is one that an image cannot be.
+    """
     import jpype
 
     try:
-        header = json.loads(str(jclass(_HEADER).describe(imp)))
+        header: dict[str, Any] = json.loads(str(jclass(_HEADER).describe(imp)))
     except jpype.JException as error:
         raise ImageError(str(error.getMessage())) from error
-    pixels = np.empty(header["shape"], header["dtype"])
-    if header["rgb"]:
-        _fetch_rgb(imp.getStack(), pixels.reshape(-1, 3, *header["shape"][-2:]))
-        return Image.from_header(header, pixels)
-    _fetch(imp.getStack(), pixels.reshape(-1, math.prod(header["shape"][-2:])))
-    if pixels.dtype == np.int16:
-        stored = pixels.view(np.uint16)
+    return header
+
+
+def plane_shape(header: Mapping[str, Any]) -> tuple[int, ...]:
+    """Give the shape of one plane of a stack: (3, y, x) of RGB, else (y, x)."""
+    return (3, *header["shape"][-2:]) if header["rgb"] else tuple(header["shape"][-2:])
+
+
+def fetch(stack: Any, first: int, planes: Array) -> None:
+    """Copy planes of a stack, from the one of index `first` on, into an array (planes, *plane_shape)."""
+    if planes.ndim == 4:
+        _fetch_rgb(stack, first, planes)
+        return
+    _fetch(stack, first, planes.reshape(len(planes), -1))
+    if planes.dtype == np.int16:
+        stored = planes.view(np.uint16)
         np.bitwise_xor(stored, _SIGN, out=stored)
-    return Image.from_header(header, pixels)
 
 
 def to_imageplus(image: Image) -> Any:
@@ -126,18 +148,19 @@ def _stored(plane: Array, rgb: bool) -> Array:
     return plane ^ _SIGN.astype(np.int16) if plane.dtype == np.int16 else plane
 
 
-def _fetch(stack: Any, planes: Array) -> None:
-    """Copy a stack into an array of (planes, pixels)."""
+def _fetch(stack: Any, offset: int, planes: Array) -> None:
+    """Copy planes of a stack into an array of (planes, pixels)."""
     count, pixels = planes.shape
     for first, last, start, stop in _groups(count, pixels, planes.itemsize):
         target = planes[first:last, start:stop]
-        jclass(_MEMORY).read(_java_planes(stack, first, last), start, stop - start, _buffer(target))
+        given = _java_planes(stack, offset + first, offset + last)
+        jclass(_MEMORY).read(given, start, stop - start, _buffer(target))
 
 
-def _fetch_rgb(stack: Any, planes: Array) -> None:
-    """Copy a stack of RGB pixels into an array of (planes, 3, y, x)."""
+def _fetch_rgb(stack: Any, first: int, planes: Array) -> None:
+    """Copy planes of RGB pixels into an array of (planes, 3, y, x)."""
     colors = np.empty((1, math.prod(planes.shape[2:])), np.uint32)
-    for index, plane in enumerate(planes):
+    for index, plane in enumerate(planes, first):
         jclass(_MEMORY).read(_java_planes(stack, index, index + 1), 0, colors.size, _buffer(colors))
         for part in range(3):
             plane[part] = (colors >> np.uint32(16 - 8 * part) & np.uint32(0xFF)).reshape(plane[part].shape)

@@ -267,6 +267,8 @@ def _abandoned(folder: Path) -> bool:
     pid = folder.name.removeprefix(SHOWN if shown else PREFIX).split("-")[0]
     if not pid.isdigit() or (_runs(int(pid)) and time.time() - status.st_mtime < 60):
         return False
+    if int(pid) == os.getpid() and status.st_mtime > psutil.Process().create_time():
+        return False  # a Java in this process made it: to ourselves its lock is none
     if shown:
         return not locked_by_java(folder / "lock")
     lock = LockFile(folder / "lock")

@@ -51,7 +51,7 @@ def store_on_disk(result: Result, accept: list[str] | None, folder: Path, id_: s
     with _all_or_none(folder, id_):
         for number, (name, given) in enumerate(result.images.items()):
             target = folder / f"{id_}.{number}"
-            image = _accepted_on_disk(name, given, accept, job)
+            image = accepted_on_disk(name, given, accept, job)
             file, crc = raw_file(image), None
             if file is not None and job.scratch is not None and file.is_relative_to(job.scratch):
                 _move(file, target, image)
@@ -117,8 +117,25 @@ def _accepted(name: str, image: Image, accept: list[str] | None) -> Image:
     return image
 
 
-def _accepted_on_disk(name: str, image: Image, accept: list[str] | None, job: Job) -> Image:
-    """Convert the pixels of an image in a file plane by plane, as `imagej_pixels` does those of one in memory."""
+def accepted_on_disk(name: str, image: Image, accept: list[str] | None, job: Job) -> Image:
+    """Convert the pixels of an image in a file plane by plane, as `imagej_pixels` does those of one in memory.
+
+    Parameters
+    ----------
+    name
+        What the result calls it; names the new file in the job's scratch folder.
+    image
+        The image; one that is in memory is converted there.
+    accept
+        Pixel types that may stay as they are; None: all.
+    job
+        Is told the progress, and may be cancelled.
+
+    Raises
+    ------
+    ImageError
+        When none of these types holds the values.
+    """
     if accept is None or image.dtype.name in accept or raw_file(image) is None or job.scratch is None:
         return _accepted(name, image, accept)
     kind = _accepted(name, _extremes(image, job), accept)

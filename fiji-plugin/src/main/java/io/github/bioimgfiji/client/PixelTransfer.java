@@ -6,7 +6,6 @@ import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.convert.ImageHeader;
 import io.github.bioimgfiji.convert.Planes;
-import io.github.bioimgfiji.convert.RawStack;
 import io.github.bioimgfiji.json.Json;
 import io.github.bioimgfiji.results.ShownFiles;
 import java.io.IOException;
@@ -139,16 +138,7 @@ final class PixelTransfer {
   /** Gives a result as a virtual stack over its file, which is ImageJ's from now on. */
   private static ImagePlus virtual(String header, Path file) throws BackendException {
     try {
-      Path own = ShownFiles.take(file);
-      try {
-        RawStack stack = new RawStack(header, own);
-        ImagePlus image = ImageHeader.build(header, stack);
-        ShownFiles.watch(image, stack, own);
-        return image;
-      } catch (IllegalArgumentException wrong) {
-        Files.delete(own);
-        throw wrong;
-      }
+      return ShownFiles.image(header, ShownFiles.take(file));
     } catch (IOException error) {
       throw ServerErrors.unwritten(file, error);
     }

@@ -10,6 +10,7 @@ import io.github.bioimgfiji.backend.Outcome;
 import io.github.bioimgfiji.convert.ImageHeader;
 import io.github.bioimgfiji.convert.Planes;
 import io.github.bioimgfiji.json.Json;
+import io.github.bioimgfiji.results.ShownFiles;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.nio.file.Path;
@@ -29,9 +30,6 @@ final class RemoteJob implements AutoCloseable {
   private static final int SUBMIT_ATTEMPTS = 3;
   private static final long POLL_MS = 100;
 
-  /** A result of more than this part of Java's memory stays on the disk where it can. */
-  private static final int MEMORY_PARTS = 8;
-
   private final Http http;
   private final Monitor monitor;
   private final PixelTransfer pixels;
@@ -43,7 +41,7 @@ final class RemoteJob implements AutoCloseable {
   RemoteJob(Http http, Monitor monitor) {
     this.http = http;
     this.monitor = monitor;
-    pixels = new PixelTransfer(http, monitor, Runtime.getRuntime().maxMemory() / MEMORY_PARTS);
+    pixels = new PixelTransfer(http, monitor, ShownFiles.largestInMemory());
   }
 
   /** Runs the job and gives its result. */

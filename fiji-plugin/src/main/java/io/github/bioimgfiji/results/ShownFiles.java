@@ -4,6 +4,7 @@ import ij.ImageListener;
 import ij.ImagePlus;
 import ij.ImageStack;
 import ij.WindowManager;
+import io.github.bioimgfiji.convert.ImageHeader;
 import io.github.bioimgfiji.convert.RawStack;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -35,6 +36,7 @@ import java.util.WeakHashMap;
 public final class ShownFiles {
   private static final String PREFIX = "imagej-";
   private static final String LOCK = "lock";
+  private static final int MEMORY_PARTS = 8;
 
   /** Commands that change an image's kind close it and show its stack in another one. */
   private static final long GRACE_MS = 1500;
@@ -74,17 +76,36 @@ public final class ShownFiles {
   }
 
   /**
-   * Removes the file when it is not needed any more.
+   * Tells how large a stack may be that Java takes into its memory although it could stay on disk.
    *
-   * @param image the image that shows it
-   * @param stack its stack
-   * @param file the file, which {@link #take} gave
+   * @return bytes
    */
-  public static synchronized void watch(ImagePlus image, RawStack stack, Path file) {
-    Shown shown = new Shown(stack, file);
-    shown.images.add(image);
-    ALL.add(shown);
-    sweep();
+  public static long largestInMemory() {
+    return Runtime.getRuntime().maxMemory() / MEMORY_PARTS;
+  }
+
+  /**
+   * Gives a virtual stack over a file, which is removed when it is not needed any more.
+   *
+   * @param header the image's header
+   * @param file the file, which {@link #take} gave
+   * @return the image
+   * @throws IllegalArgumentException when the header does not fit the file; the file is removed
+   * @throws IOException when the file cannot be read
+   */
+  public static synchronized ImagePlus image(String header, Path file) throws IOException {
+    try {
+      RawStack stack = new RawStack(header, file);
+      ImagePlus image = ImageHeader.build(header, stack);
+      Shown shown = new Shown(stack, file);
+      shown.images.add(image);
+      ALL.add(shown);
+      sweep();
+      return image;
+    } catch (IllegalArgumentException wrong) {
+      Files.delete(file);
+      throw wrong;
+    }
   }
 
   /** Removes all files: ImageJ ends. */
