@@ -51,7 +51,6 @@ class InProcessBackend:
 
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
         self.watcher: Job | None = None
-        self.last = Run()
         self._changed = changed
         self._runs: dict[int, Run] = {}
 
@@ -76,7 +75,7 @@ class InProcessBackend:
     def running(self, more: Mapping[str, Image] | None = None) -> Iterator[Run]:
         """Have the commands that this thread runs take their images from, and leave their result in, a run of its own.
 
-        Those of other threads (the menu, jobs) go on beside it; each has one of its own, the newest of which is `last`.
+        Those of other threads (the menu, jobs) go on beside it; each has one of its own.
         """
         thread = threading.get_ident()
         before = self._runs.get(thread)
@@ -88,10 +87,6 @@ class InProcessBackend:
                 del self._runs[thread]
             else:
                 self._runs[thread] = before
-
-    def forget(self) -> None:
-        """Drop what the last command of the menu left."""
-        self.last = Run()
 
     def name(self) -> str:
         """Name this backend for the log."""
@@ -119,9 +114,7 @@ class InProcessBackend:
     def run(self, command_id: Any, parameters: Any, images: Any, monitor: Any) -> Any:
         """Run a command; see the Java interface."""
         name, values = str(command_id), json.loads(str(parameters))
-        run = self._runs.get(threading.get_ident())
-        if run is None:
-            self.last = run = Run()
+        run = self._runs.get(threading.get_ident()) or Run()
         return self._guarded(lambda: self._run(run, name, values, images, monitor), run)
 
     def _run(self, run: Run, name: str, values: dict[str, Any], images: Any, monitor: Any) -> Any:
@@ -136,8 +129,14 @@ class InProcessBackend:
                 shown.put(key, imp)
         run.result = result = dataclasses.replace(result, images=kept)
         if name == "models":
-            self._changed()
+            self._update_menu()
         return jclass(_OUTCOME)(json.dumps(result.to_json()), shown)
+
+    def _update_menu(self) -> None:
+        try:
+            self._changed()
+        except Exception:  # noqa: BLE001 - the command itself has succeeded
+            _log.exception("the menu was not brought up to date")
 
     def _wait(self, work: Callable[[Job], Result], monitor: Any) -> Result:
         """Do the work on a thread of its own; a cancelled caller gets ImageJ back within a second."""
@@ -149,8 +148,9 @@ class InProcessBackend:
             return job.cancelled
 
         def ended(error: BaseException | None) -> None:
-            if isinstance(error, JobCancelledError) and error.fix:
-                monitor.note(str(error))  # what it has kept
+            plain = isinstance(error, JobCancelledError) and not error.fix
+            if error is not None and not plain:
+                monitor.note(str(_told(error)))  # what it has kept, or why it could not
             _detach()
 
         patience = Patience(lambda: work(job), ended)
@@ -179,8 +179,9 @@ class InProcessBackend:
 
 
 def _work(name: str, values: dict[str, Any], disk: Disk, job: Job) -> Result:
-    job.scratch = disk.folder
-    return disk.convert(commands.find(name).run(values, job), job)
+    with disk:
+        job.scratch = disk.folder
+        return disk.convert(commands.find(name).run(values, job), job)
 
 
 def _teller(monitor: Any, watcher: Job) -> Callable[[str, int, int], None]:

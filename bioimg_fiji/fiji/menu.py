@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -51,12 +52,16 @@ class Menu:
         self._ids: dict[str, str] = {}
         self._replaced: dict[str, Any] = {}
         self._extensions: dict[str, Any] = {}
+        self._lock = threading.Lock()
 
     def update(self, present: Iterable[Command]) -> None:
         """Have these commands in it: add those that are new, and take out those that are none any more."""
         wanted = {title: each.id for each in present for title in (each.title, each.title.rstrip("."))}
-        if wanted == self._ids:
-            return
+        with self._lock:
+            if wanted != self._ids:
+                self._change(wanted)
+
+    def _change(self, wanted: dict[str, str]) -> None:
         table = _table()
         if not self._extensions:
             self._extensions = {title: table.put(title, plugin) for title, plugin in _EXTENSIONS.items()}

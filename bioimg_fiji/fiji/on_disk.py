@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +18,12 @@ from typing import Any, Self
 import numpy as np
 
 from bioimg_fiji.commands import Result
-from bioimg_fiji.errors import no_space, storage_error
+from bioimg_fiji.errors import storage_error
 from bioimg_fiji.fiji.convert import describe, fetch, plane_shape, to_image, to_imageplus
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.files.source import map_raw, raw_file
-from bioimg_fiji.image import Image
+from bioimg_fiji.files.space import check_space, in_cache
+from bioimg_fiji.image import IMAGEJ_AXES, Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.server.buffers import Room, disk_root
 from bioimg_fiji.server.results import accepted_on_disk
@@ -48,15 +49,22 @@ class Disk:
         self._tell = tell
         self._room: Room | None = None
         self._count = 0
+        self._lock = threading.Lock()
+        self._users = 0
 
     def __enter__(self) -> Self:
+        """Keep the files until the last of those who have entered leaves: work may go on when its caller is gone."""
+        with self._lock:
+            self._users += 1
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._room is not None:
-            self._room.close()
+        with self._lock:
+            self._users -= 1
+            if self._users == 0 and self._room is not None:
+                self._room.close()
 
     @property
     def folder(self) -> Path | None:
@@ -81,11 +89,7 @@ class Disk:
         path = self._room.folder / f"image-{self._count}.raw"
         header = describe(imp)
         size = math.prod(header["shape"]) * np.dtype(header["dtype"]).itemsize
-        free = shutil.disk_usage(self._room.folder).free
-        if size > free:
-            error = no_space("The image", self._room.folder.parent, size, free)
-            error.fix += " BIOIMG_FIJI_CACHE names the folder above."
-            raise error
+        check_space("The image", self._room.folder, size)
         self._copy(imp.getStack(), path, header)
         return Image.from_header(header, map_raw(path, tuple(header["shape"]), np.dtype(header["dtype"])))
 
@@ -100,7 +104,7 @@ class Disk:
                     fetch(stack, first, planes)
                     file.write(planes.astype(dtype.newbyteorder("<"), copy=False).data)
         except OSError as error:
-            raise storage_error("Writing pixels to", path.parent, error) from error
+            raise in_cache(storage_error("Writing pixels to", path.parent, error), path) from error
 
     def convert(self, result: Result, job: Job) -> Result:
         """Give the images that lie in files the pixel types of ImageJ, file to file."""
@@ -114,7 +118,7 @@ class Disk:
         import jpype
 
         file = None if self._room is None else raw_file(image)
-        if file is None or self._room is None or not file.is_relative_to(self._room.folder):
+        if file is None or self._room is None or not file.is_relative_to(self._room.folder) or not _in_order(image):
             return image, to_imageplus(image)
         if image.pixels.nbytes <= int(jclass(_SHOWN).largestInMemory()):
             image = image.with_pixels(np.array(image.pixels))
@@ -125,3 +129,8 @@ class Disk:
             return image, to_imageplus(image)
         imp = jclass(_SHOWN).image(json.dumps(image.header()), path)
         return image.with_pixels(map_raw(Path(str(path)), image.shape, image.dtype)), imp
+
+
+def _in_order(image: Image) -> bool:
+    """Whether the planes lie in the order in which ImageJ has them."""
+    return image.axes == "".join(axis for axis in IMAGEJ_AXES if axis in image.axes)

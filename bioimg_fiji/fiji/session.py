@@ -291,7 +291,6 @@ class Fiji:
         self._executor.uninstall()
         self._menu.remove()
         self._backend.unregister()
-        self._backend.forget()
         self._close_opened(set())
         jclass("ij.WindowManager").setTempCurrentImage(None)
         self._console.close()

@@ -10,16 +10,16 @@ import abc
 import contextlib
 import itertools
 import math
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bioimg_fiji.errors import FileFormatError, no_space, storage_error
+from bioimg_fiji.errors import FileFormatError, storage_error
 from bioimg_fiji.files import ome_tiff, ome_zarr
 from bioimg_fiji.files.source import Array, Place, phantom
+from bioimg_fiji.files.space import check_space, in_cache, reserve
 from bioimg_fiji.image import Image
 
 CHUNK = 512
@@ -87,10 +87,7 @@ class TiffSink(Sink):
             begun, shape=self._shape, dtype=self._dtype, bigtiff=large, **ome_tiff.described(self.image)
         )
         del mapped
-        if hasattr(os, "posix_fallocate"):
-            # A full disk is told now. Later, writing to a mapped file would be the end of this process.
-            with begun.open("rb+") as file:
-                os.posix_fallocate(file.fileno(), 0, begun.stat().st_size)
+        reserve(begun, begun.stat().st_size)
         begun.replace(self.path)
 
     def write(self, place: Place, part: Array) -> None:
@@ -112,18 +109,13 @@ class RawSink(Sink):
         if image.dtype == np.bool_:
             image = image.with_pixels(phantom(image.shape, np.dtype(np.uint8)))
         super().__init__(path, image)
-        size = image.pixels.nbytes
         try:
-            free = shutil.disk_usage(path.parent).free
-            if not path.exists() and size > free:
-                raise no_space("The result", path.parent, size, free)
+            if not path.exists():
+                check_space("The result", path.parent, image.pixels.nbytes)
             path.touch(mode=0o600)
-            with path.open("ab") as file:
-                if hasattr(os, "posix_fallocate"):  # NB: writing to a mapped file on a full disk ends the process
-                    os.posix_fallocate(file.fileno(), 0, size)
-                file.truncate(size)
+            reserve(path, image.pixels.nbytes)
         except OSError as error:
-            raise storage_error("Writing", path, error) from error
+            raise in_cache(storage_error("Writing", path, error), path) from error
 
     def write(self, place: Place, part: Array) -> None:
         """Write a part."""

@@ -37,7 +37,7 @@ from bioimg_fiji.predict.lazy import LazySample, streamed
 from bioimg_fiji.predict.look import misfits
 from bioimg_fiji.predict.run import Prediction
 from bioimg_fiji.predict.samples import cuts_of
-from bioimg_fiji.predict.unfinished import Diary, Files, Place, Written, part_folder
+from bioimg_fiji.predict.unfinished import Diary, Files, Place, Written, folder_of, part_folder
 from bioimg_fiji.predict.work import PredictOptions, Work, halved, provenance, sizes
 from bioimg_fiji.runtime import Adapter, choose
 from bioimg_fiji.runtime.memory import check_size, learn, tile_budget
@@ -115,6 +115,8 @@ def predict_file(
         with _opened(path, options) as source:
             report, files = _predicted(source, target, package, options, job, properties or {}, adapter)
     except JobCancelledError as error:
+        if not folder_of(target).exists():
+            raise
         raise JobCancelledError(
             str(error), fix="The same command goes on from there; delete the folder that ends with .part otherwise."
         ) from error
@@ -294,9 +296,11 @@ class _Run:
     def _write(self, number: int, results: Mapping[str, Array]) -> None:
         """Process and write a tile's outputs."""
         sample, place = divmod(number, len(self._tiles))
-        for output in self._runner.outputs:
-            target, part = self._runner.inner(output, results[output.id], self._tiles[place])
-            self._files.store(sample, target, part, output)
+        outputs, tile = self._runner.outputs, self._tiles[place]
+        parts = {each.id: self._runner.inner(each, results[each.id], tile) for each in outputs}
+        self._files.check_space({name: part for name, (_, part) in parts.items()})
+        for output in outputs:
+            self._files.store(sample, *parts[output.id], output)
         self._diary.mark(number)
 
     def _finish_raw(self, output: TensorSpec) -> None:

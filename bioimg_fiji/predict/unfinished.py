@@ -29,6 +29,7 @@ import numpy.typing as npt
 from bioimg_fiji.errors import ImageError, StorageError, storage_error
 from bioimg_fiji.files.sink import Sink, open_sink, put_in_place
 from bioimg_fiji.files.source import phantom
+from bioimg_fiji.files.space import check_space, in_cache
 from bioimg_fiji.image import Image
 from bioimg_fiji.intensity import UNIT_ONLY
 from bioimg_fiji.locks import LockFile
@@ -137,14 +138,40 @@ class Files:
         self._sinks: dict[str, Sink] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._raw: dict[str, Any] = {}
+        # Compressed files take what they take; those of an earlier run have their place.
+        self._has_space = place.target.suffix == ".zarr" or bool(_read_begun(place.folder))
+
+    def check_space(self, parts: Mapping[str, Array]) -> None:
+        """Check by the first parts that the disk has room for all that will be written without compression.
+
+        Raises
+        ------
+        StorageError
+            When it has not; nothing is written then.
+        """
+        if self._has_space:
+            return
+        needed = 0
+        for output in self._runner.outputs:
+            part = parts[output.id]
+            pixels = math.prod(self._work.loop) * math.prod(self._runner.shape(output, part))
+            needed += pixels * (4 if part.dtype.kind == "f" else part.dtype.itemsize)
+            if self._runner.needs_whole(output) and not self._raw_path(output).exists():
+                needed += pixels * part.dtype.itemsize
+        check_space("The result", self._place.folder, needed)
+        self._has_space = True
 
     def store(self, number: int, target: tuple[slice, ...], part: Array, output: TensorSpec) -> None:
         """Write a part of an output of sample `number`; raw, where the whole is to be processed later."""
         shape = self._runner.shape(output, part)
         if self._runner.needs_whole(output):
-            raw = self._raw_array(output, shape, part.dtype)
-            _fits(raw.shape[1:], shape)
-            raw[(slice(number, number + 1), *target)] = part[np.newaxis]
+            try:
+                raw = self._raw_array(output, shape, part.dtype)
+                _fits(raw.shape[1:], shape)
+                raw[(slice(number, number + 1), *target)] = part[np.newaxis]
+            except OSError as error:
+                path = self._raw_path(output)
+                raise in_cache(storage_error("Writing", path, error), path) from error
         else:
             self.write(number, target, part, shape, output)
 
@@ -235,10 +262,15 @@ class Files:
         return image.with_pixels(phantom(tuple(full), dtype))
 
 
+def folder_of(target: Path) -> Path:
+    """Give the folder beside a result; it is there while the result is not whole."""
+    return target.with_name(f"{target.name}.part")
+
+
 @contextlib.contextmanager
 def part_folder(target: Path) -> Iterator[Path]:
     """Give the folder beside the result; it is removed at the end, unless the run was stopped."""
-    folder = target.with_name(f"{target.name}.part")
+    folder = folder_of(target)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

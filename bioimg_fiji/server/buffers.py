@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 
 from bioimg_fiji import settings
-from bioimg_fiji.errors import ProtocolError, UnknownJobError, no_space, storage_error
+from bioimg_fiji.errors import ProtocolError, UnknownJobError, storage_error
+from bioimg_fiji.files.space import check_space
 from bioimg_fiji.locks import LockFile, locked_by_java
 from bioimg_fiji.server.wire import buffer_error
 
@@ -129,11 +130,9 @@ class BufferStore:
         """
         folder = self.disk if on_disk else self.folder
         promised = sum(each.size for each in self._buffers.values() if not each.filled and each.on_disk is on_disk)
+        if on_disk:
+            check_space("The image", folder, size, promised)
         free = shutil.disk_usage(folder).free - promised
-        if size > free and on_disk:
-            error = no_space("The image", folder.parent, size, free)
-            error.fix += " BIOIMG_FIJI_CACHE names the folder above; start the server again after that."
-            raise error
         if size > free:
             cause = OSError(errno.ENOSPC, f"No space left on device ({size} bytes are needed, {max(free, 0)} are free)")
             raise buffer_error(folder.parent, cause)

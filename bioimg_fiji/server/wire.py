@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from bioimg_fiji.errors import ImageError, ProtocolError, StorageError, storage_error
 from bioimg_fiji.files.source import map_raw
+from bioimg_fiji.files.space import in_cache
 
 DTYPES = frozenset(
     ["bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
@@ -144,7 +145,7 @@ def buffer_error(folder: Path, cause: OSError) -> StorageError:
         "Free space there, or name a folder with more space by the setting 'buffers' (BIOIMG_FIJI_BUFFERS) "
         "and start the server again."
     )
-    return error
+    return in_cache(error, folder)
 
 
 def crc_text(crc: int) -> str:

@@ -1,5 +1,7 @@
 // Runs a model on every image of a folder, one task per image.
 //
+// With nextflow.config beside it, the run ends with 1 when an image has failed.
+//
 //   nextflow run run-model.nf --images 'raw/*.tif' --model cells-n2v.zip --results denoised
 params.images = 'raw/*.tif'
 params.model = 'cells-n2v.zip'
@@ -7,7 +9,7 @@ params.results = 'denoised'
 
 process RUN_MODEL {
     publishDir params.results, mode: 'copy'
-    errorStrategy { task.exitStatus == 130 ? 'terminate' : 'ignore' } // a bad image does not stop the others
+    errorStrategy { task.exitStatus == 1 ? 'ignore' : 'terminate' } // a bad image does not stop the others
     cpus 2
 
     input:

@@ -146,6 +146,23 @@ def test_a_cancel_while_planes_are_read_leaves_nothing(
     assert list((cache / "pixels").iterdir()) == []
 
 
+def test_files_stay_as_long_as_work_goes_on_that_nobody_waits_for(
+    fiji: Fiji, cache: Path, movie: Path, tmp_path: Path
+) -> None:
+    from bioimg_fiji.fiji.java import jclass
+
+    opened(fiji, movie)
+    disk = on_disk.Disk(lambda *_: None)
+    with disk:
+        image = disk.image(jclass("ij.WindowManager").getCurrentImage())
+        work = disk.__enter__()
+    assert image.pixels[3, 4, 5] == files.read_image(movie).pixels[3, 4, 5]
+    assert work.folder is not None
+    assert (work.folder / "image-1.raw").exists()
+    work.__exit__(None, None, None)
+    assert list((cache / "pixels").iterdir()) == []
+
+
 def test_a_disk_without_room_is_told_before_anything_is_written(
     fiji: Fiji, movie: Path, tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

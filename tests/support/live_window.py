@@ -223,8 +223,12 @@ def finish(fiji: Fiji) -> dict[str, Any]:
     wait(lambda: windows("JDialog"))  # and it goes with the window
     _state["released"].set()
     _state["ended"].wait(SECONDS)
-    result = wait(lambda: fiji._backend.last.result)
-    return seen | {"figures": dict(result.figures), "left": left()}
+    return seen | {"figures": wait(last_figures), "left": left()}
+
+
+def last_figures() -> dict[str, str]:
+    """Give the figures of the last command, as macros get them."""
+    return dict(line.split("=", 1) for line in str(jclass("io.github.bioimgfiji.BioImg").figures()).splitlines())
 
 
 def hide(fiji: Fiji) -> dict[str, Any]:
@@ -235,7 +239,7 @@ def hide(fiji: Fiji) -> dict[str, Any]:
     running = not _state["ended"].is_set()
     _state["released"].set()
     thread.join(SECONDS)
-    return {"left": gone, "running": running, "figures": dict(wait(lambda: fiji._backend.last.result).figures)}
+    return {"left": gone, "running": running, "figures": wait(last_figures)}
 
 
 def cancel(fiji: Fiji) -> dict[str, Any]:
@@ -245,7 +249,7 @@ def cancel(fiji: Fiji) -> dict[str, Any]:
     thread.join(SECONDS)
     went_on = jclass("java.lang.System").getProperty("on") is not None
     log = str(jclass("ij.IJ").getLog()).strip()
-    return {"left": left(), "result": fiji._backend.last.result is not None, "went_on": went_on, "log": log}
+    return {"left": left(), "result": bool(last_figures()), "went_on": went_on, "log": log}
 
 
 def choose(_: Fiji) -> dict[str, Any]:
@@ -300,8 +304,7 @@ def _browse(field: Any, act: Callable[[Any], Any] | None) -> None:
 def batch(fiji: Fiji) -> dict[str, Any]:
     """In batch mode there is no window, and no preview is made for it."""
     jclass("ij.IJ").runMacro(f'setBatchMode(true); run("{TITLE}", "steps=20");')
-    result = fiji._backend.last.result
-    return {"left": left(), "figures": None if result is None else dict(result.figures)}
+    return {"left": left(), "figures": last_figures()}
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from bioimg_fiji.intensity import Intensity
 from bioimg_fiji.jobs import Job, Progress
 from bioimg_fiji.ops import stream
 from bioimg_fiji.ops.base import Tensor, mean_and_std, quantiles
+from bioimg_fiji.predict import unfinished
 from bioimg_fiji.runtime import memory
 from bioimg_fiji.runtime.fake import FakeModel, write_fake_package
 from bioimg_fiji.server.results import store_on_disk
@@ -211,6 +212,31 @@ def test_a_result_that_has_no_room_is_told_before_the_first_tile(tmp_path: Path,
         find("run_model").run({"image": on_disk(image, tmp_path), "model": tmp_path / "mean.zip"}, job)
     assert "3.4 MiB" in caught.value.message
     assert 0 < caught.value.details["missing"] == 4 * image.pixels.size - caught.value.details["free"]
+
+
+def test_a_result_that_is_looked_at_as_a_whole_needs_room_twice(tmp_path: Path, small_disk: Path) -> None:
+    write_fake_package(tmp_path / "mean.zip", FakeModel(post=(RANGE,)))
+    image = Image(np.zeros((4, 256, 256), np.uint8), "zyx", title="dark.tif")
+    with pytest.raises(StorageError) as caught:
+        find("run_model").run(
+            {"image": on_disk(image, tmp_path), "model": tmp_path / "mean.zip"}, Job(scratch=small_disk)
+        )
+    assert caught.value.details["needed"] == 2 * 4 * image.pixels.size
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_disk_that_fills_meanwhile_is_told_with_the_setting(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check finds room, which another program then takes."""
+    monkeypatch.setenv("BIOIMG_FIJI_CACHE", str(small_disk))
+    monkeypatch.setattr(unfinished, "check_space", lambda *_: None)
+    write_fake_package(tmp_path / "mean.zip", FakeModel(post=(RANGE,)))
+    noise = np.random.default_rng(0).integers(0, 255, (8, 512, 512)).astype(np.uint8)
+    image = on_disk(Image(noise, "zyx", title="noise.tif"), tmp_path)
+    with pytest.raises(StorageError, match="No space left") as caught:
+        find("run_model").run({"image": image, "model": tmp_path / "mean.zip"}, Job(scratch=small_disk))
+    assert "BIOIMG_FIJI_CACHE" in caught.value.fix
 
 
 def test_only_whole_raw_files_are_taken_for_such(tmp_path: Path) -> None:
