@@ -22,6 +22,7 @@ from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
 from bioimg_fiji.files.ome_zarr import is_zarr
 from bioimg_fiji.files.sink import TIFF_NAMES
+from bioimg_fiji.runtime.threads import share_cores
 
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
@@ -34,6 +35,7 @@ LARGE = 2**30
 
 def main() -> None:
     """Run the command line; errors become a message and an exit code."""
+    share_cores()
     terminal = Terminal()
     try:
         sys.exit(group.main(standalone_mode=False) or 0)

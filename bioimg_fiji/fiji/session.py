@@ -27,6 +27,7 @@ from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.fiji.start import Started, start_fiji
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
+from bioimg_fiji.runtime.threads import share_cores
 
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
@@ -60,6 +61,7 @@ def open_fiji(endpoint: str | os.PathLike[str] | None = None, headless: bool = T
         With `headless=False`, when there is no display.
     """
     global _current  # noqa: PLW0603 - Java is one per process, and so is the session
+    share_cores()
     with _lock:
         started = start_fiji(None if endpoint is None else find_endpoint(endpoint), headless)
         if _current is None:
