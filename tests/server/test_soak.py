@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,20 @@ def test_kills_of_servers_workers_and_clients(contract: Path, small_model: Path)
     assert figures["wrong"] == []
     assert sum(figures["kills"].values()) >= 3
     assert figures["calls"]["right"] >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_faults_in_writing(contract: Path) -> None:
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed (Debian: apt-get install strace)")
+    program = contract.parents[1] / "scripts" / "soaks" / "run.py"
+    line = [sys.executable, str(program), "disk-faults", "--short"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=190, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["calls of checkpoint"] >= 4
+    assert figures.get("told storage", 0) + figures.get("killed", 0) >= 4
 
 
 @pytest.mark.slow
