@@ -1,6 +1,7 @@
-"""Random SIGKILLs of the model server, its workers and its clients, while clients run a model in loops.
+"""Random SIGKILLs of the model server, its workers and its clients, while clients run a model, and train one, in loops.
 
-Every call must give the right pixels, bit for bit, or an error that tells of a death; no call may hang; and in the end,
+Every run must give the right pixels, bit for bit, or an error that tells of a death. Every training must go on from the
+checkpoint that is there, until it gives the weights of one that nobody disturbed. No call may hang; and in the end,
 after one more server has started and ended, there is no process and no file left.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import io
 import os
 import random
 import shutil
@@ -16,20 +18,27 @@ import sys
 import tempfile
 import threading
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+import torch
 
 from bioimg_fiji.client import Client
 from bioimg_fiji.commands import find
 from bioimg_fiji.errors import BioimgError
 from bioimg_fiji.image import Image
+from bioimg_fiji.jobs import Job
 from bioimg_fiji.server import connection
+from bioimg_fiji.train import checkpoint as checkpoints
 
-CLIENTS = 2
+RUNNERS = 2
+TRAINING = {"steps": 400, "batch_size": 2, "patch": 32, "filters": 8, "depth": 1, "apply": False, "early_stop": 0}
+"""Some seconds, and a checkpoint every hundred steps."""
 SILENCE_SECONDS = 60.0
+RIGHT = {"right", "trained", "going_on"}
 DEATHS = {"server_unavailable", "server", "worker_died", "cancelled", "authentication", "unknown_job"}
 """Codes of the errors that a call may end with, when something was killed under it."""
 
@@ -41,10 +50,15 @@ def run(soak: Any) -> dict[str, Any]:
         model = soak.model or _train(folder / "model.zip")
         expected = folder / "expected.npy"
         np.save(expected, find("run_model").run({"image": _image(), "model": model}).images["output"].pixels)
+        undisturbed = folder / "undisturbed.zip"
+        find("train_denoiser").run({"image": _image(), "model": undisturbed, **TRAINING})
         places = _Places(folder)
         try:
-            crowd = _Crowd(places, model, expected)
-            wrong = crowd.harass(soak.seconds, random.Random(soak.seed))
+            program = [sys.executable, __file__]
+            runner = [*program, "run", str(model), str(expected)]
+            trainer = [*program, "train", str(undisturbed), str(folder / "trained.zip")]
+            crowd = _Crowd(places, [*[runner] * RUNNERS, trainer])
+            wrong = crowd.harass(soak.seconds, soak.count, random.Random(soak.seed))
             wrong += places.leftovers()
         finally:
             places.clear()
@@ -102,13 +116,13 @@ class _Places:
 
 
 class _Crowd:
-    """The clients: programs that run the model again and again, started again when they were killed."""
+    """The clients: programs that do the same again and again, started again when they were killed."""
 
-    def __init__(self, places: _Places, model: Path, expected: Path) -> None:
+    def __init__(self, places: _Places, lines: list[list[str]]) -> None:
         self._places = places
-        self._line = [sys.executable, __file__, str(model), str(expected)]
-        self._clients: list[subprocess.Popen[str] | None] = [None] * CLIENTS
-        self._heard = [time.monotonic()] * CLIENTS
+        self._lines = lines
+        self._clients: list[subprocess.Popen[str] | None] = [None] * len(lines)
+        self._heard = [time.monotonic()] * len(lines)
         self._said: collections.Counter[str] = collections.Counter()
         self._kills: collections.Counter[str] = collections.Counter()
         self._wrong: list[str] = []
@@ -117,10 +131,10 @@ class _Crowd:
         """Give what was killed, and how the calls ended."""
         return {"kills": dict(self._kills), "calls": dict(self._said)}
 
-    def harass(self, seconds: float, rng: random.Random) -> list[str]:
-        """Kill one process after the other; give what went wrong."""
+    def harass(self, seconds: float, kills: int | None, rng: random.Random) -> list[str]:
+        """Kill one process after the other, so many or for so long; give what went wrong."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end if kills is None else sum(self._kills.values()) < kills:
             self._keep_going()
             time.sleep(rng.uniform(0.1, 2.0))
             kind = rng.choice(["worker", "worker", "server", "client"])
@@ -135,14 +149,15 @@ class _Crowd:
         return self._wrong
 
     def _recover(self) -> None:
-        """Wait, with no more kills, for one right call: what was killed must not stay broken."""
-        before = self._said["right"]
+        """Wait, with no more kills, for one right run and one training: what was killed must not stay broken."""
+        before = self._said.copy()
         end = time.monotonic() + SILENCE_SECONDS
-        while self._said["right"] == before and time.monotonic() < end:
+        missing = ["right", "trained"]
+        while missing and time.monotonic() < end:
             self._keep_going()
             time.sleep(0.1)
-        if self._said["right"] == before:
-            self._wrong.append(f"no right call in the {SILENCE_SECONDS:g} s after the last kill")
+            missing = [word for word in missing if self._said[word] == before[word]]
+        self._wrong += [f"no call said {word!r} in the {SILENCE_SECONDS:g} s after the last kill" for word in missing]
 
     def _victims(self, kind: str) -> list[int]:
         if kind == "client":
@@ -169,7 +184,8 @@ class _Crowd:
             if client is None or client.poll() is not None:
                 if client is not None and client.returncode != -9:
                     self._wrong.append(f"a client ended with {client.returncode}")
-                self._clients[number] = process = subprocess.Popen(self._line, stdout=subprocess.PIPE, text=True)
+                line = self._lines[number]
+                self._clients[number] = process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
                 self._heard[number] = time.monotonic()
                 threading.Thread(target=self._listen, args=(number, process), daemon=True).start()
             elif time.monotonic() - self._heard[number] > SILENCE_SECONDS:
@@ -183,7 +199,7 @@ class _Crowd:
                 self._heard[number] = time.monotonic()
                 kind, _, text = line.strip().partition(" ")
                 self._said[kind] += 1
-                if kind != "right" and kind not in DEATHS:
+                if kind not in RIGHT and kind not in DEATHS:
                     self._wrong.append(f"{kind}: {text}")
 
 
@@ -194,6 +210,32 @@ def _train(path: Path) -> Path:
 
 def _image() -> Image:
     return Image(np.random.default_rng(5).poisson(60, (160, 160)).astype(np.uint16), "yx", title="noise.tif")
+
+
+def train(undisturbed: Path, target: Path) -> None:
+    """Train again and again, from the checkpoint if there is one; print how each call ended, and what went on."""
+    checkpoint, expected = target.with_suffix(".checkpoint"), _weights(undisturbed)
+    while True:
+        target.unlink(missing_ok=True)
+        kept = len(checkpoints.load(checkpoint)["history"]) if checkpoint.exists() else 0
+        first: list[float] = []
+        job = Job(lambda report, first=first: first.append(report.current) if "loss" in report.figures else None)  # type: ignore[misc]
+        try:
+            with Client.local(start=True) as near:
+                near.run("train_denoiser", _image(), model=target, resume=True, job=job, **TRAINING)
+            found = _weights(target)
+            same = found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in found)
+            print("trained" if same else "wrong_weights", flush=True)
+        except BioimgError as error:
+            print(error.code, repr(str(error)), flush=True)
+        if kept and first:
+            print("going_on" if first[0] >= kept else f"began_anew {first[0]} instead of {kept}", flush=True)
+
+
+def _weights(package: Path) -> dict[str, torch.Tensor]:
+    (entry,) = (each for each in zipfile.ZipFile(package).namelist() if each.endswith(".pt"))
+    weights: dict[str, torch.Tensor] = torch.load(io.BytesIO(zipfile.ZipFile(package).read(entry)), weights_only=True)
+    return weights
 
 
 def client(model: Path, expected: Path) -> None:
@@ -214,4 +256,4 @@ def client(model: Path, expected: Path) -> None:
 
 
 if __name__ == "__main__":
-    client(Path(sys.argv[1]), Path(sys.argv[2]))
+    {"run": client, "train": train}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
