@@ -57,7 +57,7 @@ final class ServerErrors {
             "storage",
             "The model server was not started: its log "
                 + log
-                + " cannot be replaced by a new one: "
+                + " cannot be written: "
                 + cause.getClass().getSimpleName()
                 + reason
                 + ".",
