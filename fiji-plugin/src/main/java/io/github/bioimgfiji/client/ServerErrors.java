@@ -4,6 +4,7 @@ import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.setup.Places;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 
 /** The errors that the client itself finds; all others come from the server. */
@@ -36,37 +37,55 @@ final class ServerErrors {
     return error;
   }
 
-  /** Tells pixels that could not be written. */
-  static BackendException unwritten(Path file, IOException cause) {
-    String reason = cause.getMessage() == null ? cause.toString() : cause.getMessage();
-    BackendException error =
-        new BackendException(
-            "storage",
-            "Writing pixels to " + file.getParent() + " failed: " + reason + ".",
-            "Free space there, or name a folder with more space by the setting 'buffers'"
-                + " (BIOIMG_FIJI_BUFFERS) and start the server again.");
+  /**
+   * Tells pixels that could not be written.
+   *
+   * @param onDisk whether the file was to lie on a disk, for a virtual or a large stack
+   */
+  static BackendException unwritten(Path file, boolean onDisk, IOException cause) {
+    String place =
+        onDisk ? "by the variable BIOIMG_FIJI_CACHE" : "by the setting 'buffers' (BIOIMG_FIJI_BUFFERS)";
+    return storage(
+        "Writing pixels to " + file.getParent() + " failed: " + reason(cause) + ".",
+        "Free space there, or name a folder with more space " + place + " and start the server again.",
+        cause);
+  }
+
+  /** Tells the file of a virtual result that could not be made ImageJ's own. */
+  static BackendException notTaken(Path file, IOException cause) {
+    return storage(
+        "The result's file " + file + " could not be taken over by ImageJ: " + reason(cause) + ".",
+        "Check that you may write to "
+            + file.toAbsolutePath().getParent().getParent()
+            + " and that there is space on its disk, or name another folder by the variable"
+            + " BIOIMG_FIJI_CACHE; then start the server again and run the command again.",
+        cause);
+  }
+
+  private static BackendException storage(String message, String fix, IOException cause) {
+    BackendException error = new BackendException("storage", message, fix);
     error.initCause(cause);
     return error;
   }
 
+  private static String reason(IOException cause) {
+    boolean bare = cause instanceof FileSystemException && ((FileSystemException) cause).getReason() == null;
+    return bare || cause.getMessage() == null ? cause.toString() : cause.getMessage();
+  }
+
   /** Tells a log that the server cannot write to. */
   static BackendException noLog(Path log, IOException cause) {
-    String reason = cause.getMessage() == null ? "" : " (" + cause.getMessage() + ")";
-    BackendException error =
-        new BackendException(
-            "storage",
-            "The model server was not started: its log "
-                + log
-                + " cannot be written: "
-                + cause.getClass().getSimpleName()
-                + reason
-                + ".",
-            "Close the program that has it open (a server that still runs?), check that you may"
-                + " write to "
-                + log.getParent()
-                + " and that its disk is not full, or delete the log; then run the command again.");
-    error.initCause(cause);
-    return error;
+    return storage(
+        "The model server was not started: its log "
+            + log
+            + " cannot be written: "
+            + reason(cause)
+            + ".",
+        "Close the program that has it open (a server that still runs?), check that you may"
+            + " write to "
+            + log.getParent()
+            + " and that its disk is not full, or delete the log; then run the command again.",
+        cause);
   }
 
   /** Tells that a server runs from an environment that is to be replaced. */
