@@ -37,6 +37,44 @@ final class ServerErrors {
     return error;
   }
 
+  /** Tells a server that takes a connection, and does not answer. */
+  static BackendException hangs(long pid, IOException cause) {
+    BackendException error =
+        new BackendException(
+            UNAVAILABLE,
+            "The model server (process " + pid + ") does not answer.",
+            "The computer may be out of memory. Wait a little and try again; if that does not help,"
+                + " end the process "
+                + pid
+                + " by the task manager.");
+    error.initCause(cause);
+    return error;
+  }
+
+  /** Tells a server that was asked to end and goes on. */
+  static BackendException stays(Http server, BackendException refused) {
+    long pid = server.connection().pid;
+    BackendException error =
+        new BackendException(
+            UNAVAILABLE,
+            "The model server (process "
+                + pid
+                + ") does not end"
+                + (refused == null ? "." : ": " + refused.getMessage()),
+            "End its process, " + pid + ", by the task manager.");
+    error.initCause(refused);
+    return error;
+  }
+
+  /** Tells how a server is ended: in a window, in a macro without one, and where both fail. */
+  static String howToEnd(String what, long pid) {
+    return what
+        + " by Plugins > BioImg > BioImg Server > Stop, in a macro by run(\"BioImg Server\","
+        + " \"stop\"), or end the process "
+        + pid
+        + ".";
+  }
+
   /**
    * Tells pixels that could not be written.
    *
@@ -91,21 +129,30 @@ final class ServerErrors {
   /** Tells that a server runs from an environment that is to be replaced. */
   static BackendException occupied(Path environment, Servers.Running server) {
     int jobs = Servers.jobs(server.info);
+    long pid = server.http.connection().pid;
     String why =
         jobs == 0
             ? "was not started by this ImageJ"
             : "has " + jobs + (jobs == 1 ? " job" : " jobs");
+    return cannotBeReplaced(
+        environment,
+        "the model server (process " + pid + ") runs from it and " + why,
+        howToEnd(jobs == 0 ? "End it" : "Wait for its jobs, or end it", pid) + " Then try again.");
+  }
+
+  /** Tells that a server which does not answer may run from an environment to be replaced. */
+  static BackendException perhapsOccupied(Path environment, long pid) {
+    return cannotBeReplaced(
+        environment,
+        "the model server (process " + pid + ") does not answer, and may run from it",
+        "End the process " + pid + " by the task manager, then try again.");
+  }
+
+  private static BackendException cannotBeReplaced(Path environment, String why, String fix) {
     return new BackendException(
         UNAVAILABLE,
-        "The Python environment "
-            + environment
-            + " cannot be replaced: the model server (process "
-            + server.http.connection().pid
-            + ") runs from it and "
-            + why
-            + ".",
-        (jobs == 0 ? "End it" : "Wait for its jobs, or end it")
-            + " by Plugins > BioImg > BioImg Server > Stop, then try again.");
+        "The Python environment " + environment + " cannot be replaced: " + why + ".",
+        fix);
   }
 
   /** Tells an answer that the protocol does not have. */

@@ -287,6 +287,49 @@ class ServersTest {
   }
 
   @Test
+  void aServerOfAnotherVersionCanBeEnded() throws Exception {
+    server.writeConnection(file);
+    server.on(
+        "POST /v1/shutdown",
+        exchange -> {
+          Files.delete(file);
+          FakeServer.reply(exchange, 202, "{}");
+        });
+    new Servers("0.2.0").stop();
+    assertEquals(1, server.requests("POST /v1/shutdown").size());
+  }
+
+  @Test
+  void aServerThatRefusesToEndIsToldWithItsProcess() throws Exception {
+    server.writeConnection(file);
+    server.on("POST /v1/shutdown", 404, FakeServer.golden("error.json"));
+    BackendException error =
+        assertThrows(BackendException.class, () -> new Servers("0.2.0").stop());
+    assertTrue(error.getMessage().contains("(process 4711) does not end"), error.getMessage());
+    assertTrue(error.fix().contains("4711"), error.fix());
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void aStopWaitsForTheEndOfTheProcess() throws Exception {
+    Path prepared = folder.resolve("prepared.json");
+    Path ended = folder.resolve("ended");
+    server.writeConnection(prepared);
+    script("cp " + prepared + " \"$7\"\nread end < " + fifo() + "\nsleep 1\ntouch " + ended);
+    Servers servers = new Servers();
+    servers.ensure(witness);
+    server.on(
+        "POST /v1/shutdown",
+        exchange -> {
+          Files.delete(file);
+          Files.write(folder.resolve("fifo"), "end\n".getBytes(StandardCharsets.UTF_8));
+          FakeServer.reply(exchange, 202, "{}");
+        });
+    servers.stop();
+    assertTrue(Files.exists(ended), "its process goes on");
+  }
+
+  @Test
   void aVersionWithMendedFaultsFits() throws Exception {
     server.writeConnection(file);
     assertEquals(server.url(), new Servers("0.1.7").ensure(witness).connection().url);
