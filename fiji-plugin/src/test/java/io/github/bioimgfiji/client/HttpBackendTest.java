@@ -433,10 +433,14 @@ class HttpBackendTest {
     Path file = folder.resolve("connection.json");
     Path prepared = Files.move(file, folder.resolve("prepared.json"));
     Path fifo = folder.resolve("fifo");
-    assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+    Path start = folder.resolve("start"); // of its own: the first reader might see the second's end
+    for (Path each : new Path[] {start, fifo}) {
+      assertEquals(0, new ProcessBuilder("mkfifo", each.toString()).start().waitFor());
+    }
     python(
-        "touch " + folder.resolve("started") + "\nread go < " + fifo + "\ncp " + prepared
-            + " \"$7\"\nread end < " + fifo);
+        String.format(
+            "touch %s/started\nread go < %s\ncp %s \"$7\"\nread end < %s",
+            folder, start, prepared, fifo));
     server.on("GET /v1/info", 200, info(environment, 0));
     endsWhenAsked();
     Thread starter = new Thread(this::startQuietly);
@@ -448,7 +452,7 @@ class HttpBackendTest {
         () ->
             leaver.getState() == Thread.State.TIMED_WAITING
                 || leaver.getState() == Thread.State.TERMINATED);
-    write(fifo, "go\n");
+    write(start, "go\n");
     starter.join();
     leaver.join();
     assertEquals(1, server.requests("POST /v1/shutdown").size(), "it was not seen");
