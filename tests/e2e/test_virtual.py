@@ -178,7 +178,7 @@ def test_results_that_a_macro_closes_in_batch_mode_leave_the_disk_while_it_goes_
     listing = f'exec("sh", "-c", "ls {cache}/pixels/imagej-*")'
     done = small_java.macro(
         "setBatchMode(true);\n"
-        + "for (i = 0; i < 3; i++) {\n"
+        "for (i = 0; i < 3; i++) {\n"
         + opened(stack)
         + f'run("BioImg Run Model...", "model=[{tmp_path / "mean.zip"}]");\n'
         + 'if (!is("Virtual Stack")) exit("the result was loaded");\n'

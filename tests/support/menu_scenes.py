@@ -142,6 +142,36 @@ def server(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
     return seen
 
 
+def another_server(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
+    """Open the window while a server of another version runs, and stop that one."""
+    ij.ij.doCommand("BioImg Server...")
+    window = ij.window("BioImg Server")
+    names = ("State", "Version", "Process")
+    wait(lambda: _value(ij, window, "Process"), "the server", 30)
+    seen = {name: _value(ij, window, name) for name in names}
+    time.sleep(1.5)
+    real_imagej.screenshot(Path(ij.folder) / "another.png")
+    stop = ij.button(window, "Stop")
+    wait(stop.isEnabled, "the button")
+    ij.click(stop)
+    wait(lambda: "not running" in _value(ij, window, "State"), "the end of the server")
+    return seen
+
+
+def repair(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
+    """Check an installation whose own Python environment has a fault; leave the offer to build it anew."""
+    ij.ij.doCommand("BioImg Check Installation")
+    offer = ij.window("BioImg: Python needs repair")
+    time.sleep(0.5)
+    real_imagej.screenshot(Path(ij.folder) / "repair.png")
+    kind = jpype.JClass("java.awt.Button")
+    button = real_imagej.first(offer, lambda each: isinstance(each, kind) and str(each.getLabel()).strip() == "Build")
+    ij.click(offer)
+    ij.key("Escape")
+    wait(lambda: not offer.isShowing(), "the end of the offer")
+    return {"build": button is not None}
+
+
 def _value(ij: RealImageJ, window: Any, name: str) -> str:
     kind = jpype.JClass("javax.swing.JTextField")
     found = real_imagej.first(
@@ -166,6 +196,8 @@ SCENES: dict[str, Callable[[RealImageJ, list[str]], dict[str, Any]]] = {
     "pin": pin,
     "run_pinned": run_pinned,
     "server": server,
+    "another_server": another_server,
+    "repair": repair,
     "help": show_help,
 }
 
