@@ -145,6 +145,13 @@ def test_a_server_of_another_version_is_shown_and_ended_from_the_menu(
     assert old_server.wait(20) == 0
 
 
+def test_the_check_offers_to_end_a_server_of_another_version(
+    imagej: ImageJ, old_server: subprocess.Popen[bytes]
+) -> None:
+    play(imagej, "menu_scenes", "end_another")
+    assert old_server.wait(20) == 0
+
+
 def test_a_server_of_another_version_is_told_and_ended_in_a_batch(
     imagej: ImageJ, old_server: subprocess.Popen[bytes]
 ) -> None:

@@ -189,7 +189,7 @@ def test_results_that_a_macro_closes_in_batch_mode_leave_the_disk_while_it_goes_
     )
     assert said.exists(), done.stdout + done.stderr
     lists = said.read_text().split()
-    assert "2.raw" in lists[: lists.index("----")]
+    assert lists[: lists.index("----")] == ["2.raw", "lock"], "the earlier ones were in the way of the next"
     assert lists[lists.index("----") + 1 :] == ["lock"]
 
 

@@ -158,6 +158,19 @@ def another_server(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
     return seen
 
 
+def end_another(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
+    """Check an installation while a server of another version runs; accept the offer to end it."""
+    ij.ij.doCommand("BioImg Check Installation")
+    offer = ij.window("BioImg Check Installation")
+    time.sleep(0.5)
+    real_imagej.screenshot(Path(ij.folder) / "end.png")
+    ij.click(offer)
+    ij.key("Return")
+    connection = Path(os.environ["BIOIMG_FIJI_CONNECTION"])
+    wait(lambda: not connection.exists(), "the end of the server")
+    return {}
+
+
 def repair(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
     """Check an installation whose own Python environment has a fault; leave the offer to build it anew."""
     ij.ij.doCommand("BioImg Check Installation")
@@ -197,6 +210,7 @@ SCENES: dict[str, Callable[[RealImageJ, list[str]], dict[str, Any]]] = {
     "run_pinned": run_pinned,
     "server": server,
     "another_server": another_server,
+    "end_another": end_another,
     "repair": repair,
     "help": show_help,
 }

@@ -101,6 +101,19 @@ public final class ShownFiles {
   }
 
   /**
+   * Removes the files of results that were closed a moment ago, before the next ones need the disk.
+   */
+  public static void makeRoom() {
+    if (isAnyClosed(open())) {
+      collect();
+    }
+  }
+
+  private static synchronized boolean isAnyClosed(Set<ImageStack> open) {
+    return ALL.stream().anyMatch(shown -> !open.contains(shown.get()));
+  }
+
+  /**
    * Tells how large a stack may be that Java takes into its memory although it could stay on disk.
    *
    * @return bytes

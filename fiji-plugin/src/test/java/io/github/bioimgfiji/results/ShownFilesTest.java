@@ -1,6 +1,7 @@
 package io.github.bioimgfiji.results;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ij.ImagePlus;
@@ -63,6 +64,15 @@ class ShownFilesTest {
     assertPixels(WindowManager.getCurrentImage().getImageStack());
     WindowManager.getCurrentImage().close();
     assertRemoved();
+  }
+
+  @Test
+  void aResultThatWasClosedMakesRoomAtOnceForTheNext() throws Exception {
+    Interpreter.batchMode = true;
+    show();
+    WindowManager.getCurrentImage().close();
+    ShownFiles.makeRoom();
+    assertFalse(Files.exists(file), "it is in the way of the next");
   }
 
   @Test
