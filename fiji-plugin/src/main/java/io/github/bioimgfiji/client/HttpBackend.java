@@ -174,8 +174,8 @@ public final class HttpBackend implements Backend {
 
   /**
    * Makes a Python environment free to be replaced: ends the server that runs from it, if this
-   * ImageJ has started it and no job is there. One of another version, which this plugin cannot use,
-   * is ended wherever it comes from, if no job is there.
+   * ImageJ has started it and no job is there. One of another version, which this plugin cannot
+   * use, is ended wherever it comes from, if no job is there.
    *
    * @param environment the environment's folder
    * @param monitor is asked whether to stop while a server starts, which is waited for

@@ -82,10 +82,14 @@ final class ServerErrors {
    */
   static BackendException unwritten(Path file, boolean onDisk, IOException cause) {
     String place =
-        onDisk ? "by the variable BIOIMG_FIJI_CACHE" : "by the setting 'buffers' (BIOIMG_FIJI_BUFFERS)";
+        onDisk
+            ? "by the variable BIOIMG_FIJI_CACHE"
+            : "by the setting 'buffers' (BIOIMG_FIJI_BUFFERS)";
     return storage(
         "Writing pixels to " + file.getParent() + " failed: " + reason(cause) + ".",
-        "Free space there, or name a folder with more space " + place + " and start the server again.",
+        "Free space there, or name a folder with more space "
+            + place
+            + " and start the server again.",
         cause);
   }
 
@@ -107,7 +111,8 @@ final class ServerErrors {
   }
 
   private static String reason(IOException cause) {
-    boolean bare = cause instanceof FileSystemException && ((FileSystemException) cause).getReason() == null;
+    boolean bare =
+        cause instanceof FileSystemException && ((FileSystemException) cause).getReason() == null;
     return bare || cause.getMessage() == null ? cause.toString() : cause.getMessage();
   }
 

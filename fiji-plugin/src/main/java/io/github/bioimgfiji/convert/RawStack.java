@@ -157,8 +157,8 @@ public final class RawStack extends VirtualStack {
    * Changes the order of the slices, as Image &gt; Hyperstacks &gt; Stack to Hyperstack... does.
    *
    * <p>NB: ImageJ's own virtual stacks keep the indexes and translate each number by them; here the
-   * slices themselves change places, so that labels go with them, and slices can be deleted or their
-   * order changed again afterwards.
+   * slices themselves change places, so that labels go with them, and slices can be deleted or
+   * their order changed again afterwards.
    *
    * @param indexes for each slice the one that takes its place, counted from 0; of another length
    *     they are not followed, as in ImageJ

@@ -18,8 +18,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Shows the model server, and starts and ends it. From a macro it tells the state; {@code stop} ends
- * the server, of whatever version and whoever has started it, with its jobs.
+ * Shows the model server, and starts and ends it. From a macro it tells the state; {@code stop}
+ * ends the server, of whatever version and whoever has started it, with its jobs.
  */
 public class BioImg_Server implements PlugIn {
   private static final String TITLE = "BioImg Server";

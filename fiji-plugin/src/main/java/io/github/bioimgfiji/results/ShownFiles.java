@@ -27,11 +27,11 @@ import java.util.TimerTask;
 /**
  * The files of results that are virtual stacks. They are ImageJ's own: the server may end.
  *
- * <p>A file is removed when nothing refers to its stack any more, and at ImageJ's end. An image that
- * is closed may be shown again, and its stack be that of another one: so only Java's garbage
+ * <p>A file is removed when nothing refers to its stack any more, and at ImageJ's end. An image
+ * that is closed may be shown again, and its stack be that of another one: so only Java's garbage
  * collection knows. It is asked for a little after no open image has the stack any more, whether or
- * not ImageJ has told of a closing (in batch mode it does not). What a killed ImageJ leaves is swept
- * by the next server: the folder has a lock that only a living process holds.
+ * not ImageJ has told of a closing (in batch mode it does not). What a killed ImageJ leaves is
+ * swept by the next server: the folder has a lock that only a living process holds.
  */
 public final class ShownFiles {
   private static final String PREFIX = "imagej-";

@@ -53,7 +53,9 @@ final class Chain {
     return findings;
   }
 
-  /** Tells, after the look, whether there is a Python that can be used, or somebody has named one. */
+  /**
+   * Tells, after the look, whether there is a Python that can be used, or somebody has named one.
+   */
   boolean isFound() {
     return found;
   }

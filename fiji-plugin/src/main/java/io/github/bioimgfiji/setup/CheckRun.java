@@ -49,7 +49,8 @@ final class CheckRun {
 
   /** Offers to mend what the look has found, as far as that is done here. */
   private static void offer(Chain chain) throws BackendException, InterruptedException {
-    boolean mended = chain.wantsRepair() ? SetupOffer.repair() : !chain.isFound() && SetupOffer.ask("");
+    boolean mended =
+        chain.wantsRepair() ? SetupOffer.repair() : !chain.isFound() && SetupOffer.ask("");
     mended |= Backends.get() == Backends.server() && offerToEnd(Backends.server());
     if (mended) {
       report();

@@ -355,7 +355,8 @@ class HttpBackendTest {
     Path environment = Files.createDirectories(folder.resolve("environment"));
     backend.leave(environment, witness); // the server is of another one
     server.on("GET /v1/info", 200, info(environment, 0));
-    BackendException error = assertThrows(BackendException.class, () -> backend.leave(environment, witness));
+    BackendException error =
+        assertThrows(BackendException.class, () -> backend.leave(environment, witness));
     assertTrue(error.getMessage().contains("(process 4711) runs from it"), error.getMessage());
     assertTrue(error.getMessage().contains(environment.toString()), error.getMessage());
     assertTrue(error.fix().startsWith("End it by Plugins > BioImg > BioImg Server"), error.fix());

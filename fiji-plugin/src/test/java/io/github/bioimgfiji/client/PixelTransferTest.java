@@ -168,7 +168,8 @@ class PixelTransferTest {
   void aResultThatCannotBeTakenOverIsTold() {
     Path fixed = Paths.get("/sys/kernel/mm/transparent_hugepage/enabled");
     assumeTrue(Files.isReadable(fixed), "a system with files that nobody can move");
-    BackendException error = failure(() -> transfer.receive(part(stack(15), fixed, true), () -> {}));
+    BackendException error =
+        failure(() -> transfer.receive(part(stack(15), fixed, true), () -> {}));
     assertTrue(error.getMessage().contains(fixed + " could not be taken over"), error.getMessage());
     assertTrue(error.fix().contains("BIOIMG_FIJI_CACHE"), error.fix());
   }

@@ -41,7 +41,8 @@ class ShownFilesTest {
   void anImageThatIsHiddenAndShownAgainHasItsPixels() throws Exception {
     ImagePlus image = image();
     image.lock();
-    image.flush(); // as hide() does: all listeners are told that it was closed, and nothing is freed
+    image
+        .flush(); // as hide() does: all listeners are told that it was closed, and nothing is freed
     image.unlock();
     Thread.sleep(LONG_MS);
     assertPixels(image.getImageStack());
