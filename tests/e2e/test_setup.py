@@ -16,7 +16,7 @@ import pytest
 import bioimg_fiji
 from bioimg_fiji import files
 from bioimg_fiji.image import Image
-from support.processes import ImageJ, run_cli
+from support.processes import ImageJ
 from support.scenes import play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,15 +163,24 @@ def test_a_fault_of_the_built_environment_is_offered_to_be_repaired(imagej: Imag
 def test_the_environment_of_the_python_that_has_opened_imagej_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home, macro = tmp_path / "home", tmp_path / "build.ijm"
+    home = tmp_path / "home"
     (home / ".bioimg-fiji").mkdir(parents=True)
     (home / ".bioimg-fiji" / "environment").symlink_to(sys.prefix)
     for name in (".m2", ".jgo", ".cache"):  # where the jars are
         (home / name).symlink_to(Path.home() / name)
     (tmp_path / "wheels").mkdir()
-    macro.write_text(CHECK.format(f"build wheels=[{tmp_path / 'wheels'}]"))
+    macro = CHECK.format(f"build wheels=[{tmp_path / 'wheels'}]")
     monkeypatch.setenv("HOME", str(home))
-    done = run_cli("macro", macro)
+    # NB: in its menu where it is a Fiji with the plugin; the embedded ImageJ has our commands alone.
+    code = (
+        "from bioimg_fiji.fiji import open_fiji\nfrom bioimg_fiji.fiji.java import jclass\n"
+        "with open_fiji('embedded') as fiji:\n"
+        "    fiji.run_macro('1;')\n"
+        "    check = 'io.github.bioimgfiji.setup.BioImg_Check'\n"
+        "    jclass('ij.Menus').getCommands().put('BioImg Check Installation', check)\n"
+        f"    fiji.run_macro({macro!r})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "the Python that has opened this ImageJ runs from it" in done.stderr
     assert "started by itself" in done.stderr

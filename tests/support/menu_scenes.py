@@ -164,8 +164,7 @@ def end_another(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
     offer = ij.window("BioImg Check Installation")
     time.sleep(0.5)
     real_imagej.screenshot(Path(ij.folder) / "end.png")
-    ij.click(offer)
-    ij.key("Return")
+    ij.click(_awt_button(offer, "OK"))
     connection = Path(os.environ["BIOIMG_FIJI_CONNECTION"])
     wait(lambda: not connection.exists(), "the end of the server")
     return {}
@@ -177,12 +176,16 @@ def repair(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
     offer = ij.window("BioImg: Python needs repair")
     time.sleep(0.5)
     real_imagej.screenshot(Path(ij.folder) / "repair.png")
-    kind = jpype.JClass("java.awt.Button")
-    button = real_imagej.first(offer, lambda each: isinstance(each, kind) and str(each.getLabel()).strip() == "Build")
-    ij.click(offer)
-    ij.key("Escape")
+    build = _awt_button(offer, "Build")
+    ij.click(_awt_button(offer, "Cancel"))
     wait(lambda: not offer.isShowing(), "the end of the offer")
-    return {"build": button is not None}
+    return {"build": bool(build.isEnabled())}
+
+
+def _awt_button(window: Any, text: str) -> Any:
+    """Give a button of one of ImageJ's own dialogs."""
+    kind = jpype.JClass("java.awt.Button")
+    return real_imagej.first(window, lambda each: isinstance(each, kind) and str(each.getLabel()).strip() == text)
 
 
 def _value(ij: RealImageJ, window: Any, name: str) -> str:
