@@ -69,10 +69,23 @@ def imagej(ij_jar: Path, plugin_jar: Path, display: str, tmp_path: Path) -> Imag
     return ImageJ(ij_jar, folder, display)
 
 
+OLD = "import bioimg_fiji\nbioimg_fiji.__version__ = '0.0.9'\nfrom bioimg_fiji.cli import main\nmain()"
+
+
 @pytest.fixture
 def server(private_places: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A model server process; its connection file is the one of this test."""
-    process = subprocess.Popen([sys.executable, "-m", "bioimg_fiji", "serve"], stderr=subprocess.DEVNULL)
+    yield from _serving("-m", "bioimg_fiji")
+
+
+@pytest.fixture
+def old_server(private_places: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A model server of a version that does not fit the plugin."""
+    yield from _serving("-c", OLD)
+
+
+def _serving(*program: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, *program, "serve"], stderr=subprocess.DEVNULL)
     connection = Path(os.environ["BIOIMG_FIJI_CONNECTION"])
     deadline = time.monotonic() + 60
     while not connection.exists() and time.monotonic() < deadline and process.poll() is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 import zipfile
 from collections.abc import Iterator
@@ -132,6 +133,44 @@ def test_the_server_is_started_shown_and_ended_from_the_menu(imagej: ImageJ) -> 
     assert " GiB free of " in seen["Memory"]
     assert seen["Log"].endswith("server.log")
     assert not seen["connection"]
+
+
+def test_a_server_of_another_version_is_shown_and_ended_from_the_menu(
+    imagej: ImageJ, old_server: subprocess.Popen[bytes]
+) -> None:
+    seen = play(imagej, "menu_scenes", "another_server")
+    assert seen["State"] == "running, but this plugin cannot use it"
+    assert seen["Version"] == "0.0.9"
+    assert seen["Process"] == str(old_server.pid)
+    assert old_server.wait(20) == 0
+
+
+def test_the_check_offers_to_end_a_server_of_another_version(
+    imagej: ImageJ, old_server: subprocess.Popen[bytes]
+) -> None:
+    play(imagej, "menu_scenes", "end_another")
+    assert old_server.wait(20) == 0
+
+
+def test_a_server_of_another_version_is_told_and_ended_in_a_batch(
+    imagej: ImageJ, old_server: subprocess.Popen[bytes]
+) -> None:
+    done = imagej.macro('run("BioImg Models...", "action=list");', batch=True)
+    assert done.returncode == 1
+    assert f"(process {old_server.pid}) is bioimg-fiji 0.0.9" in done.stderr
+    stop = 'run("BioImg Server", "stop")'
+    assert stop in done.stderr
+    assert old_server.poll() is None
+    done = imagej.macro(f"{stop};", batch=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "State: not running" in done.stdout + done.stderr
+    assert old_server.wait(20) == 0
+
+
+def test_a_wrong_key_for_the_server_stops_the_macro(imagej: ImageJ) -> None:
+    done = imagej.macro('run("BioImg Server", "stpo");', batch=True)
+    assert done.returncode == 1
+    assert "The keys are tell, stop." in done.stderr
 
 
 def test_the_help_is_in_the_jar(imagej: ImageJ) -> None:

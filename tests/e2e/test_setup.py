@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import bioimg_fiji
 from bioimg_fiji import files
 from bioimg_fiji.image import Image
 from support.processes import ImageJ
+from support.scenes import play
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,6 +121,70 @@ def test_without_a_python_a_batch_ends_with_the_message(bare: ImageJ, cells: Pat
     assert done.returncode == 1
     assert "No Python was found that has bioimg-fiji" in done.stderr
     assert "Check Installation" in done.stderr
+
+
+@pytest.fixture
+def faulty_environment(tmp_path: Path) -> Path:
+    """The home of a user whose built environment has a torch that cannot be imported."""
+    home = tmp_path / "faulty"
+    environment = home / ".bioimg-fiji" / "environment"
+    venv.create(environment)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
+    (packages / "torch").mkdir()
+    (packages / "torch" / "__init__.py").write_text("raise ImportError('libgomp.so.1 is missing')")
+    (packages / "bioimg_fiji.pth").write_text(f"{ROOT}\n{sysconfig.get_path('purelib')}\n")
+    return home
+
+
+def test_a_fault_of_the_built_environment_is_told_with_the_way_to_build_it_anew(
+    bare: ImageJ, faulty_environment: Path
+) -> None:
+    bare.environment["HOME"] = str(faulty_environment)
+    done = bare.macro(CHECK.format(" "), batch=True)
+    found = lines(done)
+    assert "built by this plugin" in found["Python"]
+    assert "libgomp.so.1 is missing" in found["devices!!"]
+    assert 'in a macro: run("BioImg Check Installation", "build")' in done.stdout
+
+
+def test_a_fault_of_the_users_own_environment_names_its_next_step(bare: ImageJ, faulty_environment: Path) -> None:
+    own = faulty_environment / ".bioimg-fiji" / "environment"
+    bare.environment["JAVA_TOOL_OPTIONS"] = f"-Dscijava.python.dir={own}"
+    done = bare.macro(CHECK.format(" "), batch=True)
+    assert "libgomp.so.1 is missing" in lines(done)["devices!!"]
+    assert " -m pip install --force-reinstall bioimg-fiji==" in done.stdout
+
+
+def test_a_fault_of_the_built_environment_is_offered_to_be_repaired(imagej: ImageJ, faulty_environment: Path) -> None:
+    imagej.environment |= {"HOME": str(faulty_environment), "BIOIMG_FIJI_PYTHON": ""}
+    assert play(imagej, "menu_scenes", "repair") == {"build": True}
+
+
+def test_the_environment_of_the_python_that_has_opened_imagej_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    (home / ".bioimg-fiji").mkdir(parents=True)
+    (home / ".bioimg-fiji" / "environment").symlink_to(sys.prefix)
+    for name in (".m2", ".jgo", ".cache"):  # where the jars are
+        (home / name).symlink_to(Path.home() / name)
+    (tmp_path / "wheels").mkdir()
+    macro = CHECK.format(f"build wheels=[{tmp_path / 'wheels'}]")
+    monkeypatch.setenv("HOME", str(home))
+    # NB: in its menu where it is a Fiji with the plugin; the embedded ImageJ has our commands alone.
+    code = (
+        "from bioimg_fiji.fiji import open_fiji\nfrom bioimg_fiji.fiji.java import jclass\n"
+        "with open_fiji('embedded') as fiji:\n"
+        "    fiji.run_macro('1;')\n"
+        "    check = 'io.github.bioimgfiji.setup.BioImg_Check'\n"
+        "    jclass('ij.Menus').getCommands().put('BioImg Check Installation', check)\n"
+        f"    fiji.run_macro({macro!r})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "the Python that has opened this ImageJ runs from it" in done.stderr
+    assert "started by itself" in done.stderr
+    assert (home / ".bioimg-fiji" / "environment").is_symlink()
 
 
 def test_a_full_disk_ends_the_build_with_the_next_step_and_leaves_nothing(

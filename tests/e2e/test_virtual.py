@@ -169,6 +169,30 @@ def test_after_a_cancel_and_a_failure_nothing_is_left(
     assert [each for each in after if each] == ["lock"]
 
 
+def test_results_that_a_macro_closes_in_batch_mode_leave_the_disk_while_it_goes_on(
+    small_java: ImageJ, cache: Path, server: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    write_fake_package(tmp_path / "mean.zip")
+    stack, said = tmp_path / "movie.tif", tmp_path / "said.txt"
+    tifffile.imwrite(stack, np.ones((40, 500, 500), np.uint16), imagej=True, metadata={"axes": "TYX"})
+    listing = f'exec("sh", "-c", "ls {cache}/pixels/imagej-*")'
+    done = small_java.macro(
+        "setBatchMode(true);\n"
+        "for (i = 0; i < 3; i++) {\n"
+        + opened(stack)
+        + f'run("BioImg Run Model...", "model=[{tmp_path / "mean.zip"}]");\n'
+        + 'if (!is("Virtual Stack")) exit("the result was loaded");\n'
+        + 'run("Stack to Hyperstack...", "order=xyzct channels=2 slices=10 frames=2 display=Grayscale");\n'
+        + f'during = {listing};\nclose("*");\n}}\n'
+        + f'for (i = 0; i < 100 && indexOf({listing}, "raw") >= 0; i++) wait(100);\n'
+        + f'File.saveString(during + "----\\n" + {listing}, "{said}");\n'
+    )
+    assert said.exists(), done.stdout + done.stderr
+    lists = said.read_text().split()
+    assert lists[: lists.index("----")] == ["2.raw", "lock"], "the earlier ones were in the way of the next"
+    assert lists[lists.index("----") + 1 :] == ["lock"]
+
+
 def until_empty(folder: Path, server: subprocess.Popen[bytes]) -> None:
     """Wait until nothing is left of an ImageJ that has ended, and of the server's jobs."""
     end = time.monotonic() + 10

@@ -142,6 +142,52 @@ def server(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
     return seen
 
 
+def another_server(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
+    """Open the window while a server of another version runs, and stop that one."""
+    ij.ij.doCommand("BioImg Server...")
+    window = ij.window("BioImg Server")
+    names = ("State", "Version", "Process")
+    wait(lambda: _value(ij, window, "Process"), "the server", 30)
+    seen = {name: _value(ij, window, name) for name in names}
+    time.sleep(1.5)
+    real_imagej.screenshot(Path(ij.folder) / "another.png")
+    stop = ij.button(window, "Stop")
+    wait(stop.isEnabled, "the button")
+    ij.click(stop)
+    wait(lambda: "not running" in _value(ij, window, "State"), "the end of the server")
+    return seen
+
+
+def end_another(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
+    """Check an installation while a server of another version runs; accept the offer to end it."""
+    ij.ij.doCommand("BioImg Check Installation")
+    offer = ij.window("BioImg Check Installation")
+    time.sleep(0.5)
+    real_imagej.screenshot(Path(ij.folder) / "end.png")
+    ij.click(_awt_button(offer, "OK"))
+    connection = Path(os.environ["BIOIMG_FIJI_CONNECTION"])
+    wait(lambda: not connection.exists(), "the end of the server")
+    return {}
+
+
+def repair(ij: RealImageJ, _: list[str]) -> dict[str, Any]:
+    """Check an installation whose own Python environment has a fault; leave the offer to build it anew."""
+    ij.ij.doCommand("BioImg Check Installation")
+    offer = ij.window("BioImg: Python needs repair")
+    time.sleep(0.5)
+    real_imagej.screenshot(Path(ij.folder) / "repair.png")
+    build = _awt_button(offer, "Build")
+    ij.click(_awt_button(offer, "Cancel"))
+    wait(lambda: not offer.isShowing(), "the end of the offer")
+    return {"build": bool(build.isEnabled())}
+
+
+def _awt_button(window: Any, text: str) -> Any:
+    """Give a button of one of ImageJ's own dialogs."""
+    kind = jpype.JClass("java.awt.Button")
+    return real_imagej.first(window, lambda each: isinstance(each, kind) and str(each.getLabel()).strip() == text)
+
+
 def _value(ij: RealImageJ, window: Any, name: str) -> str:
     kind = jpype.JClass("javax.swing.JTextField")
     found = real_imagej.first(
@@ -166,6 +212,9 @@ SCENES: dict[str, Callable[[RealImageJ, list[str]], dict[str, Any]]] = {
     "pin": pin,
     "run_pinned": run_pinned,
     "server": server,
+    "another_server": another_server,
+    "end_another": end_another,
+    "repair": repair,
     "help": show_help,
 }
 

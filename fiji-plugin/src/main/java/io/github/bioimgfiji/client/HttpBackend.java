@@ -104,29 +104,43 @@ public final class HttpBackend implements Backend {
   /**
    * Tells what server runs, without starting one.
    *
-   * @return its address as "url", and the members of {@code GET /v1/info}; "" where none answers
-   * @throws BackendException when one runs that hangs, or speaks another protocol
+   * @return its address as "url", why this plugin cannot use it as "misfit" ("" where it can), and
+   *     the members of {@code GET /v1/info}; "" where none answers
+   * @throws BackendException when one runs that hangs; names its process
    */
   public String running() throws BackendException {
-    Servers.Running found = servers.running();
+    Servers.Running found = servers.anyVersion();
     if (found == null) {
       return "";
     }
+    found.info.addProperty("misfit", servers.misfit(found));
     found.info.addProperty("url", found.http.connection().url);
     return Json.text(found.info);
+  }
+
+  /**
+   * Tells why this plugin cannot use the server that runs.
+   *
+   * @return the reason and the next step; "" where it can, or none runs
+   * @throws BackendException when one runs that hangs; names its process
+   */
+  public String misfit() throws BackendException {
+    Servers.Running found = servers.anyVersion();
+    return found == null ? "" : servers.misfit(found);
   }
 
   /**
    * Tells what the running server has to compute with; asking takes some seconds at the first time.
    *
    * @param monitor is asked whether to stop
-   * @return as {@code GET /v1/machine}; "" where no server answers, or it ends meanwhile
+   * @return as {@code GET /v1/machine}; "" where no server answers that this plugin can use, or it
+   *     ends meanwhile
    * @throws BackendException when the server does not answer in time, or the caller has stopped
    *     (code "cancelled")
    */
   public String machine(Monitor monitor) throws BackendException {
-    Servers.Running found = servers.running();
-    if (found == null) {
+    Servers.Running found = servers.anyVersion();
+    if (found == null || !servers.misfit(found).isEmpty()) {
       return "";
     }
     Http http = found.http;
@@ -155,28 +169,41 @@ public final class HttpBackend implements Backend {
   }
 
   private boolean isThere(Http http) throws BackendException {
-    return Servers.isListed(http) && servers.running() != null;
+    return Servers.isListed(http) && servers.anyVersion() != null;
   }
 
   /**
    * Makes a Python environment free to be replaced: ends the server that runs from it, if this
-   * ImageJ has started it and no job is there.
+   * ImageJ has started it and no job is there. One of another version, which this plugin cannot
+   * use, is ended wherever it comes from, if no job is there.
    *
    * @param environment the environment's folder
+   * @param monitor is asked whether to stop while a server starts, which is waited for
    * @throws BackendException when a server runs from it that cannot be ended; names its process
    */
-  public void leave(Path environment) throws BackendException, InterruptedException {
-    Servers.Running found = servers.anyVersion();
-    if (found == null || !isSame(environment, Json.string(found.info, "environment", ""))) {
+  public void leave(Path environment, Monitor monitor)
+      throws BackendException, InterruptedException {
+    servers.whileNoneStarts(monitor, () -> leave(environment));
+  }
+
+  private void leave(Path environment) throws BackendException, InterruptedException {
+    Servers.Running found;
+    try {
+      found = servers.anyVersion();
+    } catch (BackendException hangs) {
+      ServerProgram.requireOutside(environment);
       return;
     }
-    if (!servers.hasStarted(found.http) || Servers.jobs(found.info) > 0) {
-      throw ServerErrors.occupied(environment, found);
+    if (found == null) {
+      return;
     }
-    try {
-      servers.stop();
-    } catch (IOException broken) {
-      throw ServerErrors.lost(broken);
+    boolean inside = isSame(environment, Json.string(found.info, "environment", ""));
+    boolean useless = !servers.misfit(found).isEmpty();
+    boolean idle = Servers.jobs(found.info) == 0;
+    if (idle && (useless || inside && servers.hasStarted(found.http))) {
+      stop();
+    } else if (inside) {
+      throw ServerErrors.occupied(environment, found);
     }
   }
 

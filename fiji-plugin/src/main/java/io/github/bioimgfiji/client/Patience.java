@@ -128,19 +128,29 @@ final class Patience {
     }
   }
 
-  /** Does the work; where nobody waits any more, what it has kept is told in the log. */
+  /** Does the work; where nobody waits any more, what has become of it is told in the log. */
   private Outcome told(Work work) throws BackendException {
     try {
       Outcome outcome = work.with(new Watch());
-      state.compareAndSet(State.AWAITED, State.ENDED);
+      ended();
       return outcome;
     } catch (BackendException failure) {
-      boolean nobodyWaits = !state.compareAndSet(State.AWAITED, State.ENDED);
-      if (nobodyWaits && failure.code().equals("cancelled") && !failure.fix().isEmpty()) {
+      boolean plainCancel = failure.code().equals("cancelled") && failure.fix().isEmpty();
+      if (!ended() && !plainCancel) {
         Notes.tell(name + ": " + failure.text());
       }
       throw failure;
+    } catch (RuntimeException | Error failure) {
+      if (!ended()) {
+        Notes.tell(name + ": The command failed: " + failure + ".");
+      }
+      throw failure;
     }
+  }
+
+  /** Notes that the work has ended; tells whether its caller still waits. */
+  private boolean ended() {
+    return state.compareAndSet(State.AWAITED, State.ENDED);
   }
 
   /** The caller's monitor, as long as it waits. */

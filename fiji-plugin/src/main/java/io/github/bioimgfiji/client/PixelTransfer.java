@@ -74,7 +74,7 @@ final class PixelTransfer {
     } catch (CancelledIoException | java.nio.channels.ClosedByInterruptException stopped) {
       throw stopped;
     } catch (IOException error) {
-      throw ServerErrors.unwritten(file, error);
+      throw ServerErrors.unwritten(file, wantsDisk(image), error);
     }
   }
 
@@ -140,7 +140,7 @@ final class PixelTransfer {
     try {
       return ShownFiles.image(header, ShownFiles.take(file));
     } catch (IOException error) {
-      throw ServerErrors.unwritten(file, error);
+      throw ServerErrors.notTaken(file, error);
     }
   }
 

@@ -77,6 +77,7 @@ final class RemoteJob implements AutoCloseable {
     wish.addProperty("size", Planes.size(image));
     wish.addProperty("local", true);
     if (pixels.wantsDisk(image)) {
+      ShownFiles.makeRoom();
       wish.addProperty("on_disk", true);
     }
     JsonObject buffer = http.post("/v1/buffers", wish);

@@ -4,6 +4,7 @@ import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.setup.Places;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 
 /** The errors that the client itself finds; all others come from the server. */
@@ -36,57 +37,127 @@ final class ServerErrors {
     return error;
   }
 
-  /** Tells pixels that could not be written. */
-  static BackendException unwritten(Path file, IOException cause) {
-    String reason = cause.getMessage() == null ? cause.toString() : cause.getMessage();
+  /** Tells a server that takes a connection, and does not answer. */
+  static BackendException hangs(long pid, IOException cause) {
     BackendException error =
         new BackendException(
-            "storage",
-            "Writing pixels to " + file.getParent() + " failed: " + reason + ".",
-            "Free space there, or name a folder with more space by the setting 'buffers'"
-                + " (BIOIMG_FIJI_BUFFERS) and start the server again.");
+            UNAVAILABLE,
+            "The model server (process " + pid + ") does not answer.",
+            "The computer may be out of memory. Wait a little and try again; if that does not help,"
+                + " end the process "
+                + pid
+                + " by the task manager.");
     error.initCause(cause);
     return error;
   }
 
-  /** Tells a log that the server cannot write to. */
-  static BackendException noLog(Path log, IOException cause) {
-    String reason = cause.getMessage() == null ? "" : " (" + cause.getMessage() + ")";
+  /** Tells a server that was asked to end and goes on. */
+  static BackendException stays(Http server, BackendException refused) {
+    long pid = server.connection().pid;
     BackendException error =
         new BackendException(
-            "storage",
-            "The model server was not started: its log "
-                + log
-                + " cannot be replaced by a new one: "
-                + cause.getClass().getSimpleName()
-                + reason
-                + ".",
-            "Close the program that has it open (a server that still runs?), check that you may"
-                + " write to "
-                + log.getParent()
-                + " and that its disk is not full, or delete the log; then run the command again.");
+            UNAVAILABLE,
+            "The model server (process "
+                + pid
+                + ") does not end"
+                + (refused == null ? "." : ": " + refused.getMessage()),
+            "End its process, " + pid + ", by the task manager.");
+    error.initCause(refused);
+    return error;
+  }
+
+  /** Tells how a server is ended: in a window, in a macro without one, and where both fail. */
+  static String howToEnd(String what, long pid) {
+    return what
+        + " by Plugins > BioImg > BioImg Server > Stop, in a macro by run(\"BioImg Server\","
+        + " \"stop\"), or end the process "
+        + pid
+        + ".";
+  }
+
+  /**
+   * Tells pixels that could not be written.
+   *
+   * @param onDisk whether the file was to lie on a disk, for a virtual or a large stack
+   */
+  static BackendException unwritten(Path file, boolean onDisk, IOException cause) {
+    String place =
+        onDisk
+            ? "by the variable BIOIMG_FIJI_CACHE"
+            : "by the setting 'buffers' (BIOIMG_FIJI_BUFFERS)";
+    return storage(
+        "Writing pixels to " + file.getParent() + " failed: " + reason(cause) + ".",
+        "Free space there, or name a folder with more space "
+            + place
+            + " and start the server again.",
+        cause);
+  }
+
+  /** Tells the file of a virtual result that could not be made ImageJ's own. */
+  static BackendException notTaken(Path file, IOException cause) {
+    return storage(
+        "The result's file " + file + " could not be taken over by ImageJ: " + reason(cause) + ".",
+        "Check that you may write to "
+            + file.toAbsolutePath().getParent().getParent()
+            + " and that there is space on its disk, or name another folder by the variable"
+            + " BIOIMG_FIJI_CACHE; then start the server again and run the command again.",
+        cause);
+  }
+
+  private static BackendException storage(String message, String fix, IOException cause) {
+    BackendException error = new BackendException("storage", message, fix);
     error.initCause(cause);
     return error;
+  }
+
+  private static String reason(IOException cause) {
+    boolean bare =
+        cause instanceof FileSystemException && ((FileSystemException) cause).getReason() == null;
+    return bare || cause.getMessage() == null ? cause.toString() : cause.getMessage();
+  }
+
+  /** Tells a log that the server cannot write to. */
+  static BackendException noLog(Path log, IOException cause) {
+    return storage(
+        "The model server was not started: its log "
+            + log
+            + " cannot be written: "
+            + reason(cause)
+            + ".",
+        "Close the program that has it open (a server that still runs?), check that you may"
+            + " write to "
+            + log.getParent()
+            + " and that its disk is not full, or delete the log; then run the command again.",
+        cause);
   }
 
   /** Tells that a server runs from an environment that is to be replaced. */
   static BackendException occupied(Path environment, Servers.Running server) {
     int jobs = Servers.jobs(server.info);
+    long pid = server.http.connection().pid;
     String why =
         jobs == 0
             ? "was not started by this ImageJ"
             : "has " + jobs + (jobs == 1 ? " job" : " jobs");
+    return cannotBeReplaced(
+        environment,
+        "the model server (process " + pid + ") runs from it and " + why,
+        howToEnd(jobs == 0 ? "End it" : "Wait for its jobs, or end it", pid) + " Then try again.");
+  }
+
+  /** Tells that a server which does not answer may run from an environment to be replaced. */
+  static BackendException perhapsOccupied(Path environment, long pid) {
+    return cannotBeReplaced(
+        environment,
+        "the model server (process " + pid + ") does not answer, and may run from it",
+        "End the process " + pid + " by the task manager, then try again.");
+  }
+
+  private static BackendException cannotBeReplaced(Path environment, String why, String fix) {
     return new BackendException(
         UNAVAILABLE,
-        "The Python environment "
-            + environment
-            + " cannot be replaced: the model server (process "
-            + server.http.connection().pid
-            + ") runs from it and "
-            + why
-            + ".",
-        (jobs == 0 ? "End it" : "Wait for its jobs, or end it")
-            + " by Plugins > BioImg > BioImg Server > Stop, then try again.");
+        "The Python environment " + environment + " cannot be replaced: " + why + ".",
+        fix);
   }
 
   /** Tells an answer that the protocol does not have. */

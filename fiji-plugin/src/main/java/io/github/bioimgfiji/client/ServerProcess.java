@@ -40,8 +40,9 @@ final class ServerProcess {
     builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(file(log)));
     try {
       Files.createDirectories(folder);
-      Files.deleteIfExists(log); // a log per start, so that it does not grow for years
-      Files.createFile(log); // here, where it is told what is wrong; the start would blame Python
+      // A log per start, so that it does not grow for years; emptied here, where it is told what is
+      // wrong, for the start would blame Python. Another ImageJ may do the same at this moment.
+      Files.write(log, new byte[0]);
     } catch (IOException error) {
       throw ServerErrors.noLog(log, error);
     }

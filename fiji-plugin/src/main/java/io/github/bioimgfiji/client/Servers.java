@@ -96,38 +96,82 @@ final class Servers {
     return startedHttp != null && startedHttp.connection().pid == http.connection().pid;
   }
 
-  /** Ends the server that runs, and waits until it does not answer any more. */
+  /**
+   * Ends the server that runs, of whatever version, and waits until it does not answer any more;
+   * where this ImageJ has started it, until its process has ended.
+   */
   void stop() throws IOException, BackendException, InterruptedException {
-    Running found = running();
+    Running found = anyVersion();
     if (found == null) {
       return;
     }
-    Http http = found.http;
-    http.post("/v1/shutdown", new JsonObject());
+    ServerProcess own = hasStarted(found.http) ? started() : null;
+    try {
+      found.http.post("/v1/shutdown", new JsonObject());
+    } catch (BackendException refused) {
+      throw ServerErrors.stays(found.http, refused);
+    }
     long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(STOP_MS);
-    while (running() != null) {
+    // NB: a process that does not answer any more still uses its files, which Windows does not let
+    // go then.
+    while (isThere(found) || own != null && own.alive()) {
       if (System.nanoTime() > end) {
-        throw new BackendException(
-            ServerErrors.UNAVAILABLE,
-            "The model server does not end.",
-            "End its process, " + http.connection().pid + ", by the task manager.");
+        throw ServerErrors.stays(found.http, null);
       }
       Thread.sleep(POLL_MS);
     }
+  }
+
+  private boolean isThere(Running server) throws BackendException {
+    Running now = anyVersion();
+    return now != null && now.http.connection().pid == server.http.connection().pid;
+  }
+
+  private synchronized ServerProcess started() {
+    return started;
+  }
+
+  /** Work on a server that nobody starts meanwhile. */
+  interface Quiet {
+    void run() throws BackendException, InterruptedException;
+  }
+
+  /** Does work while no thread of this ImageJ starts a server; waits for one that does. */
+  void whileNoneStarts(Monitor monitor, Quiet work) throws BackendException, InterruptedException {
+    turn.take(
+        monitor,
+        told -> {
+          work.run();
+          return null;
+        });
   }
 
   /** Gives the server that the file names if it answers, else null. */
   private Running answering(Path file) throws BackendException {
     Running found = anyVersion(file);
     if (found != null) {
-      long pid = found.http.connection().pid;
-      checkProtocol((int) Json.number(found.info, "protocol", 0), pid);
-      Versions.require(
-          plugin,
-          Json.string(found.info, "version", ""),
-          "The running model server (process " + pid + ")");
+      requireFit(found);
     }
     return found;
+  }
+
+  private void requireFit(Running found) throws BackendException {
+    long pid = found.http.connection().pid;
+    checkProtocol((int) Json.number(found.info, "protocol", 0), pid);
+    Versions.require(
+        plugin,
+        Json.string(found.info, "version", ""),
+        "The running model server (process " + pid + ")");
+  }
+
+  /** Tells why this plugin cannot use a server, and the next step; "" where it can. */
+  String misfit(Running found) {
+    try {
+      requireFit(found);
+      return "";
+    } catch (BackendException another) {
+      return another.text();
+    }
   }
 
   /** Gives the server that runs, whether or not we can talk to it; null where none does. */
@@ -145,7 +189,7 @@ final class Servers {
     try {
       info = http.get("/v1/info");
     } catch (SocketTimeoutException hangs) {
-      throw ServerErrors.lost(hangs);
+      throw ServerErrors.hangs(connection.pid, hangs);
     } catch (IOException | BackendException noServer) {
       return null; // it has died, and perhaps another program listens at its port
     }
@@ -159,10 +203,8 @@ final class Servers {
           theirs > PROTOCOL
               ? "Update the plugin: in a terminal run bioimg-fiji install-plugin FOLDER, where"
                   + " FOLDER is that of this Fiji or ImageJ, and restart it."
-              : "Update the server: in a terminal run pip install --upgrade bioimg-fiji, and end"
-                  + " the running server (process "
-                  + pid
-                  + ").";
+              : "Update the server: in a terminal run pip install --upgrade bioimg-fiji. "
+                  + ServerErrors.howToEnd("End the running server", pid);
       throw new BackendException(
           "protocol",
           "The running model server speaks protocol " + theirs + ", this plugin " + PROTOCOL + ".",

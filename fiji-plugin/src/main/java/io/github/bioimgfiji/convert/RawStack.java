@@ -1,7 +1,9 @@
 package io.github.bioimgfiji.convert;
 
 import com.google.gson.JsonObject;
+import ij.ImagePlus;
 import ij.VirtualStack;
+import ij.WindowManager;
 import ij.process.ByteProcessor;
 import ij.process.ColorProcessor;
 import ij.process.FloatProcessor;
@@ -29,7 +31,7 @@ public final class RawStack extends VirtualStack {
   private final Dimensions sizes;
   private final PixelType type;
 
-  /** Which plane of the file each slice is: slices may be deleted. */
+  /** Which plane of the file each slice is: slices may be deleted, and their order changed. */
   private final List<Integer> planes = new ArrayList<>();
 
   private final List<String> labels = new ArrayList<>();
@@ -149,6 +151,57 @@ public final class RawStack extends VirtualStack {
   @Override
   public void deleteLastSlice() {
     deleteSlice(planes.size());
+  }
+
+  /**
+   * Changes the order of the slices, as Image &gt; Hyperstacks &gt; Stack to Hyperstack... does.
+   *
+   * <p>NB: ImageJ's own virtual stacks keep the indexes and translate each number by them; here the
+   * slices themselves change places, so that labels go with them, and slices can be deleted or
+   * their order changed again afterwards.
+   *
+   * @param indexes for each slice the one that takes its place, counted from 0; of another length
+   *     they are not followed, as in ImageJ
+   */
+  @Override
+  public void setIndexes(int[] indexes) {
+    if (indexes != null && indexes.length == planes.size()) {
+      take(indexes);
+    }
+  }
+
+  /**
+   * Keeps the first of every so many slices, as Image &gt; Stacks &gt; Tools &gt; Reduce... does.
+   *
+   * @param factor how many slices become one; at least 2, and at most as many as there are
+   */
+  @Override
+  public void reduce(int factor) {
+    if (factor < 2 || factor > planes.size()) {
+      return;
+    }
+    int[] kept = new int[(planes.size() + factor - 1) / factor];
+    for (int i = 0; i < kept.length; i++) {
+      kept[i] = i * factor;
+    }
+    take(kept);
+    ImagePlus shown = WindowManager.getCurrentImage();
+    if (shown != null && shown.getImageStack() == this) {
+      shown.setSlice(1);
+      shown.updateAndRepaintWindow();
+    }
+  }
+
+  /** Makes these slices, counted from 0, the stack. */
+  private void take(int[] slices) {
+    List<Integer> before = new ArrayList<>(planes);
+    List<String> named = new ArrayList<>(labels);
+    planes.clear();
+    labels.clear();
+    for (int slice : slices) {
+      planes.add(before.get(slice));
+      labels.add(named.get(slice));
+    }
   }
 
   /**

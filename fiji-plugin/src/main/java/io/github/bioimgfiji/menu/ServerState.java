@@ -26,7 +26,8 @@ final class ServerState {
     }
     JsonObject info = Json.object(running);
     JsonObject jobs = Json.member(info, "jobs");
-    lines.put("State", "running");
+    boolean fits = misfit(running).isEmpty();
+    lines.put("State", fits ? "running" : "running, but this plugin cannot use it");
     lines.put("Address", Json.string(info, "url", ""));
     lines.put("Version", Json.string(info, "version", ""));
     lines.put("Process", String.valueOf((long) Json.number(info, "pid", 0)));
@@ -37,7 +38,9 @@ final class ServerState {
             "%.0f running, %.0f waiting",
             Json.number(jobs, "running", 0),
             Json.number(jobs, "queued", 0)));
-    addMachine(lines, machine);
+    if (fits) {
+      addMachine(lines, machine);
+    }
     return lines;
   }
 
@@ -59,6 +62,11 @@ final class ServerState {
             Json.number(memory, "total", 0) / GIB));
     lines.put("Python", Json.string(machine, "python", ""));
     lines.put("Log", Json.string(machine, "log", ""));
+  }
+
+  /** Tells why this plugin cannot use the server, and the next step; "" where it can. */
+  static String misfit(String running) {
+    return running.isEmpty() ? "" : Json.string(Json.object(running), "misfit", "");
   }
 
   /** Gives the number of jobs that would be lost with the server. */

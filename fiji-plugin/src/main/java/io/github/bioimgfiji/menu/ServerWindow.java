@@ -95,7 +95,7 @@ final class ServerWindow extends JFrame {
           machine = server.machine(new Open());
           known = process;
         }
-        trouble("");
+        trouble(ServerState.misfit(running));
       } catch (BackendException unknown) {
         trouble(unknown.code().equals("cancelled") ? "" : unknown.text());
       } catch (RuntimeException unexpected) {

@@ -1,6 +1,5 @@
 package io.github.bioimgfiji.results;
 
-import ij.ImageListener;
 import ij.ImagePlus;
 import ij.ImageStack;
 import ij.WindowManager;
@@ -8,7 +7,6 @@ import io.github.bioimgfiji.convert.ImageHeader;
 import io.github.bioimgfiji.convert.RawStack;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
-import java.lang.ref.ReferenceQueue;
 import java.lang.ref.WeakReference;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
@@ -19,45 +17,67 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.Timer;
 import java.util.TimerTask;
-import java.util.WeakHashMap;
 
 /**
  * The files of results that are virtual stacks. They are ImageJ's own: the server may end.
  *
- * <p>A file is removed a little after its last image was closed, when nothing refers to its stack
- * any more, and at ImageJ's end. What a killed ImageJ leaves is swept by the next server: the
- * folder has a lock that only a living process holds.
+ * <p>A file is removed when nothing refers to its stack any more, and at ImageJ's end. An image
+ * that is closed may be shown again, and its stack be that of another one: so only Java's garbage
+ * collection knows. It is asked for a little after no open image has the stack any more, whether or
+ * not ImageJ has told of a closing (in batch mode it does not). What a killed ImageJ leaves is
+ * swept by the next server: the folder has a lock that only a living process holds.
  */
 public final class ShownFiles {
   private static final String PREFIX = "imagej-";
   private static final String LOCK = "lock";
   private static final int MEMORY_PARTS = 8;
 
-  /** Commands that change an image's kind close it and show its stack in another one. */
-  private static final long GRACE_MS = 1500;
+  /** How often the open images are looked at. */
+  private static final long LOOK_MS = 1000;
+
+  /** Looks without an open image after which the garbage is collected; each time twice as many. */
+  private static final int FIRST_WAIT = 2;
+
+  private static final int LAST_WAIT = 64;
 
   private static final Map<Path, Path> FOLDERS = new HashMap<>();
   private static final List<FileChannel> LOCKS = new ArrayList<>();
   private static final Set<Shown> ALL = new HashSet<>();
-  private static final ReferenceQueue<ImageStack> GONE = new ReferenceQueue<>();
   private static Timer timer;
   private static int count;
 
   private ShownFiles() {}
 
-  /** The stack over one file, and the images that show it. */
+  /** The stack over one file, and for how long no open image has it. */
   private static final class Shown extends WeakReference<ImageStack> {
     final Path file;
-    final Set<ImagePlus> images = Collections.newSetFromMap(new WeakHashMap<>());
+    private int looks;
+    private int wait = FIRST_WAIT;
 
     Shown(ImageStack stack, Path file) {
-      super(stack, GONE);
+      super(stack);
       this.file = file;
+    }
+
+    /** Notes a look; tells whether it is time to ask whether the stack is garbage. */
+    boolean isDue(Set<ImageStack> open) {
+      if (open.contains(get())) {
+        looks = 0;
+        wait = FIRST_WAIT;
+        return false;
+      }
+      looks++;
+      boolean due = looks == wait;
+      if (due) {
+        wait = wait < LAST_WAIT ? 2 * wait : 0; // a stack that a script keeps is not asked for ever
+      }
+      return due;
     }
   }
 
@@ -69,10 +89,28 @@ public final class ShownFiles {
    * @return where it is now
    * @throws IOException when it can be neither renamed nor copied
    */
-  public static synchronized Path take(Path file) throws IOException {
-    Path parent = file.toAbsolutePath().getParent().getParent();
-    Path target = folder(parent).resolve(count++ + ".raw");
+  public static Path take(Path file) throws IOException {
+    Path folder = file.toAbsolutePath().getParent().getParent();
+    long size = Files.size(file);
+    sweep();
+    if (Files.getFileStore(folder).getUsableSpace() < size) {
+      collect(); // the next result of this kind needs as much
+    }
+    Path target = place(folder);
     return Files.move(file, target);
+  }
+
+  /**
+   * Removes the files of results that were closed a moment ago, before the next ones need the disk.
+   */
+  public static void makeRoom() {
+    if (isAnyClosed(open())) {
+      collect();
+    }
+  }
+
+  private static synchronized boolean isAnyClosed(Set<ImageStack> open) {
+    return ALL.stream().anyMatch(shown -> !open.contains(shown.get()));
   }
 
   /**
@@ -93,19 +131,21 @@ public final class ShownFiles {
    * @throws IllegalArgumentException when the header does not fit the file; the file is removed
    * @throws IOException when the file cannot be read
    */
-  public static synchronized ImagePlus image(String header, Path file) throws IOException {
+  public static ImagePlus image(String header, Path file) throws IOException {
     try {
       RawStack stack = new RawStack(header, file);
+      // NB: it reads planes, and those who wait for the lock must not wait for that.
       ImagePlus image = ImageHeader.build(header, stack);
-      Shown shown = new Shown(stack, file);
-      shown.images.add(image);
-      ALL.add(shown);
-      sweep();
+      add(new Shown(stack, file));
       return image;
     } catch (IllegalArgumentException wrong) {
       Files.delete(file);
       throw wrong;
     }
+  }
+
+  private static synchronized void add(Shown shown) {
+    ALL.add(shown);
   }
 
   /** Removes all files: ImageJ ends. */
@@ -123,19 +163,20 @@ public final class ShownFiles {
     FOLDERS.clear();
   }
 
-  private static Path folder(Path parent) throws IOException {
+  /** Gives the path of a new file in our folder beside the server's. */
+  private static synchronized Path place(Path parent) throws IOException {
     Path folder = FOLDERS.get(parent);
     if (folder == null || !Files.isDirectory(folder)) {
       if (timer == null) {
         timer = new Timer("BioImg closed results", true);
-        ImagePlus.addImageListener(new Watch());
+        timer.schedule(new Look(), LOOK_MS, LOOK_MS);
         Runtime.getRuntime()
             .addShutdownHook(new Thread(ShownFiles::removeAll, "BioImg results' end"));
       }
       folder = made(parent);
       FOLDERS.put(parent, folder);
     }
-    return folder;
+    return folder.resolve(count++ + ".raw");
   }
 
   /** Makes a folder that no one else may enter, and locks it. */
@@ -165,15 +206,15 @@ public final class ShownFiles {
     }
   }
 
-  /** Removes files whose stack nothing refers to any more. */
-  private static void sweep() {
-    for (Object gone = GONE.poll(); gone != null; gone = GONE.poll()) {
-      free((Shown) gone);
-    }
+  /** Collects the garbage, and removes the files of stacks that were some. */
+  private static void collect() {
+    System.gc();
+    sweep();
   }
 
-  private static void free(Shown shown) {
-    if (ALL.remove(shown)) {
+  /** Removes files whose stack nothing refers to any more. */
+  private static void sweep() {
+    for (Shown shown : gone()) {
       try {
         Files.deleteIfExists(shown.file);
       } catch (IOException busy) {
@@ -182,57 +223,56 @@ public final class ShownFiles {
     }
   }
 
-  private static synchronized void opened(ImagePlus image) {
-    ImageStack stack = image.getImageStack();
-    for (Shown shown : ALL) {
-      if (shown.get() == stack) {
-        shown.images.add(image);
-      }
-    }
-    sweep();
+  private static synchronized List<Shown> gone() {
+    List<Shown> gone = new ArrayList<>();
+    ALL.forEach(
+        shown -> {
+          if (shown.get() == null) {
+            gone.add(shown);
+          }
+        });
+    ALL.removeAll(gone);
+    return gone;
   }
 
-  private static synchronized void closed(ImagePlus image) {
-    for (Shown shown : ALL) {
-      if (shown.images.remove(image)) {
-        timer.schedule(
-            new TimerTask() {
-              @Override
-              public void run() {
-                freeUnlessShown(shown);
-              }
-            },
-            GRACE_MS);
-      }
-    }
-    sweep();
+  private static synchronized boolean isEmpty() {
+    return ALL.isEmpty();
   }
 
-  private static synchronized void freeUnlessShown(Shown shown) {
-    int[] open = WindowManager.getIDList();
-    for (int id : open == null ? new int[0] : open) {
+  private static synchronized boolean isDue(Set<ImageStack> open) {
+    boolean due = false;
+    for (Shown shown : ALL) {
+      due |= shown.isDue(open);
+    }
+    return due;
+  }
+
+  /** Gives the stacks of the images that are open, in windows or in a macro's batch mode. */
+  private static Set<ImageStack> open() {
+    Set<ImageStack> open = Collections.newSetFromMap(new IdentityHashMap<>());
+    int[] ids = WindowManager.getIDList();
+    for (int id : ids == null ? new int[0] : ids) {
       ImagePlus image = WindowManager.getImage(id);
-      if (image != null && image.getImageStack() == shown.get()) {
-        shown.images.add(image);
+      if (image != null && image.hasImageStack()) {
+        open.add(image.getImageStack());
       }
     }
-    if (shown.images.isEmpty()) {
-      free(shown);
-    }
+    return open;
   }
 
-  private static final class Watch implements ImageListener {
+  /** Looks now and then for stacks that no open image has. */
+  private static final class Look extends TimerTask {
     @Override
-    public void imageOpened(ImagePlus image) {
-      opened(image);
+    public void run() {
+      try {
+        if (!isEmpty() && isDue(open())) {
+          collect();
+        } else {
+          sweep();
+        }
+      } catch (RuntimeException changed) {
+        // An image was closed at this very moment; the next look will see.
+      }
     }
-
-    @Override
-    public void imageClosed(ImagePlus image) {
-      closed(image);
-    }
-
-    @Override
-    public void imageUpdated(ImagePlus image) {}
   }
 }

@@ -11,6 +11,7 @@ import io.github.bioimgfiji.json.Json;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.Paths;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -26,9 +27,18 @@ final class Chain {
   private static final long LEAST_HEAP = 512L << 20;
   private static final long LEAST_DISK = 1L << 30;
 
+  /** What {@code doctor} looks at besides the Python environment. */
+  private static final List<String> AROUND = Arrays.asList("server", "memory", "disk");
+
+  private static final String BUILD_ANEW =
+      "Build it anew: Plugins > BioImg > BioImg Check Installation asks for it; in a macro:"
+          + " run(\"BioImg Check Installation\", \"build\")";
+
   private final Monitor monitor;
   private final List<Finding> findings = new ArrayList<>();
   private boolean pythonUsable;
+  private boolean found = true;
+  private boolean wantsRepair;
 
   Chain(Monitor monitor) {
     this.monitor = monitor;
@@ -43,9 +53,16 @@ final class Chain {
     return findings;
   }
 
-  /** Tells, after the look, whether the server can be started. */
-  boolean isPythonUsable() {
-    return pythonUsable;
+  /**
+   * Tells, after the look, whether there is a Python that can be used, or somebody has named one.
+   */
+  boolean isFound() {
+    return found;
+  }
+
+  /** Tells, after the look, whether the environment that the plugin has built has a fault. */
+  boolean wantsRepair() {
+    return wantsRepair;
   }
 
   private void java() {
@@ -70,7 +87,7 @@ final class Chain {
     String version = Versions.plugin().isEmpty() ? "of no release" : Versions.plugin();
     findings.add(Finding.fine("plugin", version + (jar == null ? "" : " (" + jar + ")")));
     String plugins = IJ.getDirectory("plugins");
-    List<Path> jars = PluginJar.all(plugins == null ? null : java.nio.file.Paths.get(plugins));
+    List<Path> jars = PluginJar.all(plugins == null ? null : Paths.get(plugins));
     if (jars.size() > 1) {
       findings.add(
           Finding.wrong(
@@ -83,25 +100,51 @@ final class Chain {
   private void python() throws BackendException, InterruptedException {
     PythonSearch.forget();
     try {
-      PythonSearch.Found found = PythonSearch.find(monitor);
-      Probe probe = Probe.ask(found.program, Versions.plugin(), monitor::cancelled);
-      String where = found.program + ", " + found.source;
+      PythonSearch.Found python = PythonSearch.find(monitor);
+      Probe probe = Probe.ask(python.program, Versions.plugin(), monitor::cancelled);
+      String where = python.program + ", " + python.source;
       if (probe.fits()) {
         pythonUsable = true;
         findings.add(
             Finding.fine(
                 "Python",
                 probe.python + " with bioimg-fiji " + probe.version + " (" + where + ")"));
-        packages(found.program);
+        packages(python.program);
       } else {
-        findings.add(Finding.wrong("Python", where + ": " + probe.fault, fix(probe)));
+        wantsRepair = isBuilt(python.program);
+        found = !Places.givenPython().isEmpty(); // which a build would not change
+        String fix = wantsRepair ? BUILD_ANEW : fix(probe);
+        findings.add(Finding.wrong("Python", where + ": " + probe.fault, fix));
       }
     } catch (BackendException missing) {
       if (missing.code().equals("cancelled")) {
         throw missing;
       }
+      found = false;
       findings.add(Finding.wrong("Python", missing.getMessage(), missing.fix()));
     }
+  }
+
+  /** Tells whether a Python is that of the environment which the plugin builds. */
+  private static boolean isBuilt(String program) {
+    return Paths.get(program).toAbsolutePath().startsWith(Places.builtEnvironment());
+  }
+
+  /** Adds what is to be said of the Python environment; a fault of it names how that is mended. */
+  private void addOfEnvironment(String python, Finding finding) {
+    if (finding.ok) {
+      findings.add(finding);
+      return;
+    }
+    wantsRepair |= isBuilt(python);
+    findings.add(
+        finding.mendedBy(
+            isBuilt(python)
+                ? BUILD_ANEW
+                : "Install the packages of this Python again, in a terminal: "
+                    + python
+                    + " -m pip install --force-reinstall bioimg-fiji"
+                    + (Versions.plugin().isEmpty() ? "" : "==" + Versions.plugin())));
   }
 
   private static String fix(Probe probe) {
@@ -130,17 +173,19 @@ final class Chain {
           .run(DOCTOR_SECONDS);
       JsonObject found = Json.object(ProgramRun.tail(answer, 1));
       for (JsonElement each : Json.array(found, "findings")) {
-        findings.add(Finding.of(each.getAsJsonObject()));
+        Finding finding = Finding.of(each.getAsJsonObject());
+        if (AROUND.contains(finding.name)) {
+          findings.add(finding);
+        } else {
+          addOfEnvironment(python, finding);
+        }
       }
     } catch (IOException | JsonParseException unreadable) {
       pythonUsable = false;
-      findings.add(
+      addOfEnvironment(
+          python,
           Finding.wrong(
-              "packages",
-              "Python could not look at them: " + ProgramRun.tail(answer, 3),
-              "Install the package again, or run in a terminal: "
-                  + python
-                  + " -m bioimg_fiji doctor"));
+              "packages", "Python could not look at them: " + ProgramRun.tail(answer, 3), ""));
     } finally {
       Probe.delete(answer);
     }

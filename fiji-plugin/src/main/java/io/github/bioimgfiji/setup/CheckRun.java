@@ -5,7 +5,10 @@ import ij.Macro;
 import ij.Prefs;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Backends;
+import io.github.bioimgfiji.backend.Monitor;
+import io.github.bioimgfiji.client.HttpBackend;
 import io.github.bioimgfiji.command.Failure;
+import io.github.bioimgfiji.dialog.Lines;
 import io.github.bioimgfiji.options.MacroLine;
 import io.github.bioimgfiji.results.EscapableStatus;
 import java.awt.GraphicsEnvironment;
@@ -24,6 +27,7 @@ import java.util.Map;
  */
 final class CheckRun {
   static final String TITLE = "BioImg Check Installation";
+  private static final int WIDTH = 90;
   private static final List<String> KEYS = Arrays.asList("build", "wheels", "python");
 
   void run() {
@@ -33,16 +37,36 @@ final class CheckRun {
         obey(MacroLine.parse(options));
       }
       Chain chain = report();
-      boolean named = !Places.givenPython().isEmpty(); // which a build would not change
-      boolean offer = options == null && isInteractive() && !named && !chain.isPythonUsable();
-      if (offer && SetupOffer.ask("")) {
-        report();
+      if (options == null && isInteractive()) {
+        offer(chain);
       }
     } catch (BackendException failure) {
       Failure.report(TITLE, failure);
     } catch (InterruptedException stopped) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  /** Offers to mend what the look has found, as far as that is done here. */
+  private static void offer(Chain chain) throws BackendException, InterruptedException {
+    boolean mended =
+        chain.wantsRepair() ? SetupOffer.repair() : !chain.isFound() && SetupOffer.ask("");
+    mended |= Backends.get() == Backends.server() && offerToEnd(Backends.server());
+    if (mended) {
+      report();
+    }
+  }
+
+  /** Offers to end a server that this plugin cannot use; tells whether that was done. */
+  private static boolean offerToEnd(HttpBackend server) throws BackendException {
+    String misfit = server.misfit();
+    String question = misfit + "\n \nShall it be ended now? Jobs that run there are lost.";
+    boolean wanted =
+        !misfit.isEmpty() && IJ.showMessageWithCancel(TITLE, Lines.wrap(question, WIDTH));
+    if (wanted) {
+      server.stop();
+    }
+    return wanted;
   }
 
   private static void obey(Map<String, String> options)
@@ -94,11 +118,17 @@ final class CheckRun {
   /** Builds the environment, showing how far it is. */
   static void build(Path wheels) throws BackendException, InterruptedException {
     try (BuildWindow window = new BuildWindow(TITLE)) {
-      EnvironmentBuilder builder = new EnvironmentBuilder(wheels, window, Backends.server()::leave);
+      EnvironmentBuilder builder = new EnvironmentBuilder(wheels, window, CheckRun::leave);
       Path python = builder.build();
       prefer(""); // else a preference that does not work would still be taken
       window.note("Built " + python + ". The log is " + builder.log() + ".");
     }
+  }
+
+  private static void leave(Path environment, Monitor monitor)
+      throws BackendException, InterruptedException {
+    OwnPython.requireOutside(environment);
+    Backends.server().leave(environment, monitor);
   }
 
   private static Chain report() throws BackendException, InterruptedException {

@@ -67,9 +67,10 @@ public final class EnvironmentBuilder {
      * Ends what runs from it.
      *
      * @param environment its folder
+     * @param monitor is asked whether to stop
      * @throws BackendException when that cannot be ended; says what it is
      */
-    void leave(Path environment) throws BackendException, InterruptedException;
+    void leave(Path environment, Monitor monitor) throws BackendException, InterruptedException;
   }
 
   /** What the packages' list is read from. */
@@ -131,12 +132,12 @@ public final class EnvironmentBuilder {
   private Path locked() throws IOException, BackendException, InterruptedException {
     Files.deleteIfExists(log); // a log per build
     try {
-      leaving.leave(target); // now, and not after minutes of building
+      leaving.leave(target, monitor); // now, and not after minutes of building
       remove(part);
       Path uv = new Uv(target.resolveSibling("uv"), monitor).find(wheels);
       install(uv);
       tried();
-      leaving.leave(target); // one may have been started meanwhile
+      leaving.leave(target, monitor); // one may have been started meanwhile
       replace();
     } finally {
       remove(part);

@@ -25,6 +25,11 @@ final class Finding {
     return new Finding(name, value, false, fix);
   }
 
+  /** Gives the same finding with another next step. */
+  Finding mendedBy(String other) {
+    return new Finding(name, value, ok, other);
+  }
+
   /** Reads one of those that {@code bioimg-fiji doctor --json} prints. */
   static Finding of(JsonObject json) {
     return new Finding(

@@ -7,7 +7,10 @@ import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.dialog.Lines;
 import java.nio.file.Paths;
 
-/** Asks the user, where no Python was found, whether to build one or to choose one; and does it. */
+/**
+ * Asks the user, where no Python was found or the one that was built has a fault, whether to build
+ * one or to choose one; and does it.
+ */
 public final class SetupOffer {
   private static final int WIDTH = 90;
 
@@ -21,14 +24,34 @@ public final class SetupOffer {
    * @throws BackendException when the build fails or is stopped
    */
   public static boolean ask(String found) throws BackendException, InterruptedException {
-    if (!CheckRun.isInteractive() || java.awt.EventQueue.isDispatchThread()) {
-      return false;
-    }
-    GenericDialog dialog = new GenericDialog("BioImg: Python is missing");
     String what =
         "BioImg needs Python with its packages. It can build one of its own, in "
             + Places.builtEnvironment()
             + ": about 8 GB, some minutes, once. Nothing else of the computer is changed.";
+    return ask("BioImg: Python is missing", what, found);
+  }
+
+  /**
+   * Asks whether to build the plugin's own environment anew.
+   *
+   * @return whether that was done, or another Python was chosen
+   * @throws BackendException when the build fails or is stopped
+   */
+  static boolean repair() throws BackendException, InterruptedException {
+    String what =
+        "The Python environment that BioImg has built, in "
+            + Places.builtEnvironment()
+            + ", has a fault: the log tells which. Building it anew repairs it: about 8 GB, some"
+            + " minutes. What is there stays until the new one is whole.";
+    return ask("BioImg: Python needs repair", what, "");
+  }
+
+  private static boolean ask(String title, String what, String found)
+      throws BackendException, InterruptedException {
+    if (!CheckRun.isInteractive() || java.awt.EventQueue.isDispatchThread()) {
+      return false;
+    }
+    GenericDialog dialog = new GenericDialog(title);
     dialog.addMessage(Lines.wrap(what, WIDTH));
     if (!found.isEmpty()) {
       dialog.addMessage(Lines.wrap(found, WIDTH));

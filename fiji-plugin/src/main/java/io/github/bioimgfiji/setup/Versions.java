@@ -65,7 +65,8 @@ public final class Versions {
         : "Update the Python package: Plugins > BioImg > BioImg Check Installation builds it anew,"
             + " or run in a terminal: pip install bioimg-fiji=="
             + plugin
-            + ". A server that runs meanwhile has to be ended.";
+            + ". A server that runs meanwhile is ended by the build if it has no job, else by Plugins >"
+            + " BioImg > BioImg Server > Stop, or in a macro by run(\"BioImg Server\", \"stop\").";
   }
 
   private static boolean isOlder(String version, String than) {

@@ -353,13 +353,173 @@ class HttpBackendTest {
   @Test
   void anEnvironmentWithAForeignServerIsNotLeft() throws Exception {
     Path environment = Files.createDirectories(folder.resolve("environment"));
-    backend.leave(environment); // the server is of another one
+    backend.leave(environment, witness); // the server is of another one
     server.on("GET /v1/info", 200, info(environment, 0));
-    BackendException error = assertThrows(BackendException.class, () -> backend.leave(environment));
+    BackendException error =
+        assertThrows(BackendException.class, () -> backend.leave(environment, witness));
     assertTrue(error.getMessage().contains("(process 4711) runs from it"), error.getMessage());
     assertTrue(error.getMessage().contains(environment.toString()), error.getMessage());
     assertTrue(error.fix().startsWith("End it by Plugins > BioImg > BioImg Server"), error.fix());
     assertTrue(server.requests("POST /v1/shutdown").isEmpty());
+  }
+
+  @Test
+  void aServerThatCannotBeUsedIsToldAndCanBeEnded() throws Exception {
+    server.on("GET /v1/info", 200, misfit(folder, 1));
+    server.on("GET /v1/machine", 200, "{\"devices\": []}");
+    JsonObject running = Json.object(backend.running());
+    assertEquals(server.url(), Json.string(running, "url", ""));
+    String misfit = Json.string(running, "misfit", "");
+    assertEquals(misfit, backend.misfit());
+    assertTrue(misfit.contains("speaks protocol 2"), misfit);
+    assertEquals("", backend.machine(witness));
+    endsWhenAsked();
+    backend.stop();
+    assertEquals("", backend.running());
+    assertEquals("", backend.misfit());
+  }
+
+  @Test
+  void anIdleServerThatCannotBeUsedIsEndedForANewEnvironment() throws Exception {
+    Path environment = Files.createDirectories(folder.resolve("environment"));
+    endsWhenAsked();
+    server.on("GET /v1/info", 200, misfit(folder, 1));
+    backend.leave(environment, witness); // of another environment, and busy
+    server.on("GET /v1/info", 200, misfit(environment, 1));
+    BackendException busy =
+        assertThrows(BackendException.class, () -> backend.leave(environment, witness));
+    assertTrue(busy.fix().contains("run(\"BioImg Server\", \"stop\")"), busy.fix());
+    assertTrue(busy.fix().contains("4711"), busy.fix());
+    assertTrue(server.requests("POST /v1/shutdown").isEmpty());
+    server.on("GET /v1/info", 200, misfit(folder, 0));
+    backend.leave(environment, witness);
+    assertEquals(1, server.requests("POST /v1/shutdown").size());
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void aServerThatHangsStopsOnlyABuildOfItsOwnEnvironment() throws Exception {
+    assumeTrue(Files.isDirectory(Paths.get("/proc/self")), "a system that tells of its processes");
+    CountDownLatch over = new CountDownLatch(1);
+    server.on("GET /v1/info", exchange -> await(over));
+    Path environment = folder.resolve("environment");
+    Path inside = environment.resolve("bin").resolve("sleep");
+    connect(0);
+    backend.leave(environment, witness); // there is none yet
+    Files.createDirectories(inside.getParent());
+    Path outside = Paths.get("/bin/sleep");
+    Files.createSymbolicLink(inside, outside);
+    Process other = new ProcessBuilder(outside.toString(), "60").start();
+    Process own = new ProcessBuilder(inside.toString(), "60").start();
+    try {
+      connect(pid(other));
+      backend.leave(environment, witness);
+      connect(pid(own));
+      BackendException error =
+          assertThrows(BackendException.class, () -> backend.leave(environment, witness));
+      assertTrue(error.fix().contains("End the process " + pid(own)), error.fix());
+      BackendException hangs = assertThrows(BackendException.class, backend::stop);
+      assertTrue(hangs.getMessage().contains("(process " + pid(own) + ")"), hangs.getMessage());
+    } finally {
+      other.destroy();
+      own.destroy();
+      over.countDown();
+    }
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void aServerThatIsStartingIsWaitedForAndEnded() throws Exception {
+    Path environment = Files.createDirectories(folder.resolve("environment"));
+    Path file = folder.resolve("connection.json");
+    Path prepared = Files.move(file, folder.resolve("prepared.json"));
+    Path fifo = folder.resolve("fifo");
+    Path start = folder.resolve("start"); // of its own: the first reader might see the second's end
+    for (Path each : new Path[] {start, fifo}) {
+      assertEquals(0, new ProcessBuilder("mkfifo", each.toString()).start().waitFor());
+    }
+    python(
+        String.format(
+            "touch %s/started\nread go < %s\ncp %s \"$7\"\nread end < %s",
+            folder, start, prepared, fifo));
+    server.on("GET /v1/info", 200, info(environment, 0));
+    endsWhenAsked();
+    Thread starter = new Thread(this::startQuietly);
+    starter.start();
+    Witness.await(() -> Files.exists(folder.resolve("started")));
+    Thread leaver = new Thread(() -> leaveQuietly(environment));
+    leaver.start();
+    Witness.await(
+        () ->
+            leaver.getState() == Thread.State.TIMED_WAITING
+                || leaver.getState() == Thread.State.TERMINATED);
+    write(start, "go\n");
+    starter.join();
+    leaver.join();
+    assertEquals(1, server.requests("POST /v1/shutdown").size(), "it was not seen");
+  }
+
+  private void leaveQuietly(Path environment) {
+    try {
+      backend.leave(environment, new Witness());
+    } catch (BackendException | InterruptedException failed) {
+      throw new IllegalStateException(failed);
+    }
+  }
+
+  private void startQuietly() {
+    try {
+      backend.start(witness);
+    } catch (BackendException ended) {
+      // It may be ended before it is asked.
+    }
+  }
+
+  /** Has the server end when it is asked to, with the process that waits at the fifo. */
+  private void endsWhenAsked() {
+    server.on(
+        "POST /v1/shutdown",
+        exchange -> {
+          Files.deleteIfExists(folder.resolve("connection.json"));
+          FakeServer.reply(exchange, 202, "{}");
+          if (Files.exists(folder.resolve("fifo"))) {
+            write(folder.resolve("fifo"), "end\n");
+          }
+        });
+  }
+
+  private static void write(Path file, String text) {
+    try {
+      Files.write(file, text.getBytes(StandardCharsets.UTF_8));
+    } catch (IOException failed) {
+      throw new IllegalStateException(failed);
+    }
+  }
+
+  /** Writes a connection file that names a process. */
+  private void connect(long pid) throws IOException {
+    Path file = folder.resolve("connection.json");
+    server.writeConnection(file);
+    JsonObject json = Json.object(new String(Files.readAllBytes(file), StandardCharsets.UTF_8));
+    json.addProperty("pid", pid == 0 ? FakeServer.PID : pid);
+    write(file, Json.text(json));
+  }
+
+  private static long pid(Process process) throws Exception {
+    return (long) Process.class.getMethod("pid").invoke(process); // Java 8 has none
+  }
+
+  private void python(String lines) throws IOException {
+    Path python = folder.resolve("python");
+    write(python, "#!/bin/sh\n" + lines + "\n");
+    assertTrue(python.toFile().setExecutable(true));
+    System.setProperty(Places.PYTHON_PROPERTY, python.toString());
+  }
+
+  private static String misfit(Path environment, int jobs) throws IOException {
+    JsonObject info = Json.object(info(environment, jobs));
+    info.addProperty("protocol", 2);
+    return Json.text(info);
   }
 
   @Test
@@ -370,26 +530,16 @@ class HttpBackendTest {
     Path prepared = Files.move(file, folder.resolve("prepared.json"));
     Path fifo = folder.resolve("fifo");
     assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
-    Path python = folder.resolve("python");
-    String script = "#!/bin/sh\ncp " + prepared + " \"$7\"\nread end < " + fifo + "\n";
-    Files.write(python, script.getBytes(StandardCharsets.UTF_8));
-    assertTrue(python.toFile().setExecutable(true));
-    System.setProperty(Places.PYTHON_PROPERTY, python.toString());
+    python("cp " + prepared + " \"$7\"\nread end < " + fifo);
     backend.start(witness);
     server.on("GET /v1/info", 200, info(environment, 2));
     assertTrue(
-        assertThrows(BackendException.class, () -> backend.leave(environment))
+        assertThrows(BackendException.class, () -> backend.leave(environment, witness))
             .getMessage()
             .endsWith("has 2 jobs."));
     server.on("GET /v1/info", 200, info(environment, 0));
-    server.on(
-        "POST /v1/shutdown",
-        exchange -> {
-          Files.delete(file);
-          FakeServer.reply(exchange, 202, "{}");
-          Files.write(fifo, "end\n".getBytes(StandardCharsets.UTF_8));
-        });
-    backend.leave(environment);
+    endsWhenAsked();
+    backend.leave(environment, witness);
     assertEquals(1, server.requests("POST /v1/shutdown").size());
     assertEquals("", backend.running());
   }

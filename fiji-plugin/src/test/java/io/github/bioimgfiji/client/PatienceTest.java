@@ -14,6 +14,7 @@ import java.util.Collections;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -71,6 +72,54 @@ class PatienceTest {
     released.countDown();
     Witness.await(() -> log.toString().contains(KEPT));
     assertTrue(log.toString().startsWith("train: "), log.toString());
+  }
+
+  @Test
+  void aFailureAfterTheCallerHasLeftGoesToTheLog() throws InterruptedException {
+    witness.stopWhen(() -> true);
+    Patience patience = new Patience("train", witness);
+    BackendException full =
+        new BackendException("storage", "Writing a.checkpoint failed.", "Free space there.");
+    assertEquals("cancelled", failed(patience, () -> full).code());
+    released.countDown();
+    worker.get().join();
+    assertEquals("train: " + full.text(), log.toString().trim());
+  }
+
+  @Test
+  void aSurpriseAfterTheCallerHasLeftGoesToTheLog() throws InterruptedException {
+    witness.stopWhen(() -> true);
+    Patience patience = new Patience("train", witness);
+    Supplier<BackendException> surprise =
+        () -> {
+          throw new OutOfMemoryError("heap");
+        };
+    assertEquals("cancelled", failed(patience, surprise).code());
+    released.countDown();
+    worker.get().join();
+    assertTrue(log.toString().contains("OutOfMemoryError: heap"), log.toString());
+  }
+
+  @Test
+  void aPlainCancelAfterTheCallerHasLeftIsNoNews() throws InterruptedException {
+    witness.stopWhen(() -> true);
+    failed(new Patience("train", witness), BackendException::cancelled);
+    released.countDown();
+    worker.get().join();
+    assertEquals("", log.toString());
+  }
+
+  /** Runs work that fails when it is released; gives what its caller is told. */
+  private BackendException failed(Patience patience, Supplier<BackendException> failure) {
+    return assertThrows(
+        BackendException.class,
+        () ->
+            patience.run(
+                monitor -> {
+                  worker.set(Thread.currentThread());
+                  Witness.await(() -> released.getCount() == 0);
+                  throw failure.get();
+                }));
   }
 
   @Test

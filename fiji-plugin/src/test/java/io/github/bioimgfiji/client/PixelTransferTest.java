@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.gson.JsonObject;
 import ij.ImagePlus;
@@ -20,6 +21,7 @@ import java.io.IOException;
 import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.Paths;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -28,6 +30,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
@@ -149,6 +152,32 @@ class PixelTransferTest {
     ImagePlus before = stack(15);
     ImagePlus after = transfer.receive(part(before, result(before), false), () -> {});
     assertFalse(after.getStack().isVirtual());
+  }
+
+  @Test
+  void aFullDiskIsToldWithTheSettingOfItsFolder() {
+    Path full = Paths.get("/dev/full");
+    assumeTrue(Files.isWritable(full), "a system with a device that is always full");
+    assertTrue(failure(() -> transfer.send(stack(10), buffer(full))).fix().contains("_BUFFERS)"));
+    String fix = failure(() -> transfer.send(stack(21), buffer(full))).fix();
+    assertTrue(fix.contains("BIOIMG_FIJI_CACHE"), fix);
+    assertFalse(fix.contains("BUFFERS"), fix);
+  }
+
+  @Test
+  void aResultThatCannotBeTakenOverIsTold() {
+    Path fixed = Paths.get("/sys/kernel/mm/transparent_hugepage/enabled");
+    assumeTrue(Files.isReadable(fixed), "a system with files that nobody can move");
+    BackendException error =
+        failure(() -> transfer.receive(part(stack(15), fixed, true), () -> {}));
+    assertTrue(error.getMessage().contains(fixed + " could not be taken over"), error.getMessage());
+    assertTrue(error.fix().contains("BIOIMG_FIJI_CACHE"), error.fix());
+  }
+
+  private static BackendException failure(Executable work) {
+    BackendException error = assertThrows(BackendException.class, work);
+    assertEquals("storage", error.code());
+    return error;
   }
 
   @Test

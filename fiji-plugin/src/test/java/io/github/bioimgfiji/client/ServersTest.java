@@ -14,6 +14,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -183,14 +189,33 @@ class ServersTest {
 
   @Test
   @DisabledOnOs(OS.WINDOWS)
-  void aLogThatCannotBeReplacedIsTold() throws IOException {
+  void manyThatStartAtOnceShareTheLog() throws Exception {
+    ExecutorService starters = Executors.newFixedThreadPool(4);
+    List<Future<Boolean>> starts = new ArrayList<>();
+    for (int i = 0; i < 200; i++) {
+      starts.add(
+          starters.submit(
+              () -> {
+                ServerProcess.start(Collections.singletonList("/bin/true"), file).end(10000);
+                return true;
+              }));
+    }
+    for (Future<Boolean> start : starts) {
+      assertTrue(start.get());
+    }
+    starters.shutdown();
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void aLogThatCannotBeWrittenIsTold() throws IOException {
     script("exit 0");
     Path log = folder.resolve("server-output.log");
     Files.createDirectories(log.resolve("in the way"));
     BackendException error = failure();
     assertEquals("storage", error.code());
-    assertTrue(error.getMessage().contains(log + " cannot be replaced"), error.getMessage());
-    assertTrue(error.getMessage().contains("DirectoryNotEmpty"), error.getMessage());
+    assertTrue(error.getMessage().contains(log + " cannot be written"), error.getMessage());
+    assertTrue(error.getMessage().contains("Is a directory"), error.getMessage());
     assertTrue(error.fix().contains("has it open"), error.fix());
   }
 
@@ -259,6 +284,49 @@ class ServersTest {
     assertTrue(error.getMessage().contains("0.1.0"), error.getMessage());
     assertTrue(error.getMessage().contains(plugin), error.getMessage());
     assertTrue(error.fix().startsWith(fix), error.fix());
+  }
+
+  @Test
+  void aServerOfAnotherVersionCanBeEnded() throws Exception {
+    server.writeConnection(file);
+    server.on(
+        "POST /v1/shutdown",
+        exchange -> {
+          Files.delete(file);
+          FakeServer.reply(exchange, 202, "{}");
+        });
+    new Servers("0.2.0").stop();
+    assertEquals(1, server.requests("POST /v1/shutdown").size());
+  }
+
+  @Test
+  void aServerThatRefusesToEndIsToldWithItsProcess() throws Exception {
+    server.writeConnection(file);
+    server.on("POST /v1/shutdown", 404, FakeServer.golden("error.json"));
+    BackendException error =
+        assertThrows(BackendException.class, () -> new Servers("0.2.0").stop());
+    assertTrue(error.getMessage().contains("(process 4711) does not end"), error.getMessage());
+    assertTrue(error.fix().contains("4711"), error.fix());
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void aStopWaitsForTheEndOfTheProcess() throws Exception {
+    Path prepared = folder.resolve("prepared.json");
+    Path ended = folder.resolve("ended");
+    server.writeConnection(prepared);
+    script("cp " + prepared + " \"$7\"\nread end < " + fifo() + "\nsleep 1\ntouch " + ended);
+    Servers servers = new Servers();
+    servers.ensure(witness);
+    server.on(
+        "POST /v1/shutdown",
+        exchange -> {
+          Files.delete(file);
+          Files.write(folder.resolve("fifo"), "end\n".getBytes(StandardCharsets.UTF_8));
+          FakeServer.reply(exchange, 202, "{}");
+        });
+    servers.stop();
+    assertTrue(Files.exists(ended), "its process goes on");
   }
 
   @Test

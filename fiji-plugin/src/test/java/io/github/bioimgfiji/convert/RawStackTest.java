@@ -8,7 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import ij.IJ;
 import ij.ImagePlus;
 import ij.ImageStack;
+import ij.VirtualStack;
 import ij.io.FileSaver;
+import ij.plugin.HyperStackConverter;
 import io.github.bioimgfiji.json.Json;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -77,6 +79,42 @@ class RawStackTest {
     assertArrayEquals((short[]) before.getStack().getPixels(3), (short[]) stack.getPixels(2));
     assertEquals(before.getStack().getSliceLabel(3), stack.getSliceLabel(2));
     assertThrows(IllegalArgumentException.class, () -> stack.getProcessor(23));
+  }
+
+  @Test
+  void anotherOrderOfTheAxesShowsTheSamePlanesAsInMemory() throws IOException {
+    ImagePlus memory = SampleImages.hyperstack();
+    ImagePlus virtual = virtual(memory);
+    for (String order : new String[] {"xyzct", "xytzc"}) {
+      memory = HyperStackConverter.toHyperStack(memory, 2, 3, 4, order, "grayscale");
+      virtual = HyperStackConverter.toHyperStack(virtual, 2, 3, 4, order, "grayscale");
+      assertSamePlanes(memory.getStack(), virtual.getStack());
+    }
+    memory.getStack().deleteSlice(2);
+    virtual.getStack().deleteSlice(2);
+    assertSamePlanes(memory.getStack(), virtual.getStack());
+  }
+
+  @Test
+  void reducedEachSecondSliceIsThere() throws IOException {
+    ImageStack memory = SampleImages.hyperstack().getStack();
+    VirtualStack virtual = (VirtualStack) virtual(SampleImages.hyperstack()).getStack();
+    virtual.reduce(25);
+    assertSamePlanes(memory, virtual);
+    virtual.reduce(2);
+    for (int i = memory.size(); i > 0; i -= 2) {
+      memory.deleteSlice(i);
+    }
+    assertEquals(12, virtual.size());
+    assertSamePlanes(memory, virtual);
+  }
+
+  private static void assertSamePlanes(ImageStack before, ImageStack after) {
+    assertEquals(before.size(), after.size());
+    for (int i = 1; i <= before.size(); i++) {
+      assertArrayEquals((short[]) before.getPixels(i), (short[]) after.getPixels(i), "plane " + i);
+      assertEquals(before.getSliceLabel(i), after.getSliceLabel(i), "plane " + i);
+    }
   }
 
   @Test

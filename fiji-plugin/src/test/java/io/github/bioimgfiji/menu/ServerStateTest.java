@@ -1,6 +1,7 @@
 package io.github.bioimgfiji.menu;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -16,6 +17,18 @@ class ServerStateTest {
     assertEquals(text, ServerState.lines("", "").get("State"));
     assertEquals(1, ServerState.lines("", "").size());
     assertEquals(0, ServerState.jobs(""));
+  }
+
+  @Test
+  void aServerThatCannotBeUsedIsShownAsRunning() {
+    String running = RUNNING.replace("\"pid\"", "\"misfit\": \"It is of 0.9.\", \"pid\"");
+    Map<String, String> lines = ServerState.lines(running, "");
+    assertEquals("running, but this plugin cannot use it", lines.get("State"));
+    assertEquals("7", lines.get("Process"));
+    assertFalse(lines.containsKey("Devices"));
+    assertEquals("It is of 0.9.", ServerState.misfit(running));
+    assertEquals("", ServerState.misfit(RUNNING));
+    assertEquals("", ServerState.misfit(""));
   }
 
   @Test

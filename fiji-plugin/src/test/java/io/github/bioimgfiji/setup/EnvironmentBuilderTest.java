@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The real uv and a real Python build real environments, from a folder of small wheels. */
 @Timeout(240)
 class EnvironmentBuilderTest {
-  private static final EnvironmentBuilder.Leaving NOBODY = environment -> {};
+  private static final EnvironmentBuilder.Leaving NOBODY = (environment, told) -> {};
   private static final String[] NEEDED = {"numpy", "torch", "pydantic", "starlette", "uvicorn"};
 
   private static final BackendException IN_USE =
@@ -110,7 +110,7 @@ class EnvironmentBuilderTest {
         builder(
             wheels,
             "0.1.0",
-            environment -> {
+            (environment, told) -> {
               assertEquals(target, environment);
               throw IN_USE;
             });
@@ -130,7 +130,7 @@ class EnvironmentBuilderTest {
         builder(
             wheels,
             "0.1.0",
-            environment -> {
+            (environment, told) -> {
               if (looks.incrementAndGet() == 2) {
                 throw IN_USE;
               }
