@@ -124,6 +124,20 @@ def serve(host: str, port: int, connection: Path | None, idle_exit: float | None
 
 
 @group.command()
+@click.option("--open", "in_browser", is_flag=True, help="Open it in the browser.")
+def dashboard(in_browser: bool) -> None:
+    """Give the address of the server's page for a browser, with a one-time code."""
+    from bioimg_fiji.cli.dashboard import address, show
+
+    url, seconds = address()
+    terminal = Terminal()
+    terminal.out.print(url, markup=False, soft_wrap=True)
+    terminal.err.print(f"The address works once, for {seconds:g} seconds.", markup=False)
+    if in_browser and not show(url):
+        terminal.err.print("No browser could be opened: copy the address into one.", markup=False)
+
+
+@group.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--arg", default="", help="What getArgument() gives in the macro.")
 @click.option("--endpoint", help='Fiji folder, Maven coordinates or "embedded".')

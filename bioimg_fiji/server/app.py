@@ -12,7 +12,7 @@ import sys
 import time
 import zlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from starlette.applications import Starlette
@@ -26,12 +26,16 @@ from bioimg_fiji import commands
 from bioimg_fiji.commands.chooser import suggestions
 from bioimg_fiji.errors import BioimgError, ProtocolError, ServerUnavailableError, UnknownJobError
 from bioimg_fiji.jobs import JobState
-from bioimg_fiji.server import machine
+from bioimg_fiji.server import buffers, machine
 from bioimg_fiji.server.answers import RefusedError, answer, check_length, read_json, too_large
 from bioimg_fiji.server.buffers import Buffer, BufferStore
+from bioimg_fiji.server.dashboard import Dashboard
+from bioimg_fiji.server.health import Health
+from bioimg_fiji.server.openapi import document
 from bioimg_fiji.server.options import PROTOCOL, Limits
 from bioimg_fiji.server.record import JobRecord
 from bioimg_fiji.server.requests import JobRequest
+from bioimg_fiji.server.sessions import Sessions
 from bioimg_fiji.server.store import JobStore
 from bioimg_fiji.server.wire import BLOCK, buffer_error, crc_text
 
@@ -49,10 +53,15 @@ class App:
     limits: Limits
     log_file: str
     stopping: asyncio.Event
+    sessions: Sessions = field(default_factory=Sessions)
 
     def build(self) -> Starlette:
         """Give the ASGI application."""
+        folders = {"memory": self.buffers.folder.parent, "disk": buffers.disk_root()}
         routes = [
+            *Health(self.jobs, folders, self.stopping).routes(),
+            *Dashboard(self.jobs, self.sessions, self.log_file).routes(),
+            Route("/v1/openapi.json", self.openapi),
             Route("/v1/info", self.info),
             Route("/v1/commands", self.commands),
             Route("/v1/models", self.models, methods=["POST"]),
@@ -80,6 +89,10 @@ class App:
                 Exception: self._unexpected,
             },
         )
+
+    async def openapi(self, _: Request) -> Response:
+        """Describe all routes."""
+        return JSONResponse(document())
 
     async def info(self, _: Request) -> Response:
         """Say who answers."""
@@ -194,6 +207,10 @@ class App:
 
     async def submit(self, request: Request) -> Response:
         """Take a job."""
+        if self.stopping.is_set():
+            raise RefusedError(
+                503, ServerUnavailableError("The server is ending.", fix="Start it again, and ask then.")
+            )
         data, body = await read_json(request, self.limits.json_bytes)
         key, fingerprint = request.headers.get("idempotency-key", "")[:200], hashlib.sha256(body).hexdigest()
         job = self.jobs.known(key, fingerprint) if key else None
@@ -225,8 +242,9 @@ class App:
         return JSONResponse(job.status(), 202)
 
     async def live(self, request: Request) -> Response:
-        """Give what can be looked at while a job runs."""
-        job = self.jobs.get(request.path_params["id"])
+        """Give what can be looked at while a job runs; the dashboard's look keeps no lease."""
+        id_ = request.path_params["id"]
+        job = self.jobs.peek(id_) if "bioimg.dashboard" in request.scope else self.jobs.get(id_)
         if job.live is None:
             text = "There is nothing of this job to look at" + (" any more." if job.state.ended else " yet.")
             fix = "Only trainings show something, after their first steps; ask again when the status' live has grown."

@@ -145,9 +145,9 @@ class _Life:
             time.time(),
             PROTOCOL,
         )
-        app = App(self._jobs, store, options.limits, log_file, self._stop).build()
+        app = App(self._jobs, store, options.limits, log_file, self._stop)
         hosts = frozenset(f"{each}:{port}" for each in (name, "127.0.0.1", "localhost"))
-        self._gate = Gate(app, self._connection.token, hosts)
+        self._gate = Gate(app.build(), self._connection.token, hosts, app.sessions)
         config = uvicorn.Config(
             self._gate,
             log_config=None,
