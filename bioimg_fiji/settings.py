@@ -34,6 +34,7 @@ DEFAULTS: dict[str, tuple[type, Any, str]] = {
     "device": (str, "auto", "cpu, cuda, mps or auto"),
     "buffers": (str, "", "folder for pixels that go between processes; empty: the memory-backed one"),
     "log_level": (str, "WARNING", "what is logged on stderr"),
+    "log_format": (str, "text", "form of the server's log file: text, or json (one object a line)"),
 }
 """Every setting: type, default, meaning."""
 
