@@ -1,12 +1,12 @@
 """The user's model store: packages by nickname and hash, so that a macro can name one without a path.
 
 Each package is a folder `<nickname>@<16 digits>` of the store, put in place by a rename; the digits begin its SHA-256.
+A second store (the setting `shared_models`) is only read: a facility fills it for all its users.
 Lives here: adding, finding, listing and removing. Lives not here: downloads (zoo/).
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import os
 import re
@@ -19,7 +19,7 @@ from pathlib import Path
 from bioimg_fiji.errors import ModelError, ModelNotFoundError, PackageError, storage_error
 from bioimg_fiji.package.model import ModelPackage
 from bioimg_fiji.package.trust import package_files
-from bioimg_fiji.settings import models_folder
+from bioimg_fiji.settings import models_folder, shared_models_folder
 
 DIGITS = 16
 """Digits of the hash in a folder's name."""
@@ -34,6 +34,7 @@ class Entry:
     nickname: str
     digits: str
     path: Path
+    shared: bool = False
 
     @property
     def name(self) -> str:
@@ -86,7 +87,7 @@ def find(text: str) -> Entry:
 
 
 def add(package: ModelPackage, nickname: str | None = None) -> Entry:
-    """Copy a package into the store; one that is there already stays as it is.
+    """Copy a package into the user's store; one that is there already, or in the shared one, stays as it is.
 
     Parameters
     ----------
@@ -105,8 +106,9 @@ def add(package: ModelPackage, nickname: str | None = None) -> Entry:
     name = slug(nickname or _own_nickname(package))
     target = models_folder() / f"{name}@{package.sha256[:DIGITS]}"
     entry = Entry(name, package.sha256[:DIGITS], target)
-    if target.is_dir():
-        return entry
+    for known in _entries():
+        if known.name == entry.name:
+            return known
     files = package_files(package.root)
     staging: Path | None = None
     try:
@@ -135,11 +137,14 @@ def remove(text: str) -> Entry:
     Raises
     ------
     ModelNotFoundError, ModelError
-        As `find`.
+        As `find`; also when it is one of the shared store.
     StorageError
         When it cannot be removed.
     """
     entry = find(text)
+    if entry.shared:
+        fix = f"Who looks after {entry.path.parent} can remove it."
+        raise ModelError(f"{entry.name} is in the store for all users, which is only read.", fix=fix)
     gone = entry.path.with_name(f".gone-{entry.path.name}-{os.getpid()}")
     try:
         entry.path.replace(gone)  # at once, whatever becomes of its files
@@ -171,8 +176,20 @@ def _own_nickname(package: ModelPackage) -> str:
 
 
 def _entries() -> Iterator[Entry]:
-    with contextlib.suppress(FileNotFoundError):
-        for path in models_folder().iterdir():
+    """Give the user's own models, then those of the shared store that the user has not. Links are no models."""
+    seen = set()
+    for folder, shared in ((models_folder(), False), (shared_models_folder(), True)):
+        for path in _folders(folder):
             match = _NAME.fullmatch(path.name)
-            if match and match["digits"] and path.is_dir():
-                yield Entry(match["nickname"], match["digits"], path)
+            if match and match["digits"] and path.name not in seen and path.is_dir() and not path.is_symlink():
+                seen.add(path.name)
+                yield Entry(match["nickname"], match["digits"], path, shared)
+
+
+def _folders(store: Path | None) -> list[Path]:
+    try:
+        return list(store.iterdir()) if store else []
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise storage_error("Reading the model store", store, error) from error

@@ -18,7 +18,7 @@ from typing import cast
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 import bioimg_fiji
@@ -33,6 +33,7 @@ from bioimg_fiji.server.dashboard import Dashboard
 from bioimg_fiji.server.health import Health
 from bioimg_fiji.server.openapi import document
 from bioimg_fiji.server.options import PROTOCOL, Limits
+from bioimg_fiji.server.plainfile import PlainFile, empty, open_plain
 from bioimg_fiji.server.record import JobRecord
 from bioimg_fiji.server.requests import JobRequest
 from bioimg_fiji.server.sessions import Sessions
@@ -160,13 +161,12 @@ class App:
             buffer.filling = False
             if not buffer.filled:  # broken off, or wrong: its memory is given back now
                 with contextlib.suppress(OSError):
-                    os.truncate(buffer.path, 0)
+                    empty(buffer.path)
         return Response(status_code=204)
 
     async def _receive(self, request: Request, buffer: Buffer) -> tuple[int, int]:
         size, crc, waiting = 0, 0, bytearray()
-        flags = os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(buffer.path, flags), "wb") as file:
+        with os.fdopen(open_plain(buffer.path, os.O_WRONLY | os.O_TRUNC), "wb") as file:
 
             def write(block: bytes, before: int) -> int:
                 file.write(block)
@@ -188,11 +188,12 @@ class App:
         buffer = self.buffers.get(request.path_params["id"])
         if buffer.job is not None:
             self.jobs.touch(buffer.job)
-        if not buffer.path.is_file():
-            raise UnknownJobError("The buffer's file was removed.", fix="Run the job again.")
-        crc = buffer.crc if buffer.crc is not None else await asyncio.to_thread(_crc_of, buffer)
-        headers = {"X-CRC32": crc_text(crc), "Cache-Control": "no-store"}
-        return FileResponse(buffer.path, headers=headers, media_type="application/octet-stream")
+        try:
+            crc = buffer.crc if buffer.crc is not None else await asyncio.to_thread(_crc_of, buffer)
+            headers = {"X-CRC32": crc_text(crc), "Cache-Control": "no-store"}
+            return PlainFile(buffer.path, headers=headers, media_type="application/octet-stream")
+        except OSError as error:
+            raise UnknownJobError("The buffer's file was removed.", fix="Run the job again.") from error
 
     async def free_buffer(self, request: Request) -> Response:
         """Free a buffer."""
@@ -310,7 +311,7 @@ def _check_received(buffer: Buffer, size: int, crc: int, announced: str) -> None
 
 def _crc_of(buffer: Buffer) -> int:
     crc = 0
-    with buffer.path.open("rb") as file:
+    with os.fdopen(open_plain(buffer.path), "rb") as file:
         while block := file.read(BLOCK):
             crc = zlib.crc32(block, crc)
     return crc

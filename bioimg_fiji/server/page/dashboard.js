@@ -125,7 +125,8 @@ function choose() {
 function listJobs() {
   const running = state.jobs.filter((job) => job.state === "running").length;
   const waiting = state.jobs.filter((job) => job.state === "queued").length;
-  put("jobs-count", state.jobs.length ? `${running} running, ${waiting} waiting, ${state.jobs.length - running - waiting} ended` : "");
+  const counts = [[running, "running"], [waiting, "waiting"], [state.jobs.length - running - waiting, "ended"]];
+  put("jobs-count", counts.filter(([count]) => count).map(([count, word]) => `${count} ${word}`).join(", "));
   at("no-jobs").hidden = state.jobs.length > 0;
   at("board").classList.toggle("nothing", !state.jobs.length);
   const list = at("jobs");
@@ -236,7 +237,7 @@ function drawCurves() {
     return entry;
   });
   at("curve-legend").replaceChildren(...legend);
-  at("curve").replaceChildren(plot(curves, Math.max(240, at("curve").clientWidth), 190));
+  at("curve").replaceChildren(plot(curves, Math.max(240, at("curve").clientWidth), 170));
 }
 
 function plot(curves, width, height) {
@@ -259,12 +260,25 @@ function plot(curves, width, height) {
   svg.append(make("text", { x: left, y: height - 5 }, short(x0), SVG));
   svg.append(make("text", { x: width - 10, y: height - 5, "text-anchor": "end" }, `step ${short(x1)}`, SVG));
   curves.forEach(([, points], number) => {
-    const line = points.map(([x, y]) => `${toX(x).toFixed(1)},${toY(y).toFixed(1)}`).join(" ");
-    svg.append(make("polyline", { class: `curve c${number % 3}`, points: line }, "", SVG));
-    const [x, y] = points.at(-1);
-    svg.append(make("circle", { class: `c${number % 3}`, cx: toX(x), cy: toY(y), r: 3.5 }, "", SVG));
+    const colour = `c${number % 3}`;
+    const line = (some) => some.map(([x, y]) => `${toX(x).toFixed(1)},${toY(y).toFixed(1)}`).join(" ");
+    const smooth = smoothed(points);
+    if (smooth !== points) svg.append(make("polyline", { class: `curve raw ${colour}`, points: line(points) }, "", SVG));
+    svg.append(make("polyline", { class: `curve ${colour}`, points: line(smooth) }, "", SVG));
+    const [x, y] = smooth.at(-1);
+    svg.append(make("circle", { class: colour, cx: toX(x), cy: toY(y), r: 3.5 }, "", SVG));
   });
   return svg;
+}
+
+// A loss of single batches jumps: its running mean over a twentieth of the curve is drawn over it.
+function smoothed(points) {
+  const reach = Math.floor(points.length / 40);
+  if (reach < 2) return points;
+  return points.map(([x], place) => {
+    const near = points.slice(Math.max(0, place - reach), place + reach + 1);
+    return [x, near.reduce((sum, point) => sum + point[1], 0) / near.length];
+  });
 }
 
 function summary(curves) {
@@ -406,7 +420,7 @@ function figure(value) {
 }
 
 function short(value) {
-  if (Number.isInteger(value) && Math.abs(value) < 1e7) return String(value);
+  if (Number.isInteger(value) && Math.abs(value) < 1e9) return value.toLocaleString("en");
   return Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 }
 
