@@ -80,7 +80,7 @@ class App:
             Route("/v1/jobs/{id}/live", self.live, methods=["GET"]),
             Route("/v1/shutdown", self.shutdown, methods=["POST"]),
         ]
-        return Starlette(
+        app = Starlette(
             routes=routes,
             exception_handlers={
                 BioimgError: _told,
@@ -90,6 +90,8 @@ class App:
                 Exception: self._unexpected,
             },
         )
+        app.router.redirect_slashes = False  # a path is a route, or none
+        return app
 
     async def openapi(self, _: Request) -> Response:
         """Describe all routes."""
@@ -155,6 +157,8 @@ class App:
             size, crc = await self._receive(request, buffer)
             _check_received(buffer, size, crc, request.headers.get("x-crc32", "").lower())
             buffer.crc, buffer.filled = crc, True
+        except FileNotFoundError as error:
+            raise UnknownJobError("The buffer's file was removed.", fix="Send the image again.") from error
         except OSError as error:
             raise buffer_error(buffer.path.parent.parent, error) from error
         finally:

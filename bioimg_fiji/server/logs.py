@@ -6,8 +6,11 @@ import contextlib
 import datetime as dt
 import json
 import logging
+import os
 from collections.abc import Iterator
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
+from typing import cast
 
 from bioimg_fiji import settings
 from bioimg_fiji.errors import ParameterError
@@ -32,6 +35,17 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class _Private(RotatingFileHandler):
+    """A rotating file that only this user can read, whatever the umask says."""
+
+    def _open(self) -> TextIOWrapper:
+        def opener(name: str, flags: int) -> int:
+            return os.open(name, flags, 0o600)
+
+        file = open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=opener)  # noqa: PTH123, SIM115
+        return cast("TextIOWrapper", file)
+
+
 @contextlib.contextmanager
 def logging_to_file() -> Iterator[str]:
     """Log our messages and those of the HTTP server; give the log file's path.
@@ -53,8 +67,9 @@ def logging_to_file() -> Iterator[str]:
     path = settings.home_folder() / "logs" / "server.log"
     where = str(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handlers.append(RotatingFileHandler(path, maxBytes=4 << 20, backupCount=3, encoding="utf-8"))
+        for folder in (path.parent.parent, path.parent):  # NB: parents=True would make those of others' reading
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handlers.append(_Private(path, maxBytes=4 << 20, backupCount=3, encoding="utf-8"))
         handlers[-1].setFormatter(forms[form])
     except OSError:
         where = "standard error of the server"

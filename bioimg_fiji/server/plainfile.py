@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -11,6 +12,9 @@ from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+_SOMETHING_ELSE = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
+"""What the system says of a link, a folder, and a pipe without another end."""
+
 _HANDLES = Path("/dev/fd")
 
 
@@ -19,13 +23,20 @@ def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
 
     Raises
     ------
-    OSError
+    FileNotFoundError
         When it is not there, or is something else.
+    OSError
+        When it cannot be opened.
     """
-    handle = os.open(path, flags | _SAFELY)
+    try:
+        handle = os.open(path, flags | _SAFELY)
+    except OSError as error:
+        if error.errno in _SOMETHING_ELSE:
+            raise FileNotFoundError(error.errno, error.strerror, str(path)) from error
+        raise
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise FileNotFoundError(f"{path} is no plain file")
+        raise FileNotFoundError(errno.ENOENT, "It is no plain file", str(path))
     return handle
 
 

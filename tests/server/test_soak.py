@@ -25,6 +25,18 @@ def test_kills_of_servers_workers_and_clients(contract: Path, small_model: Path)
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
+def test_hostile_paths_and_swapped_files(contract: Path) -> None:
+    program = contract.parents[1] / "scripts" / "soaks" / "run.py"
+    line = [sys.executable, str(program), "hostile-paths", "--short"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    cases = json.loads(done.stdout)["cases"]
+    assert sum(cases[kind] for kind in ("path", "id", "model", "swap")) == 300
+    assert min(cases.values()) >= 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
 def test_mutated_packages(contract: Path) -> None:
     program = contract.parents[1] / "scripts" / "soaks" / "run.py"
     line = [sys.executable, str(program), "hostile-packages", "--short"]

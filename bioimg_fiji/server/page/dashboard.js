@@ -255,7 +255,7 @@ function plot(curves, width, height) {
     const y = bottom - part * (bottom - top);
     const value = low + part * (high - low);
     svg.append(make("line", { class: "axis", x1: left, x2: width - 10, y1: y, y2: y }, "", SVG));
-    svg.append(make("text", { x: left - 6, y: y + 4, "text-anchor": "end" }, short(log ? 10 ** value : value), SVG));
+    svg.append(make("text", { x: left - 6, y: y + 4, "text-anchor": "end" }, short(log ? 10 ** value : value, 3), SVG));
   }
   svg.append(make("text", { x: left, y: height - 5 }, short(x0), SVG));
   svg.append(make("text", { x: width - 10, y: height - 5, "text-anchor": "end" }, `step ${short(x1)}`, SVG));
@@ -419,9 +419,9 @@ function figure(value) {
   return typeof value === "string" ? value : JSON.stringify(value).slice(0, 200);
 }
 
-function short(value) {
+function short(value, digits = 4) {
   if (Number.isInteger(value) && Math.abs(value) < 1e9) return value.toLocaleString("en");
-  return Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
+  return Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5 ? String(Number(value.toPrecision(digits))) : value.toExponential(2);
 }
 
 function gib(bytes) {
