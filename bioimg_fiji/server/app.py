@@ -338,4 +338,13 @@ async def _nobody(_: Request, __: Exception) -> Response:
 async def _no_route(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     text = f"{request.method} {request.url.path} is no request that this server knows."
-    return answer(ProtocolError(text, fix="docs/protocol.md has the list."), status)
+    refused = answer(ProtocolError(text, fix="docs/protocol.md has the list."), status)
+    if status == 405:
+        refused.headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return refused
+
+
+def _methods(request: Request) -> set[str]:
+    """Give the methods that the path has, by whichever of its routes."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    return set().union(*(route.methods or () for route in routes if route.path_regex.match(request.scope["path"])))

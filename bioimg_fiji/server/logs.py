@@ -42,7 +42,7 @@ class _Private(RotatingFileHandler):
         def opener(name: str, flags: int) -> int:
             return os.open(name, flags, 0o600)
 
-        file = open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=opener)  # noqa: PTH123, SIM115
+        file = open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=opener)  # noqa: SIM115
         return cast("TextIOWrapper", file)
 
 

@@ -48,7 +48,11 @@ _HEADER_IN: Schema = {
     "type": "object",
     "description": 'Everything of an image but its pixels; docs/protocol.md, "Image header".',
     "properties": {
-        "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "maxItems": 6},
+        "shape": {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 1, "exclusiveMaximum": 2**31},
+            "maxItems": 6,
+        },
         "dtype": {"enum": sorted(DTYPES)},
         "axes": _TEXT,
         "title": _TEXT,
@@ -167,7 +171,8 @@ def _route(
     if parameters:
         operation["parameters"] = list(parameters)
     if body is not None:
-        operation["requestBody"] = {"required": True, "content": body if "schema" not in body else {_JSON: body}}
+        pixels = "schema" not in body  # there may be none
+        operation["requestBody"] = {"required": not pixels, "content": body if pixels else {_JSON: body}}
     return operation
 
 
@@ -235,7 +240,7 @@ _PATHS: dict[str, dict[str, Schema]] = {
             {"200": _answer("Models.", _object({"models": _list(_ref("Model"))}))},
             "400",
             "413",
-            body=_json(_object({"image": _HEADER_IN}, "image", more=True)),
+            body=_json(_object({"image": _or_null(_HEADER_IN)}, "image", more=True)),
         )
     },
     "/v1/machine": {

@@ -13,19 +13,17 @@ import hashlib
 import json
 import os
 import random
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
+from programs.served import served
 
 from bioimg_fiji.errors import BioimgError
 from bioimg_fiji.package import store
@@ -47,7 +45,7 @@ _TEMPLATES = ["/v1/buffers/{}", "/v1/jobs/{}", "/v1/jobs/{}/live", "/v1/jobs/{}/
 def run(soak: Any) -> dict[str, Any]:
     """Send the cases; `count` is how many."""
     count = soak.count or (SHORT if soak.short else LONG)
-    with tempfile.TemporaryDirectory() as name, _server(Path(name)) as (http, told):
+    with tempfile.TemporaryDirectory() as name, served(Path(name)) as (http, told):
         folder = Path(name)
         outside = folder / "outside"
         outside.mkdir()
@@ -224,26 +222,3 @@ def _digest(folder: Path) -> str:
         for path in sorted(folder.rglob("*"))
     ]
     return hashlib.sha256(repr(found).encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def _server(folder: Path) -> Iterator[tuple[httpx.Client, dict[str, Any]]]:
-    file = folder / "connection.json"
-    home = folder / "home"
-    home.mkdir()
-    environment = os.environ | {"HOME": str(home), "BIOIMG_FIJI_MODELS": str(folder / "models")}
-    line = [sys.executable, "-m", "bioimg_fiji", "serve", "--connection", str(file)]
-    process = subprocess.Popen(line, env=environment, cwd=folder, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 60
-        while not file.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the server did not start")
-            time.sleep(0.05)
-        told = json.loads(file.read_text("utf-8"))
-        headers = {"Authorization": f"Bearer {told['token']}"}
-        with httpx.Client(base_url=told["url"], headers=headers, trust_env=False, timeout=20) as http:
-            yield http, told
-    finally:
-        process.terminate()
-        process.wait(30)
