@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from support.servers import Server
@@ -59,6 +61,6 @@ def log_in(page: Page, server: Server) -> None:
 
 
 def shoot(page: Page, path: Path | None) -> None:
-    """Take a picture of the page, where one is wanted."""
+    """Take a picture of the page, where one is wanted: a small file."""
     if path is not None:
-        page.screenshot(path=path)
+        Image.open(io.BytesIO(page.screenshot())).quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
