@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioimg_fiji.errors import ModelError, ModelNotFoundError, PackageError, storage_error
+from bioimg_fiji import settings
+from bioimg_fiji.errors import ModelError, ModelNotFoundError, PackageError, StorageError, storage_error
 from bioimg_fiji.package.model import ModelPackage
 from bioimg_fiji.package.trust import package_files
 from bioimg_fiji.settings import models_folder, shared_models_folder
@@ -101,7 +102,7 @@ def add(package: ModelPackage, nickname: str | None = None) -> Entry:
     PackageError
         When the folder of the package has links, or too many files.
     StorageError
-        When the store cannot be written to; nothing is left behind.
+        When the store cannot be written to, or would be larger than the setting `models_quota`; nothing is left behind.
     """
     name = slug(nickname or _own_nickname(package))
     target = models_folder() / f"{name}@{package.sha256[:DIGITS]}"
@@ -110,6 +111,7 @@ def add(package: ModelPackage, nickname: str | None = None) -> Entry:
         if known.name == entry.name:
             return known
     files = package_files(package.root)
+    _check_quota(sum(path.stat().st_size for _, path in files), target.parent)
     staging: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -166,6 +168,20 @@ def slug(text: str) -> str:
     if not found:
         raise PackageError(f"{text!r} gives no nickname.", fix="Say --nickname with letters or digits.")
     return found
+
+
+def _check_quota(size: int, folder: Path) -> None:
+    allowed = float(settings.get("models_quota")) * 1e9
+    if allowed <= 0:
+        return
+    wanted = size + sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+    if wanted > allowed:
+        raise StorageError(
+            f"The model store {folder} would have {wanted / 1e9:.3g} GB, and {allowed / 1e9:.3g} are allowed.",
+            fix="Take models out of it by: bioimg-fiji models remove NAME",
+            path=str(folder),
+            needed=size,
+        )
 
 
 def _own_nickname(package: ModelPackage) -> str:

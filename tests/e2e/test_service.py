@@ -63,7 +63,7 @@ def test_the_lines_that_start_a_server_have_options_that_there_are() -> None:
 
 def test_the_container_file_keeps_the_rules() -> None:
     text = (FOLDER / "Containerfile").read_text("utf-8")
-    joined = re.sub(r"\\\\\n\s*", "", text)
+    joined = re.sub(r"\\\n\s*", "", text)
     steps = [line.split(None, 1) for line in joined.splitlines() if line and not line.startswith("#")]
     names = [name for name, _ in steps]
     known = {
@@ -119,7 +119,7 @@ def test_a_training_that_slurm_stops_goes_on_from_its_checkpoint(tmp_path: Path)
     for program in bin_.iterdir():
         program.chmod(0o755)
     environment = os.environ | {"PATH": f"{bin_}:{os.environ['PATH']}", "SLURM_JOB_ID": "4711", "PYTHONPATH": str(ROOT)}
-    options = ["--steps", "300", "--batch-size", "1", "--patch", "32", "--force", "--device", "cpu", "--patience", "0"]
+    options = ["--steps", "300", "--batch-size", "1", "--patch", "32", "--force", "--device", "cpu", "--early-stop", "0"]
 
     def submit(name: str) -> subprocess.Popen[str]:
         line = [FOLDER / "train.sbatch", "n2v", image, "--model", tmp_path / name, *options]

@@ -64,3 +64,19 @@ def test_a_link_is_no_model(shared: Path, tmp_path: Path) -> None:
     (own / "hare@0123456789abcdef").symlink_to(entry.path, target_is_directory=True)
     (own / entry.name).symlink_to(tmp_path, target_is_directory=True)
     assert store.entries() == [entry]
+
+
+def test_a_store_does_not_grow_beyond_its_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_fake_package(tmp_path / "model.zip")
+    package = open_package(tmp_path / "model.zip")
+    monkeypatch.setenv("BIOIMG_FIJI_MODELS_QUOTA", "1e-6")
+    with pytest.raises(StorageError, match="1e-06 are allowed"):
+        store.add(package, "fox")
+    assert store.entries() == []
+    monkeypatch.setenv("BIOIMG_FIJI_MODELS_QUOTA", "1")
+    entry = store.add(package, "fox")
+    assert store.add(package, "fox") == entry
+    size = sum(path.stat().st_size for path in entry.path.rglob("*") if path.is_file())
+    monkeypatch.setenv("BIOIMG_FIJI_MODELS_QUOTA", str(1.5 * size / 1e9))
+    with pytest.raises(StorageError, match="models remove"):
+        store.add(package, "hare")
