@@ -86,6 +86,9 @@ class Gate:
             _log.info("refused (%s) %s from %s", refused.reason, scope["method"], (scope.get("client") or ("?",))[0])
             await answer(AuthenticationError(refused.message, fix=refused.fix), refused.status)(scope, receive, send)
             return
+        if not scope["path"].startswith("/v1/"):  # who watches whether it lives does not keep it alive
+            await self._app(scope, receive, send)
+            return
         self._open += 1
         try:
             await self._app(scope, receive, send)

@@ -119,7 +119,19 @@ def test_a_training_that_slurm_stops_goes_on_from_its_checkpoint(tmp_path: Path)
     for program in bin_.iterdir():
         program.chmod(0o755)
     environment = os.environ | {"PATH": f"{bin_}:{os.environ['PATH']}", "SLURM_JOB_ID": "4711", "PYTHONPATH": str(ROOT)}
-    options = ["--steps", "300", "--batch-size", "1", "--patch", "32", "--force", "--device", "cpu", "--early-stop", "0"]
+    options = [
+        "--steps",
+        "300",
+        "--batch-size",
+        "1",
+        "--patch",
+        "32",
+        "--force",
+        "--device",
+        "cpu",
+        "--early-stop",
+        "0",
+    ]
 
     def submit(name: str) -> subprocess.Popen[str]:
         line = [FOLDER / "train.sbatch", "n2v", image, "--model", tmp_path / name, *options]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import httpx
 import pytest
 
-from bioimg_fiji.server.security import PUBLIC
+from bioimg_fiji.server.app import App
+from bioimg_fiji.server.buffers import BufferStore
+from bioimg_fiji.server.options import Limits, ServeOptions
+from bioimg_fiji.server.security import PUBLIC, Gate
+from bioimg_fiji.server.store import JobStore
 from support.routes import all_routes
 from support.servers import Server
 
@@ -204,3 +212,33 @@ def test_what_is_no_code(server: Server, body: dict[str, object]) -> None:
         server.connection.url + "/v1/dashboard/login", json={"code": "x" * 2000}, headers=headers, trust_env=False
     )
     assert answer.status_code == 413
+
+
+def test_under_tls_the_cookie_is_bound_to_this_host_and_to_tls(tmp_path: Path) -> None:
+    store = BufferStore(tmp_path, tmp_path / "disk")
+    app = App(JobStore(ServeOptions(), store, ""), store, Limits(), "", asyncio.Event())
+    gate = Gate(app.build(), "token", frozenset(["127.0.0.1:8765"]), app.sessions)
+
+    async def log_in(origin: str) -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(gate), base_url="https://127.0.0.1:8765") as browser:
+            code = {"code": app.sessions.new_code()}
+            return await browser.post("/v1/dashboard/login", json=code, headers={"Origin": origin})
+
+    try:
+        assert asyncio.run(log_in("http://127.0.0.1:8765")).status_code == 403  # the plain page is of another origin
+        cookie = asyncio.run(log_in("https://127.0.0.1:8765")).headers["set-cookie"]
+        assert cookie.startswith("__Host-bioimg-fiji-8765=")
+        assert {"Secure", "HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+        assert "Domain" not in cookie
+    finally:
+        store.close()
+
+
+def test_who_watches_does_not_keep_a_server_alive(start: Callable[..., Server]) -> None:
+    server = start("--idle-exit", "2")
+    deadline = time.monotonic() + 40
+    while server.process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError):
+            assert server.http.get("/healthz").status_code == server.http.get("/metrics").status_code == 200
+        time.sleep(0.2)
+    assert server.process.returncode == 0
