@@ -247,7 +247,7 @@ function plot(curves, width, height) {
   const log = Math.min(...ys) > 0 && Math.max(...ys) > 20 * Math.min(...ys);
   const scaled = log ? Math.log10 : (value) => value;
   const [low, high] = [scaled(Math.min(...ys)), scaled(Math.max(...ys))];
-  const [left, top, bottom] = [52, 8, height - 22];
+  const [left, top, bottom] = [60, 8, height - 22];
   const toX = (x) => left + ((x - x0) / (x1 - x0 || 1)) * (width - left - 10);
   const toY = (y) => bottom - ((scaled(y) - low) / (high - low || 1)) * (bottom - top);
   const svg = make("svg", { width, height, role: "img", "aria-label": summary(curves) }, "", SVG);
