@@ -25,6 +25,8 @@ DEFAULTS: dict[str, tuple[type, Any, str]] = {
     "connection": (str, "", "connection file of the server; empty: in the home folder"),
     "trusted": (str, "", "list of the models that may run code of their own; empty: in the home folder"),
     "models": (str, "", "folder of the model store; empty: among the user's data"),
+    "shared_models": (str, "", "folder of a model store for all users, which is only read; empty: none"),
+    "models_quota": (float, 0.0, "GB that the user's own model store may have; 0: no limit"),
     "zoo": (
         str,
         "https://uk1s3.embassy.ebi.ac.uk/public-datasets/bioimage.io/id_map.json",
@@ -34,6 +36,7 @@ DEFAULTS: dict[str, tuple[type, Any, str]] = {
     "device": (str, "auto", "cpu, cuda, mps or auto"),
     "buffers": (str, "", "folder for pixels that go between processes; empty: the memory-backed one"),
     "log_level": (str, "WARNING", "what is logged on stderr"),
+    "log_format": (str, "text", "form of the server's log file: text, or json (one object a line)"),
 }
 """Every setting: type, default, meaning."""
 
@@ -81,6 +84,12 @@ def models_folder() -> Path:
     """Where the user's model store is."""
     given = get("models")
     return Path(given) if given else Path(platformdirs.user_data_dir(APP, appauthor=False)) / "models"
+
+
+def shared_models_folder() -> Path | None:
+    """Where the model store is that all users of a facility read; None where there is none."""
+    given = get("shared_models")
+    return Path(given) if given else None
 
 
 def get(name: str, flag: Any = None) -> Any:

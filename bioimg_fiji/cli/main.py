@@ -115,14 +115,38 @@ def call(name: str, values: tuple[str, ...], output: Path | None) -> None:
 @click.option("--port", default=0, help="Port; 0 takes a free one.")
 @click.option("--connection", type=click.Path(path_type=Path), help="Connection file. Default: where Fiji looks.")
 @click.option("--idle-exit", type=float, help="Seconds without work after which the server ends. Default: never.")
-def serve(host: str, port: int, connection: Path | None, idle_exit: float | None) -> int:
+@click.option(
+    "--grace",
+    default=0.0,
+    show_default=True,
+    help="Seconds that jobs may go on at the end; trainings keep a checkpoint.",
+)
+def serve(host: str, port: int, connection: Path | None, idle_exit: float | None, grace: float) -> int:
     """Start the model server that Fiji talks to."""
     from bioimg_fiji.server import ServeOptions, serve
 
     options = ServeOptions(
-        host=host, port=port, connection_file=connection or settings.connection_file(), idle_exit=idle_exit
+        host=host,
+        port=port,
+        connection_file=connection or settings.connection_file(),
+        idle_exit=idle_exit,
+        grace=grace,
     )
     return serve(options)
+
+
+@group.command()
+@click.option("--open", "in_browser", is_flag=True, help="Open it in the browser.")
+def dashboard(in_browser: bool) -> None:
+    """Give the address of the server's page for a browser, with a one-time code."""
+    from bioimg_fiji.cli.dashboard import address, show
+
+    url, seconds = address()
+    terminal = Terminal()
+    terminal.out.print(url, markup=False, soft_wrap=True)
+    terminal.err.print(f"The address works once, for {seconds:g} seconds.", markup=False)
+    if in_browser and not show(url):
+        terminal.err.print("No browser could be opened: copy the address into one.", markup=False)
 
 
 @group.command()

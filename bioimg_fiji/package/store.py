@@ -1,12 +1,12 @@
 """The user's model store: packages by nickname and hash, so that a macro can name one without a path.
 
 Each package is a folder `<nickname>@<16 digits>` of the store, put in place by a rename; the digits begin its SHA-256.
+A second store (the setting `shared_models`) is only read: a facility fills it for all its users.
 Lives here: adding, finding, listing and removing. Lives not here: downloads (zoo/).
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import os
 import re
@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioimg_fiji.errors import ModelError, ModelNotFoundError, PackageError, storage_error
+from bioimg_fiji import settings
+from bioimg_fiji.errors import ModelError, ModelNotFoundError, PackageError, StorageError, storage_error
 from bioimg_fiji.package.model import ModelPackage
 from bioimg_fiji.package.trust import package_files
-from bioimg_fiji.settings import models_folder
+from bioimg_fiji.settings import models_folder, shared_models_folder
 
 DIGITS = 16
 """Digits of the hash in a folder's name."""
@@ -34,6 +35,7 @@ class Entry:
     nickname: str
     digits: str
     path: Path
+    shared: bool = False
 
     @property
     def name(self) -> str:
@@ -86,7 +88,7 @@ def find(text: str) -> Entry:
 
 
 def add(package: ModelPackage, nickname: str | None = None) -> Entry:
-    """Copy a package into the store; one that is there already stays as it is.
+    """Copy a package into the user's store; one that is there already, or in the shared one, stays as it is.
 
     Parameters
     ----------
@@ -100,14 +102,16 @@ def add(package: ModelPackage, nickname: str | None = None) -> Entry:
     PackageError
         When the folder of the package has links, or too many files.
     StorageError
-        When the store cannot be written to; nothing is left behind.
+        When the store cannot be written to, or would be larger than the setting `models_quota`; nothing is left behind.
     """
     name = slug(nickname or _own_nickname(package))
     target = models_folder() / f"{name}@{package.sha256[:DIGITS]}"
     entry = Entry(name, package.sha256[:DIGITS], target)
-    if target.is_dir():
-        return entry
+    for known in _entries():
+        if known.name == entry.name:
+            return known
     files = package_files(package.root)
+    _check_quota(sum(path.stat().st_size for _, path in files), target.parent)
     staging: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -135,11 +139,14 @@ def remove(text: str) -> Entry:
     Raises
     ------
     ModelNotFoundError, ModelError
-        As `find`.
+        As `find`; also when it is one of the shared store.
     StorageError
         When it cannot be removed.
     """
     entry = find(text)
+    if entry.shared:
+        fix = f"Who looks after {entry.path.parent} can remove it."
+        raise ModelError(f"{entry.name} is in the store for all users, which is only read.", fix=fix)
     gone = entry.path.with_name(f".gone-{entry.path.name}-{os.getpid()}")
     try:
         entry.path.replace(gone)  # at once, whatever becomes of its files
@@ -163,6 +170,20 @@ def slug(text: str) -> str:
     return found
 
 
+def _check_quota(size: int, folder: Path) -> None:
+    allowed = float(settings.get("models_quota")) * 1e9
+    if allowed <= 0:
+        return
+    wanted = size + sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+    if wanted > allowed:
+        raise StorageError(
+            f"The model store {folder} would have {wanted / 1e9:.3g} GB, and {allowed / 1e9:.3g} are allowed.",
+            fix="Take models out of it by: bioimg-fiji models remove NAME",
+            path=str(folder),
+            needed=size,
+        )
+
+
 def _own_nickname(package: ModelPackage) -> str:
     zoo = package.config.get("bioimageio")
     nickname = zoo.get("nickname") if isinstance(zoo, dict) else None
@@ -171,8 +192,20 @@ def _own_nickname(package: ModelPackage) -> str:
 
 
 def _entries() -> Iterator[Entry]:
-    with contextlib.suppress(FileNotFoundError):
-        for path in models_folder().iterdir():
+    """Give the user's own models, then those of the shared store that the user has not. Links are no models."""
+    seen = set()
+    for folder, shared in ((models_folder(), False), (shared_models_folder(), True)):
+        for path in _folders(folder):
             match = _NAME.fullmatch(path.name)
-            if match and match["digits"] and path.is_dir():
-                yield Entry(match["nickname"], match["digits"], path)
+            if match and match["digits"] and path.name not in seen and path.is_dir() and not path.is_symlink():
+                seen.add(path.name)
+                yield Entry(match["nickname"], match["digits"], path, shared)
+
+
+def _folders(store: Path | None) -> list[Path]:
+    try:
+        return list(store.iterdir()) if store else []
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise storage_error("Reading the model store", store, error) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from typing import Any, NoReturn
 
 from starlette.requests import Request
@@ -18,6 +20,16 @@ from bioimg_fiji.errors import (
     UnknownJobError,
 )
 from bioimg_fiji.server.wire import plain
+
+DEPTH = 64
+"""How deep a JSON body may nest: twice what any image's header or command's parameters need."""
+
+VALUES = 1_000_000
+"""How many values a JSON body may have. A short text of empty lists would become gigabytes of Python's objects."""
+
+_LARGE = 1 << 20
+# An unclosed text runs to the end: tried again from each quote in it, it would take time by the square of its length.
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},]', re.DOTALL)
 
 _STATUS: list[tuple[type[BioimgError], int]] = [
     (UnknownCommandError, 404),
@@ -52,9 +64,10 @@ async def read_json(request: Request, limit: int) -> tuple[dict[str, Any], bytes
     Raises
     ------
     RefusedError
-        When it is longer than `limit`: found out before it is read where the client tells, else while reading.
+        When it is longer than `limit` (found out before it is read where the client tells, else while reading), or
+        has more values than `VALUES`.
     ProtocolError
-        When it is not JSON, or not an object.
+        When it is not JSON, nests deeper than `DEPTH`, or is not an object.
     """
     check_length(request, limit)
     parts, size = [], 0
@@ -64,6 +77,10 @@ async def read_json(request: Request, limit: int) -> tuple[dict[str, Any], bytes
             too_large(limit)
         parts.append(part)
     body = b"".join(parts)
+    if size > _LARGE:
+        await asyncio.to_thread(_check_structure, body)
+    else:
+        _check_structure(body)
     try:
         data = json.loads(body, parse_constant=_no_constant)
         if b"\\u" in body:  # half a surrogate pair is JSON, but no text: it could be neither logged nor sent back
@@ -73,6 +90,23 @@ async def read_json(request: Request, limit: int) -> tuple[dict[str, Any], bytes
     if not isinstance(data, dict):
         raise ProtocolError(f"The body is a JSON object, not {type(data).__name__}.")
     return data, body
+
+
+def _check_structure(body: bytes) -> None:
+    """Count values and depth in the text, before anything is made of it."""
+    depth = values = 0
+    for token in _TOKEN.finditer(body):
+        first = body[token.start()]
+        if first in b"[{":
+            depth += 1
+        elif first in b"]}":
+            depth -= 1
+        values += first in b",[{"
+        if depth > DEPTH:
+            raise ProtocolError(f"The body nests deeper than {DEPTH} levels.", fix="Send a flatter object.")
+        if values > VALUES:
+            text = f"The body has more than {VALUES} values."
+            raise RefusedError(413, ProtocolError(text, fix="Send pixels in a buffer.", limit=VALUES))
 
 
 def check_length(request: Request, limit: int) -> None:

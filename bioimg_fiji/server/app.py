@@ -12,13 +12,13 @@ import sys
 import time
 import zlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 import bioimg_fiji
@@ -26,12 +26,17 @@ from bioimg_fiji import commands
 from bioimg_fiji.commands.chooser import suggestions
 from bioimg_fiji.errors import BioimgError, ProtocolError, ServerUnavailableError, UnknownJobError
 from bioimg_fiji.jobs import JobState
-from bioimg_fiji.server import machine
+from bioimg_fiji.server import buffers, machine
 from bioimg_fiji.server.answers import RefusedError, answer, check_length, read_json, too_large
 from bioimg_fiji.server.buffers import Buffer, BufferStore
+from bioimg_fiji.server.dashboard import Dashboard
+from bioimg_fiji.server.health import Health
+from bioimg_fiji.server.openapi import document
 from bioimg_fiji.server.options import PROTOCOL, Limits
+from bioimg_fiji.server.plainfile import PlainFile, empty, open_plain
 from bioimg_fiji.server.record import JobRecord
 from bioimg_fiji.server.requests import JobRequest
+from bioimg_fiji.server.sessions import Sessions
 from bioimg_fiji.server.store import JobStore
 from bioimg_fiji.server.wire import BLOCK, buffer_error, crc_text
 
@@ -49,10 +54,15 @@ class App:
     limits: Limits
     log_file: str
     stopping: asyncio.Event
+    sessions: Sessions = field(default_factory=Sessions)
 
     def build(self) -> Starlette:
         """Give the ASGI application."""
+        folders = {"memory": self.buffers.folder.parent, "disk": buffers.disk_root()}
         routes = [
+            *Health(self.jobs, folders, self.stopping).routes(),
+            *Dashboard(self.jobs, self.sessions, self.log_file).routes(),
+            Route("/v1/openapi.json", self.openapi),
             Route("/v1/info", self.info),
             Route("/v1/commands", self.commands),
             Route("/v1/models", self.models, methods=["POST"]),
@@ -70,7 +80,7 @@ class App:
             Route("/v1/jobs/{id}/live", self.live, methods=["GET"]),
             Route("/v1/shutdown", self.shutdown, methods=["POST"]),
         ]
-        return Starlette(
+        app = Starlette(
             routes=routes,
             exception_handlers={
                 BioimgError: _told,
@@ -80,6 +90,12 @@ class App:
                 Exception: self._unexpected,
             },
         )
+        app.router.redirect_slashes = False  # a path is a route, or none
+        return app
+
+    async def openapi(self, _: Request) -> Response:
+        """Describe all routes."""
+        return JSONResponse(document())
 
     async def info(self, _: Request) -> Response:
         """Say who answers."""
@@ -141,19 +157,20 @@ class App:
             size, crc = await self._receive(request, buffer)
             _check_received(buffer, size, crc, request.headers.get("x-crc32", "").lower())
             buffer.crc, buffer.filled = crc, True
+        except FileNotFoundError as error:
+            raise UnknownJobError("The buffer's file was removed.", fix="Send the image again.") from error
         except OSError as error:
             raise buffer_error(buffer.path.parent.parent, error) from error
         finally:
             buffer.filling = False
             if not buffer.filled:  # broken off, or wrong: its memory is given back now
                 with contextlib.suppress(OSError):
-                    os.truncate(buffer.path, 0)
+                    empty(buffer.path)
         return Response(status_code=204)
 
     async def _receive(self, request: Request, buffer: Buffer) -> tuple[int, int]:
         size, crc, waiting = 0, 0, bytearray()
-        flags = os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(buffer.path, flags), "wb") as file:
+        with os.fdopen(open_plain(buffer.path, os.O_WRONLY | os.O_TRUNC), "wb") as file:
 
             def write(block: bytes, before: int) -> int:
                 file.write(block)
@@ -175,11 +192,12 @@ class App:
         buffer = self.buffers.get(request.path_params["id"])
         if buffer.job is not None:
             self.jobs.touch(buffer.job)
-        if not buffer.path.is_file():
-            raise UnknownJobError("The buffer's file was removed.", fix="Run the job again.")
-        crc = buffer.crc if buffer.crc is not None else await asyncio.to_thread(_crc_of, buffer)
-        headers = {"X-CRC32": crc_text(crc), "Cache-Control": "no-store"}
-        return FileResponse(buffer.path, headers=headers, media_type="application/octet-stream")
+        try:
+            crc = buffer.crc if buffer.crc is not None else await asyncio.to_thread(_crc_of, buffer)
+            headers = {"X-CRC32": crc_text(crc), "Cache-Control": "no-store"}
+            return PlainFile(buffer.path, headers=headers, media_type="application/octet-stream")
+        except OSError as error:
+            raise UnknownJobError("The buffer's file was removed.", fix="Run the job again.") from error
 
     async def free_buffer(self, request: Request) -> Response:
         """Free a buffer."""
@@ -194,6 +212,10 @@ class App:
 
     async def submit(self, request: Request) -> Response:
         """Take a job."""
+        if self.stopping.is_set():
+            raise RefusedError(
+                503, ServerUnavailableError("The server is ending.", fix="Start it again, and ask then.")
+            )
         data, body = await read_json(request, self.limits.json_bytes)
         key, fingerprint = request.headers.get("idempotency-key", "")[:200], hashlib.sha256(body).hexdigest()
         job = self.jobs.known(key, fingerprint) if key else None
@@ -225,8 +247,9 @@ class App:
         return JSONResponse(job.status(), 202)
 
     async def live(self, request: Request) -> Response:
-        """Give what can be looked at while a job runs."""
-        job = self.jobs.get(request.path_params["id"])
+        """Give what can be looked at while a job runs; the dashboard's look keeps no lease."""
+        id_ = request.path_params["id"]
+        job = self.jobs.peek(id_) if "bioimg.dashboard" in request.scope else self.jobs.get(id_)
         if job.live is None:
             text = "There is nothing of this job to look at" + (" any more." if job.state.ended else " yet.")
             fix = "Only trainings show something, after their first steps; ask again when the status' live has grown."
@@ -292,7 +315,7 @@ def _check_received(buffer: Buffer, size: int, crc: int, announced: str) -> None
 
 def _crc_of(buffer: Buffer) -> int:
     crc = 0
-    with buffer.path.open("rb") as file:
+    with os.fdopen(open_plain(buffer.path), "rb") as file:
         while block := file.read(BLOCK):
             crc = zlib.crc32(block, crc)
     return crc
@@ -315,4 +338,13 @@ async def _nobody(_: Request, __: Exception) -> Response:
 async def _no_route(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     text = f"{request.method} {request.url.path} is no request that this server knows."
-    return answer(ProtocolError(text, fix="docs/protocol.md has the list."), status)
+    refused = answer(ProtocolError(text, fix="docs/protocol.md has the list."), status)
+    if status == 405:
+        refused.headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return refused
+
+
+def _methods(request: Request) -> set[str]:
+    """Give the methods that the path has, by whichever of its routes."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    return set().union(*(route.methods or () for route in routes if route.path_regex.match(request.scope["path"])))

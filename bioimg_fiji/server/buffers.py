@@ -19,6 +19,7 @@ from bioimg_fiji import settings
 from bioimg_fiji.errors import ProtocolError, UnknownJobError, storage_error
 from bioimg_fiji.files.space import check_space
 from bioimg_fiji.locks import LockFile, locked_by_java
+from bioimg_fiji.server.plainfile import plain_size
 from bioimg_fiji.server.wire import buffer_error
 
 PREFIX = "bioimg-fiji-"
@@ -175,7 +176,7 @@ class BufferStore:
         buffer = self.get(id_)
         if buffer.job is not None:
             raise ProtocolError("The buffer belongs to another job.", fix="Send the image again.")
-        found = buffer.path.stat().st_size if buffer.path.exists() else 0
+        found = plain_size(buffer.path)
         if not buffer.local and not buffer.filled:  # the length alone does not tell that the CRC was right
             found = 0
         if buffer.size != size or found != size:

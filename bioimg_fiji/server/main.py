@@ -24,6 +24,7 @@ from bioimg_fiji.locks import LockFile
 from bioimg_fiji.server import buffers, connection
 from bioimg_fiji.server.app import App
 from bioimg_fiji.server.connection import Connection
+from bioimg_fiji.server.ending import drain
 from bioimg_fiji.server.logs import logging_to_file
 from bioimg_fiji.server.options import PROTOCOL, ServeOptions
 from bioimg_fiji.server.security import Gate
@@ -145,9 +146,9 @@ class _Life:
             time.time(),
             PROTOCOL,
         )
-        app = App(self._jobs, store, options.limits, log_file, self._stop).build()
+        app = App(self._jobs, store, options.limits, log_file, self._stop)
         hosts = frozenset(f"{each}:{port}" for each in (name, "127.0.0.1", "localhost"))
-        self._gate = Gate(app, self._connection.token, hosts)
+        self._gate = Gate(app.build(), self._connection.token, hosts, app.sessions)
         config = uvicorn.Config(
             self._gate,
             log_config=None,
@@ -178,6 +179,7 @@ class _Life:
         finally:
             connection.remove(self._path, self._connection)
             self._stop.set()  # also after idleness: what still waits for something sees it
+            await drain(self._jobs, self._options.grace, self._options.limits.checkpoint_seconds)
             await self._jobs.stop()
             self._server.should_exit = True
             await serving

@@ -65,6 +65,8 @@ class ServeOptions:
         Seconds without request and job after which the server ends itself; None for never.
     parallel
         How many jobs run at the same time; the others wait in the order of their coming.
+    grace
+        Seconds that jobs without a checkpoint may go on when the server is told to end.
     """
 
     host: str = "127.0.0.1"
@@ -72,4 +74,5 @@ class ServeOptions:
     connection_file: Path | None = None
     idle_exit: float | None = None
     parallel: int = 1
+    grace: float = 0.0
     limits: Limits = field(default_factory=Limits)

@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from bioimg_fiji.errors import BioimgError, JobCancelledError, StorageError
+from bioimg_fiji.errors import BioimgError, JobCancelledError, StorageError, WorkerDiedError
 from bioimg_fiji.jobs import JobState, Progress
+from bioimg_fiji.server import telemetry
 from bioimg_fiji.server.pool import Worker
 from bioimg_fiji.server.requests import JobRequest
 
@@ -34,6 +35,8 @@ class JobRecord:
     worker: Worker | None = None
     task: asyncio.Task[None] | None = None
     touched: float = field(default_factory=time.monotonic)
+    times: dict[str, float] = field(default_factory=lambda: {"queued": time.time()})
+    since: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -67,10 +70,24 @@ class JobRecord:
     def become(self, state: JobState) -> None:
         """Change the state; an ended job stays as it ended."""
         if self.state.may_become(state):
+            self._count(state)
             self.state = state
             if state.ended:
                 self.ended.set()
             self.announce()
+
+    def _count(self, state: JobState) -> None:
+        now, command = time.monotonic(), self.request.command
+        if state is JobState.RUNNING:
+            telemetry.WAITED.labels(command).observe(now - self.since)
+        else:
+            telemetry.ENDED.labels(command, state.value).inc()
+            if self.state is JobState.RUNNING:
+                telemetry.RAN.labels(command).observe(now - self.since)
+        if isinstance(self.error, WorkerDiedError):
+            telemetry.DEATHS.labels(str(self.error.details.get("signal", ""))).inc()
+        self.since = now
+        self.times["running" if state is JobState.RUNNING else "ended"] = time.time()
 
     def show(self, live: dict[str, Any]) -> None:
         """Keep what can be looked at now, in the place of what was before."""

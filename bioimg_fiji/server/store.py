@@ -85,6 +85,10 @@ class JobStore:
         job.task = asyncio.create_task(self._run(job))
         return job
 
+    def all(self) -> list[JobRecord]:
+        """Give all jobs."""
+        return list(self._jobs.values())
+
     def get(self, id_: str) -> JobRecord:
         """Find a job and note that somebody asked after it.
 
@@ -93,14 +97,18 @@ class JobStore:
         UnknownJobError
             When there is none of that id.
         """
+        job = self.peek(id_)
+        job.touched = time.monotonic()
+        return job
+
+    def peek(self, id_: str) -> JobRecord:
+        """Find a job as somebody who only looks: raises as `get`."""
         try:
-            job = self._jobs[id_]
+            return self._jobs[id_]
         except KeyError:
             raise UnknownJobError(
                 "There is no job of that id.", fix="The server was restarted, or the job was forgotten: run it again."
             ) from None
-        job.touched = time.monotonic()
-        return job
 
     def touch(self, id_: str) -> None:
         """Note that somebody is busy with the job's results."""

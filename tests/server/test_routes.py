@@ -87,7 +87,7 @@ def test_a_web_page_is_refused(server: Server, headers: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("method", "route", "status", "code"),
     [
-        ("GET", "/", 404, "protocol"),
+        ("GET", "/index.html", 404, "protocol"),
         ("GET", "/v2/info", 404, "protocol"),
         ("PATCH", "/v1/jobs", 405, "protocol"),
         ("GET", "/v1/jobs/unknown", 404, "unknown_job"),

@@ -40,6 +40,18 @@ def test_faults_in_writing(contract: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
+def test_hostile_paths_and_swapped_files(contract: Path) -> None:
+    program = contract.parents[1] / "scripts" / "soaks" / "run.py"
+    line = [sys.executable, str(program), "hostile-paths", "--short"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    cases = json.loads(done.stdout)["cases"]
+    assert sum(cases[kind] for kind in ("path", "id", "model", "swap")) == 300
+    assert min(cases.values()) >= 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
 def test_mutated_packages(contract: Path) -> None:
     program = contract.parents[1] / "scripts" / "soaks" / "run.py"
     line = [sys.executable, str(program), "hostile-packages", "--short"]
@@ -48,3 +60,15 @@ def test_mutated_packages(contract: Path) -> None:
     figures = json.loads(done.stdout)
     assert figures["packages"] >= 20
     assert figures["outcomes"]["package"] >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_requests_made_from_the_openapi_document(contract: Path) -> None:
+    program = contract.parents[1] / "scripts" / "soaks" / "run.py"
+    line = [sys.executable, str(program), "api", "--short"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stdout.replace("\\n", "\n") + done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["operations"] >= 24
+    assert figures["cases"] >= 400
