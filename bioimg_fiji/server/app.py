@@ -199,8 +199,11 @@ class App:
         job = self.jobs.known(key, fingerprint) if key else None
         if job is None:
             wish = JobRequest.parse(data)
-            wish.check_images(commands.find(wish.command).parameters)
-            job = self.jobs.submit(wish, key, fingerprint)
+            command = commands.find(wish.command)
+            wish.check_images(command.parameters)
+            # NB: who does not say who it is shares with all of its computer.
+            client = wish.client or (request.client.host if request.client else "")
+            job = self.jobs.submit(wish, key, fingerprint, work=command.work, client=client)
         return JSONResponse({"id": job.id, "state": job.state.value}, 202)
 
     async def status(self, request: Request) -> Response:

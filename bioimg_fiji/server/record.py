@@ -9,7 +9,7 @@ from typing import Any
 
 from bioimg_fiji.errors import BioimgError, JobCancelledError, StorageError
 from bioimg_fiji.jobs import JobState, Progress
-from bioimg_fiji.server.pool import Worker
+from bioimg_fiji.server.process import Worker
 from bioimg_fiji.server.requests import JobRequest
 
 CANCELLED = "The job was cancelled."
@@ -18,10 +18,15 @@ CANCELLED = "The job was cancelled."
 
 @dataclass
 class JobRecord:
-    """One job as the server knows it."""
+    """One job as the server knows it.
+
+    `work` is the kind of its command (`bioimg_fiji.commands.registry.Work`), `client` who is charged for it.
+    """
 
     id: str
     request: JobRequest
+    work: str = "run"
+    client: str = ""
     state: JobState = JobState.QUEUED
     progress: Progress = field(default_factory=Progress)
     notes: list[str] = field(default_factory=list)
@@ -36,6 +41,13 @@ class JobRecord:
     touched: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def label(self) -> str:
+        """What a worker that has done this job has loaded: the next job of the same label finds it there."""
+        parameters = self.request.parameters
+        loaded = [str(parameters.get(name) or "") for name in ("model", "weights", "device")]
+        return "\n".join([self.request.command, *loaded])
 
     @property
     def finishable(self) -> bool:
