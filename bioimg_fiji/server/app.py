@@ -277,7 +277,8 @@ async def _events(job: JobRecord) -> AsyncIterator[bytes]:
         except TimeoutError:
             yield b": still here\n\n"
         else:
-            await asyncio.sleep(_LEAST_EVENT_SECONDS)
+            with contextlib.suppress(TimeoutError):  # the end is told at once
+                await asyncio.wait_for(job.ended.wait(), _LEAST_EVENT_SECONDS)
 
 
 def _event(name: str, job: JobRecord) -> bytes:

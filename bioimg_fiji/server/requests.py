@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bioimg_fiji.commands.parameters import Parameters, schema
+from bioimg_fiji.commands.parameters import Parameters, entries
 from bioimg_fiji.errors import ParameterError, ProtocolError
 from bioimg_fiji.server.wire import DTYPES, byte_size
 
@@ -81,8 +81,8 @@ class JobRequest:
         lists = parameters.image_list_keys()
         single = parameters.image_keys()
         inputs = [*single, *(f"{key}.0, {key}.1 and so on" for key in lists)]
-        entries = schema(parameters)["properties"]
-        single += [alias for key in single for alias in entries[key].get("x-aliases", ())]
+        known = entries(parameters)
+        single += [alias for key in single for alias in known[key].get("x-aliases", ())]
         for name in self.images:
             start, _, number = name.rpartition(".")
             # NB: "01" and "1" would be the same place.
