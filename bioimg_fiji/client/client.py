@@ -194,7 +194,7 @@ class Client:
         id_: str = buffer["id"]
         buffers.append(id_)
         if self._by_file:
-            write_pixels(Path(buffer["path"]), image.pixels, create=False)
+            write_pixels(Path(buffer["path"]), image.pixels, create=False, checked=False)
         else:
             self._transport.upload(id_, image.pixels)
         return id_

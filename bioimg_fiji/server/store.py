@@ -317,6 +317,7 @@ class JobStore:
             "parameters": request.parameters,
             "images": {name: self._ordered(part) for name, part in request.images.items()},
             "accept": None if request.accept is None else list(request.accept),
+            "local": request.local,
             "folder": str(self._buffers.folder),
             "disk": str(self._buffers.disk) if self._buffers.on_disk(job.id) else None,
             "log": self._log_file,

@@ -216,7 +216,8 @@ def _answer(request: dict[str, Any], line: _Line) -> dict[str, Any]:
         line.send({"loaded": True})
         if request["disk"] is None:
             result = find(request["command"]).run(request["parameters"] | images, job)
-            return {"result": store(result, request["accept"], Path(request["folder"]), request["job"])}
+            folder, checked = Path(request["folder"]), not request["local"]
+            return {"result": store(result, request["accept"], folder, request["job"], checked=checked)}
         with scratch(Path(request["disk"]), request["job"]) as job.scratch:
             result = find(request["command"]).run(request["parameters"] | images, job)
             return {"result": store_on_disk(result, request["accept"], Path(request["disk"]), request["job"], job)}
