@@ -25,8 +25,6 @@ class JobRecord:
 
     id: str
     request: JobRequest
-    work: str = "run"
-    client: str = ""
     state: JobState = JobState.QUEUED
     progress: Progress = field(default_factory=Progress)
     notes: list[str] = field(default_factory=list)
@@ -41,6 +39,8 @@ class JobRecord:
     touched: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    work: str = "run"
+    client: str = ""
 
     @property
     def label(self) -> str:

@@ -101,7 +101,7 @@ class JobStore:
         ServerBusyError
             When too many jobs wait; the buffers stay the client's.
         """
-        job = JobRecord(secrets.token_hex(16), request, work, client)
+        job = JobRecord(secrets.token_hex(16), request, work=work, client=client)
         parts = list(request.images.values())
         if len({part.buffer for part in parts}) != len(parts):
             raise ProtocolError("Two images name the same buffer.", fix="Send each image to a buffer of its own.")

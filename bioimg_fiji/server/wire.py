@@ -66,9 +66,9 @@ def blocks(pixels: npt.NDArray[Any]) -> Iterator[memoryview]:
 def write_pixels(path: Path, pixels: npt.NDArray[Any], *, create: bool, checked: bool = True) -> int | None:
     """Write the pixels' bytes to a file and give their CRC-32, or None where they are not to be `checked`.
 
-    Counting takes longer than writing; a file that is read on the same computer goes without. With `create` the file must not exist; without, it must, and is filled. A file that could not be written whole
-    is removed (`create`) or emptied. Plain write, not a mapping: a full memory-backed disk must say so and not kill
-    the process.
+    Counting takes longer than writing; a file that is read on the same computer goes without. With `create` the file
+    must not exist; without, it must, and is filled. A file that could not be written whole is removed (`create`) or
+    emptied. Plain write, not a mapping: a full memory-backed disk must say so and not kill the process.
 
     Raises
     ------
