@@ -119,13 +119,16 @@ class JobStore:
         return job
 
     def _check_room(self, job: JobRecord) -> None:
-        mine, all_, limits = self._queue.waiting(job.client), len(self._queue), self._limits
-        if mine < limits.queued_by_client and all_ < limits.queued:
+        mine, limits = self._queue.waiting(job.client), self._limits
+        if mine >= limits.queued_by_client:
+            what = f"{mine} jobs of this client"
+        elif len(self._queue) >= limits.queued:
+            what = f"{len(self._queue)} jobs"
+        else:
             return
         seconds = min(_LONGEST_WAIT, math.ceil(self._queue.seconds_to_wait(job.work)))
-        whose = "jobs of this client" if mine >= limits.queued_by_client else "jobs"
         raise ServerBusyError(
-            f"The model server takes no job now: {mine if whose != 'jobs' else all_} {whose} wait already.",
+            f"The model server takes no job now: {what} wait already.",
             fix=f"Try again in {seconds} s.",
             retry_after=seconds,
         )
