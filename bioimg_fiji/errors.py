@@ -25,6 +25,7 @@ so that it reads the same in a terminal, in a macro and in Fiji's window. The tr
     |-- JobCancelledError          cancelled
     |-- ServerError                server
     |   |-- ServerUnavailableError server_unavailable
+    |   |-- ServerBusyError        server_busy           too many jobs wait
     |   |-- WorkerDiedError        worker_died
     |   |-- AuthenticationError    authentication
     |   |-- UnknownJobError        unknown_job
@@ -214,6 +215,12 @@ class ServerUnavailableError(ServerError):
     """No server answers."""
 
     code = "server_unavailable"
+
+
+class ServerBusyError(ServerError):
+    """Too many jobs wait already; `details` has `retry_after`, in seconds."""
+
+    code = "server_busy"
 
 
 class WorkerDiedError(ServerError):

@@ -27,6 +27,9 @@ from bioimg_fiji.runtime.threads import share_cores
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
 
+_AT_LEAST_ONE = click.IntRange(1)
+_NOT_NEGATIVE = click.FloatRange(0)
+
 _FURTHER = "A further image, for a model of several: in the order of its description."
 
 LARGE = 2**30
@@ -121,18 +124,40 @@ def call(name: str, values: tuple[str, ...], output: Path | None) -> None:
     show_default=True,
     help="Seconds that jobs may go on at the end; trainings keep a checkpoint.",
 )
-def serve(host: str, port: int, connection: Path | None, idle_exit: float | None, grace: float) -> int:
+@click.option("--parallel", default=1, show_default=True, help="Runs at the same time.", type=_AT_LEAST_ONE)
+@click.option("--trainings", default=1, show_default=True, help="Trainings at the same time.", type=_AT_LEAST_ONE)
+@click.option("--warm-memory", type=_NOT_NEGATIVE, help="GiB for models that are kept loaded. Default: a quarter.")
+@click.option("--warm-gpu-memory", type=_NOT_NEGATIVE, help="The same of the GPU's memory. Default: half.")
+@click.option("--warm-seconds", type=_NOT_NEGATIVE, default=600, show_default=True, help="How long they are kept.")
+def serve(
+    host: str,
+    port: int,
+    connection: Path | None,
+    idle_exit: float | None,
+    grace: float,
+    parallel: int,
+    trainings: int,
+    **warm: float | None,
+) -> int:
     """Start the model server that Fiji talks to."""
-    from bioimg_fiji.server import ServeOptions, serve
+    from bioimg_fiji.server import ServeOptions, Warmth, serve
 
+    memory, gpu_memory = (_bytes(warm[name]) for name in ("warm_memory", "warm_gpu_memory"))
     options = ServeOptions(
         host=host,
         port=port,
         connection_file=connection or settings.connection_file(),
         idle_exit=idle_exit,
         grace=grace,
+        parallel=parallel,
+        trainings=trainings,
+        warmth=Warmth(memory, gpu_memory, warm["warm_seconds"] or 0.0),
     )
     return serve(options)
+
+
+def _bytes(gibibytes: float | None) -> int | None:
+    return None if gibibytes is None else int(gibibytes * 2**30)
 
 
 @group.command()

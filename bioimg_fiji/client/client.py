@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import secrets
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -15,13 +16,15 @@ from bioimg_fiji.client import local
 from bioimg_fiji.client.remote_job import RemoteJob
 from bioimg_fiji.client.transport import Transport
 from bioimg_fiji.commands import Result
-from bioimg_fiji.errors import BioimgError, ParameterError, UnknownCommandError
+from bioimg_fiji.errors import BioimgError, ParameterError, ServerBusyError, UnknownCommandError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.server.wire import plain, write_pixels
 
 LEASE_SECONDS = 30.0
 """A blocking call's job is cancelled by the server when this program has been gone for so long."""
+
+_POLL_SECONDS = 0.1
 
 
 class Client:
@@ -49,6 +52,7 @@ class Client:
             raise ParameterError("A server elsewhere needs both url and token.", fix="Its connection file has them.")
         self._by_file = url is None
         self._commands: list[dict[str, Any]] | None = None
+        self._name = secrets.token_hex(8)  # jobs are shared out among clients by it
         if url is None or token is None:
             self._transport = local.find(settings.connection_file())
             return
@@ -135,7 +139,7 @@ class Client:
         ServerUnavailableError
             When the server ends meanwhile.
         """
-        remote = self._submit(command, image, keys, LEASE_SECONDS)
+        remote = self._submit(command, image, keys, LEASE_SECONDS, job)
         try:
             return remote.result(job)
         finally:
@@ -146,15 +150,17 @@ class Client:
         """Start a command and give its job at once; parameters as for `run`.
 
         The job goes on when this program ends; `job(id)` finds it again. Its result is kept for a day, or until
-        `forget`.
+        `forget`. Where too many jobs wait on the server already, it is asked again until it takes this one.
         """
-        return self._submit(command, image, keys, None)
+        return self._submit(command, image, keys, None, None)
 
     def job(self, id_: str) -> RemoteJob:
         """Give the job of that id, perhaps of another program."""
         return RemoteJob(self._transport, id_)
 
-    def _submit(self, command: str, image: Image | None, keys: Mapping[str, Any], lease: float | None) -> RemoteJob:
+    def _submit(
+        self, command: str, image: Image | None, keys: Mapping[str, Any], lease: float | None, job: Job | None
+    ) -> RemoteJob:
         described = self._find(command)
         images, parameters = self._sort(described, image, keys)
         request: dict[str, Any] = {
@@ -163,6 +169,7 @@ class Client:
             "images": {},
             "local": self._by_file,
             "lease": lease,
+            "client": self._name,
         }
         buffers: list[str] = []
         try:
@@ -170,7 +177,11 @@ class Client:
                 request["images"][name] = {"header": plain(each.header()), "buffer": self._send(each, buffers)}
             # The same key again gives the same job: a request whose answer was lost starts no second one.
             headers = {"Idempotency-Key": secrets.token_hex(16)}
-            return RemoteJob(self._transport, self._transport.json("POST", "/v1/jobs", request, headers)["id"])
+            while True:
+                try:
+                    return RemoteJob(self._transport, self._transport.json("POST", "/v1/jobs", request, headers)["id"])
+                except ServerBusyError as busy:
+                    _wait(busy, job or Job())
         except BaseException:
             for buffer in buffers:
                 with contextlib.suppress(BioimgError):
@@ -183,7 +194,7 @@ class Client:
         id_: str = buffer["id"]
         buffers.append(id_)
         if self._by_file:
-            write_pixels(Path(buffer["path"]), image.pixels, create=False)
+            write_pixels(Path(buffer["path"]), image.pixels, create=False, checked=False)
         else:
             self._transport.upload(id_, image.pixels)
         return id_
@@ -226,6 +237,15 @@ class Client:
             place = Path(value)
             return str(value) if entry.get("x-widget") == "model" and not place.exists() else str(place.absolute())
         return str(value) if isinstance(value, Path) else plain(value)
+
+
+def _wait(busy: ServerBusyError, job: Job) -> None:
+    """Wait as long as the server asks for; raise `JobCancelledError` when the job is cancelled meanwhile."""
+    job.progress("Waiting: the model server has too many jobs")
+    end = time.monotonic() + float(busy.details.get("retry_after", 1))
+    while time.monotonic() < end:
+        job.check()
+        time.sleep(_POLL_SECONDS)
 
 
 def _images(name: str, value: Any, entry: Mapping[str, Any]) -> dict[str, Image]:

@@ -92,7 +92,7 @@ class _Work:
     target: Path
 
 
-@command(id="run_batch", title="BioImg Batch...", menu=MENU)
+@command(id="run_batch", title="BioImg Batch...", menu=MENU, work="batch")
 def run_batch(parameters: RunBatch, job: Job) -> Result:
     """Run a bioimage.io model on every image of a folder; a report in the results' folder tells of each."""
     from bioimg_fiji.package import open_package

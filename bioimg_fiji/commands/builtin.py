@@ -115,7 +115,7 @@ def run_model(parameters: RunModel, job: Job) -> Result:
     return Result(images=images, tables=tables, figures=prediction.report)
 
 
-@command(id="run_file", title="BioImg Run on File...", menu=MENU)
+@command(id="run_file", title="BioImg Run on File...", menu=MENU, work="batch")
 def run_file(parameters: RunFile, job: Job) -> Result:
     """Run a bioimage.io model on an image file larger than memory; a run that was stopped goes on from there."""
     from bioimg_fiji.package import open_package

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bioimg_fiji.commands.parameters import Parameters, schema
+from bioimg_fiji.commands.parameters import Parameters, entries
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.errors import BioimgError, ParameterError
 
@@ -33,10 +33,10 @@ def record(command: Command, values: Mapping[str, Any]) -> str:
     Defaults are written too, because they may change and a recorded macro must not; what is not set is empty. Of images
     only those that are not given are written, as empty; the one that the active image stands in for never is.
     """
-    entries = schema(command.parameters)["properties"]
-    images = [name for name, entry in entries.items() if _may_be_active(entry)]
+    known = entries(command.parameters)
+    images = [name for name, entry in known.items() if _may_be_active(entry)]
     full = {}
-    for name, entry in entries.items():
+    for name, entry in known.items():
         value = values.get(name, entry.get("default"))
         given_image = _is_image(entry) and value not in (None, ())
         if not given_image and [name] != images and entry.get("x-widget") != "password":
@@ -69,11 +69,11 @@ def told(command: Command, parameters: Parameters, result: Result) -> Result:
 
 def line(command: Command, parameters: Parameters) -> str:
     """Give the macro line that runs a command with these parameters again; see `told`."""
-    entries = schema(command.parameters)["properties"]
+    known = entries(command.parameters)
     values = {
-        name: _path(value, entries[name]) if isinstance(value, Path) else value
+        name: _path(value, known[name]) if isinstance(value, Path) else value
         for name, value in parameters
-        if value is not None and entries[name].get("x-widget") != "password"
+        if value is not None and known[name].get("x-widget") != "password"
     }
     return f"run({json.dumps(command.title)}, {json.dumps(record(command, values), ensure_ascii=False)});"
 

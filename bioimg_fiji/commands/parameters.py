@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
+import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -57,12 +59,12 @@ class Parameters(BaseModel):
     @classmethod
     def image_keys(cls) -> list[str]:
         """Keys of the image inputs, in their order."""
-        return [name for name, entry in schema(cls)["properties"].items() if entry.get("x-image")]
+        return [name for name, entry in entries(cls).items() if entry.get("x-image")]
 
     @classmethod
     def image_list_keys(cls) -> list[str]:
         """Keys of the lists of image inputs, in their order."""
-        return [name for name, entry in schema(cls)["properties"].items() if entry.get("x-images")]
+        return [name for name, entry in entries(cls).items() if entry.get("x-images")]
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Parameters:
@@ -75,7 +77,7 @@ class Parameters(BaseModel):
         ParameterError
             For a value of the wrong type, out of range, or missing.
         """
-        known = schema(cls)["properties"]
+        known = entries(cls)
         aliases = {alias: name for name, entry in known.items() for alias in entry.get("x-aliases", ())}
         renamed: dict[str, Any] = {}
         for name, value in _with_lists(values, known).items():
@@ -136,6 +138,17 @@ def key(
 
 def schema(parameters: type[Parameters]) -> dict[str, Any]:
     """Give the flat JSON Schema of docs/protocol.md ("Commands")."""
+    return copy.deepcopy(_schema(parameters))
+
+
+def entries(parameters: type[Parameters]) -> Mapping[str, Any]:
+    """Give the properties of the schema, to be read only: they are made once."""
+    found: Mapping[str, Any] = _schema(parameters)["properties"]
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def _schema(parameters: type[Parameters]) -> dict[str, Any]:
     raw = parameters.model_json_schema()
     properties = {}
     # Keys that several commands share come after the command's own.

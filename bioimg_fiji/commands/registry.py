@@ -9,7 +9,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, Literal
 
 from bioimg_fiji.commands.macro import told
 from bioimg_fiji.commands.parameters import Parameters, schema
@@ -24,6 +24,9 @@ MENU = "Plugins>BioImg"
 
 TRAIN_MENU = f"{MENU}>Train"
 """Its sub-menu of the trainings."""
+
+Work = Literal["run", "batch", "training"]
+"""What a command's work is to a server: somebody waits for a run; a batch and a training take their time."""
 
 BUILTIN = tuple(f"bioimg_fiji.commands.{name}" for name in ("builtin", "training", "batch", "models"))
 _log = logging.getLogger(__name__)
@@ -49,6 +52,8 @@ class Command:
         Does the work: `function(parameters, job) -> Result`.
     help
         The function's docstring.
+    work
+        What a server does beside it, and before it (docs/architecture.md, "Who waits for whom").
     """
 
     id: str
@@ -57,6 +62,7 @@ class Command:
     parameters: type[Parameters]
     function: Callable[[Any, Job], Result]
     help: str
+    work: Work = "run"
 
     def describe(self) -> dict[str, Any]:
         """Give the JSON form that Fiji, the shell and the server read; with the store's models where one is chosen."""
@@ -93,6 +99,7 @@ def command(
     id: str,  # noqa: A002
     title: str,
     menu: str,
+    work: Work = "run",
 ) -> Callable[[Callable[[Any, Job], Result]], Callable[[Any, Job], Result]]:
     """Register a function `(parameters: a subclass of Parameters, job: Job) -> Result` as a command.
 
@@ -111,7 +118,7 @@ def command(
             raise InputError(f"The title {title!r} must begin with BioImg: titles are global in ImageJ.")
         if title.startswith(PREFIX):
             raise InputError(f"The title {title!r} is one of a pinned model: leave out the colon.")
-        new = Command(id, title, menu, parameters, function, " ".join((function.__doc__ or "").split()))
+        new = Command(id, title, menu, parameters, function, " ".join((function.__doc__ or "").split()), work)
         for other in _commands.values():
             if other.function.__module__ != function.__module__ and (other.id == id or other.title == title):
                 raise InputError(f"The command {id!r} ({title}) is taken by {other.function.__module__}.")

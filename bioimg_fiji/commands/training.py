@@ -235,7 +235,7 @@ class TrainSegmentation(Paired):
     apply: bool = key(True, title="Segment the image", help="Run the trained model on the image and show the labels.")
 
 
-@command(id="train_denoiser", title="BioImg Train Denoiser...", menu=TRAIN_MENU)
+@command(id="train_denoiser", title="BioImg Train Denoiser...", menu=TRAIN_MENU, work="training")
 def train_denoiser(parameters: TrainDenoiser, job: Job) -> Result:
     """Train a denoiser on the image itself, without clean data, and save it as a bioimage.io model package."""
     chosen = {"noise_axis": parameters.noise_axis, "noise_span": parameters.noise_span}
@@ -261,7 +261,7 @@ def train_denoiser(parameters: TrainDenoiser, job: Job) -> Result:
     return dataclasses.replace(result, images=images)
 
 
-@command(id="train_restoration", title="BioImg Train Restoration...", menu=TRAIN_MENU)
+@command(id="train_restoration", title="BioImg Train Restoration...", menu=TRAIN_MENU, work="training")
 def train_restoration(parameters: TrainRestoration, job: Job) -> Result:
     """Train on pairs (CARE), poor and good images of the same pixels, and save a bioimage.io model package."""
     wanted = dataclasses.replace(_wanted(parameters, parameters.image), target=parameters.target)
@@ -277,7 +277,7 @@ def train_restoration(parameters: TrainRestoration, job: Job) -> Result:
         return _Training("train_restoration", parameters, job).run(found, {"method": "care"})
 
 
-@command(id="train_segmentation", title="BioImg Train Segmentation...", menu=TRAIN_MENU)
+@command(id="train_segmentation", title="BioImg Train Segmentation...", menu=TRAIN_MENU, work="training")
 def train_segmentation(parameters: TrainSegmentation, job: Job) -> Result:
     """Train a segmentation on annotated objects, and save it as a bioimage.io model package that gives labels."""
     wanted = dataclasses.replace(_wanted(parameters, parameters.image), target=parameters.target)

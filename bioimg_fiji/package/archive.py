@@ -12,16 +12,19 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from bioimg_fiji.errors import ModelNotFoundError, PackageError, storage_error
+from bioimg_fiji.package.unchanged import Unchanged
 from bioimg_fiji.settings import cache_folder
 
 MAX_FILES = 4096
 MAX_BYTES = 16 * 2**30
 _CHUNK = 1 << 20
+_hashes: Unchanged[str] = Unchanged(8)
 _LONGEST_NAME = 240
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _WINDOWS_NAMES = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(1, 10))}
@@ -72,13 +75,20 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def _hash(path: Path) -> str:
+    path = path.absolute()
+    known = _hashes.get(path)
+    if known is not None:
+        return known
     try:
+        started = time.time()
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelNotFoundError(
             f"The model {path} cannot be read: {error.strerror}.", fix="Check the path.", path=str(path)
         ) from error
+    _hashes.keep(path, digest, [path], started)
+    return digest
 
 
 def _extract(archive: Path, folder: Path, max_bytes: int) -> None:

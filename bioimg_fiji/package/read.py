@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from bioimg_fiji.errors import ModelNotFoundError, PackageError
 from bioimg_fiji.package import archive, store
 from bioimg_fiji.package.describe import Description, parse_inputs, parse_outputs, parse_weights
 from bioimg_fiji.package.model import ModelPackage, PackageFile
+from bioimg_fiji.package.unchanged import Unchanged
 from bioimg_fiji.package.upgrade import upgrade
 
 NAMES = ("bioimageio.yaml", "rdf.yaml", "model.yaml")
 """Names of the description in a package, as the specification has them."""
 
 _LARGEST_DESCRIPTION = 16 * 2**20
+_opened: Unchanged[ModelPackage] = Unchanged(8)
 
 
 def open_package(source: str | Path) -> ModelPackage:
@@ -42,6 +45,15 @@ def open_package(source: str | Path) -> ModelPackage:
         When the description breaks the specification, naming the field, or a file is missing or altered.
     """
     file = _description_file(Path(source).expanduser())
+    known = _opened.get(file)
+    if known is None:
+        started = time.time()
+        known = _read(file)
+        _opened.keep(file, known, [file, *(each.path for each in known.files.values())], started)
+    return known
+
+
+def _read(file: Path) -> ModelPackage:
     content = _load(file)
     text_hash = hashlib.sha256(file.read_bytes()).hexdigest()
     files = _Files(file.parent)

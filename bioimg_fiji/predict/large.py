@@ -38,8 +38,8 @@ from bioimg_fiji.predict.look import misfits
 from bioimg_fiji.predict.run import Prediction
 from bioimg_fiji.predict.samples import cuts_of
 from bioimg_fiji.predict.unfinished import Diary, Files, Place, Written, folder_of, part_folder
-from bioimg_fiji.predict.work import PredictOptions, Work, halved, provenance, sizes
-from bioimg_fiji.runtime import Adapter, choose
+from bioimg_fiji.predict.work import PredictOptions, Work, borrowed, halved, provenance, sizes
+from bioimg_fiji.runtime import Adapter
 from bioimg_fiji.runtime.memory import check_size, learn, tile_budget
 from bioimg_fiji.runtime.sample import Measured, SampleRunner
 
@@ -191,13 +191,8 @@ def _predicted(
     for sentence in misfits(_middle(source), work.way.axes, package):
         job.note(sentence)
     job.progress("Loading the model")
-    model = adapter or choose(package, options.weights, options.device, options.threads, options.trust)
-    try:
-        with part_folder(target) as folder:
-            return _run(work, source, model, Place(target, folder), job, properties)
-    finally:
-        if adapter is None:
-            model.close()
+    with borrowed(package, options, adapter) as model, part_folder(target) as folder:
+        return _run(work, source, model, Place(target, folder), job, properties)
 
 
 def _run(

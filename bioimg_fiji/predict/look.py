@@ -5,7 +5,9 @@ The bounds are wide on purpose: a warning that is often wrong is read by nobody.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from bioimg_fiji.image import Image
 from bioimg_fiji.metrics import noise_sigma
 from bioimg_fiji.package import ModelPackage, TensorSpec
 from bioimg_fiji.package.links import main_input
+from bioimg_fiji.package.model import PackageFile
 
 Array = npt.NDArray[Any]
 
@@ -32,6 +35,8 @@ _MICROMETRES = {"nm": 1e-3, "nanometer": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0
 _MICROMETRES |= {"micrometer": 1.0, "micrometre": 1.0, "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "m": 1e6, "meter": 1e6}
 _NORMALISING = ("zero_mean_unit_variance", "scale_range")
 _SIDE = 512
+_LEAST_SIDE = 16
+"""Pixels of a side below which noise is not told from structure."""
 
 
 def misfits(image: Image, axes: str, package: ModelPackage) -> list[str]:
@@ -52,7 +57,7 @@ def misfits(image: Image, axes: str, package: ModelPackage) -> list[str]:
         At most a sentence each on pixel size, contrast, values and noise; empty where nothing is unlike.
     """
     tensor = main_input(package)
-    return [*_pixel_size(image, tensor), *_values(_plane(image.pixels, axes), _sample(tensor), tensor)]
+    return [*_pixel_size(image, tensor), *_values(_plane(image.pixels, axes), tensor)]
 
 
 def _pixel_size(image: Image, tensor: TensorSpec) -> Iterator[str]:
@@ -68,41 +73,54 @@ def _pixel_size(image: Image, tensor: TensorSpec) -> Iterator[str]:
             )
 
 
-def _values(plane: Array, sample: Array | None, tensor: TensorSpec) -> Iterator[str]:
+def _values(plane: Array, tensor: TensorSpec) -> Iterator[str]:
     low, high = np.percentile(plane, (0.5, 99.5))
     if high <= low:
         yield "The image has no contrast: nearly all of its pixels are equal."
         return
-    if sample is None:
-        return
-    meant_low, meant_high = np.percentile(sample, (0.5, 99.5))
-    if meant_high <= meant_low:
+    meant = None if tensor.test_tensor is None else _meant(tensor.test_tensor, tensor.letters)
+    if meant is None:
         return
     if not any(op.id in _NORMALISING for op in tensor.ops):
-        ratio = (high - low) / (meant_high - meant_low)
-        if not 1 / VALUES_RATIO <= ratio <= VALUES_RATIO or low > meant_high or high < meant_low:
+        ratio = (high - low) / (meant.high - meant.low)
+        if not 1 / VALUES_RATIO <= ratio <= VALUES_RATIO or low > meant.high or high < meant.low:
             yield (
-                f"The image has values from {low:.4g} to {high:.4g}, the model was made for {meant_low:.4g} to "
-                f"{meant_high:.4g} and does not normalise them."
+                f"The image has values from {low:.4g} to {high:.4g}, the model was made for {meant.low:.4g} to "
+                f"{meant.high:.4g} and does not normalise them."
             )
-    if min(plane.shape) >= 16 and min(sample.shape) >= 16:
-        found, meant = noise_sigma(plane) / (high - low), noise_sigma(sample) / (meant_high - meant_low)
-        if found > NOISE_RATIO * max(meant, 0.01):
+    if min(plane.shape) >= _LEAST_SIDE and meant.noise is not None:
+        found = noise_sigma(plane) / (high - low)
+        if found > NOISE_RATIO * max(meant.noise, 0.01):
             yield (
                 f"The image is noisier than what the model was made for: noise of {found:.0%} of the contrast, "
-                f"instead of {meant:.0%}."
+                f"instead of {meant.noise:.0%}."
             )
 
 
-def _sample(tensor: TensorSpec) -> Array | None:
-    """Give the middle plane of the test input."""
-    if tensor.test_tensor is None:
-        return None
+@dataclass(frozen=True)
+class _Meant:
+    """Values of what a model was made for; the noise as a part of the contrast, None where that cannot be told."""
+
+    low: float
+    high: float
+    noise: float | None
+
+
+@functools.lru_cache(maxsize=8)
+def _meant(file: PackageFile, axes: str) -> _Meant | None:
+    """Measure the middle plane of a test input; None where it is none."""
     try:
-        array = tensor.test_tensor.read_array()
+        array = file.read_array()
     except PackageError:
         return None
-    return _plane(array, tensor.letters) if array.ndim == len(tensor.axes) and array.size else None
+    if array.ndim != len(axes) or not array.size:
+        return None
+    sample = _plane(array, axes)
+    low, high = np.percentile(sample, (0.5, 99.5))
+    if high <= low:
+        return None
+    noise = noise_sigma(sample) / (high - low) if min(sample.shape) >= _LEAST_SIDE else None
+    return _Meant(float(low), float(high), noise)
 
 
 def _plane(array: Array, axes: str) -> Array:

@@ -19,8 +19,8 @@ from bioimg_fiji.package.fit import fit
 from bioimg_fiji.package.links import main_input
 from bioimg_fiji.predict.look import misfits
 from bioimg_fiji.predict.outputs import Values, output_image, output_table
-from bioimg_fiji.predict.work import PredictOptions, Work, halved, provenance, sizes
-from bioimg_fiji.runtime import Adapter, choose
+from bioimg_fiji.predict.work import PredictOptions, Work, borrowed, halved, provenance, sizes
+from bioimg_fiji.runtime import Adapter
 from bioimg_fiji.runtime.memory import LARGEST, check_size, learn, tile_budget
 from bioimg_fiji.runtime.sample import SampleRunner
 from bioimg_fiji.tiling import TilePlan
@@ -89,12 +89,8 @@ def predict(
     for sentence in misfits(image, work.way.axes, package):
         job.note(sentence)
     job.progress("Loading the model")
-    model = adapter or choose(package, options.weights, options.device, options.threads, options.trust)
-    try:
+    with borrowed(package, options, adapter) as model:
         plan, outputs, watch = _run_in_memory(work, model, job)
-    finally:
-        if adapter is None:
-            model.close()
     made = provenance(package, model, plan)
     images, tables = {}, {}
     for place, (tensor, array) in enumerate(zip(package.outputs, outputs, strict=True)):

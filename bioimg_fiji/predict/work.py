@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from bioimg_fiji.package.fit import Fit
 from bioimg_fiji.predict.samples import loop_shape, plan_for, samples_of
 from bioimg_fiji.runtime import Adapter
 from bioimg_fiji.runtime.memory import SMALLEST
+from bioimg_fiji.runtime.warm import lent
 from bioimg_fiji.tiling import TilePlan
 
 Array = npt.NDArray[Any]
@@ -76,6 +78,15 @@ class Work:
     def samples(self) -> Iterator[dict[str, Array]]:
         """Give what the model sees without tiles, by input, once per element of the looped axes."""
         return samples_of(self.image, self.others, self.way, self.package)
+
+
+def borrowed(
+    package: ModelPackage, options: PredictOptions, adapter: Adapter | None
+) -> contextlib.AbstractContextManager[Adapter]:
+    """Give the loaded model for the time of a run: the caller's, which stays open, or the one that the options say."""
+    if adapter is not None:
+        return contextlib.nullcontext(adapter)
+    return lent(package, options.weights, options.device, options.threads, options.trust)
 
 
 def halved(plan: TilePlan, work: Work) -> TilePlan | None:

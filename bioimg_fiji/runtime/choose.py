@@ -54,18 +54,31 @@ def choose(
     UntrustedModelError
         When they are code of others, and the package is not trusted.
     """
+    return load(package, *decide(package, weights, device, trust), threads)
+
+
+def decide(package: ModelPackage, weights: str, device: str, trust: str) -> tuple[str, str]:
+    """Give format and device ("auto" for torch to choose) of what `choose` loads; raises what it raises, but loading.
+
+    Nothing is loaded, and no code of the package is run.
+    """
     device = str(settings.get("device")) if device == "auto" else device
     if device not in DEVICES:
         raise ParameterError.of("device", "one of " + ", ".join(DEVICES), device)
     weights = _format(package, weights, device)
-    if _is_code(package, weights):
+    if is_code(package, weights):
         check_trust(package, _code(package, weights), trust)
+    if weights == "onnx" and device in ("cuda", "mps"):
+        raise WeightsError(
+            f"ONNX weights run on the CPU here, not on {device}.",
+            fix=f"Choose device=cpu{_or_torch(package)}.",
+        )
+    return weights, device
+
+
+def load(package: ModelPackage, weights: str, device: str, threads: int) -> Adapter:
+    """Load what `decide` has given."""
     if weights == "onnx":
-        if device in ("cuda", "mps"):
-            raise WeightsError(
-                f"ONNX weights run on the CPU here, not on {device}.",
-                fix=f"Choose device=cpu{_or_torch(package)}.",
-            )
         from bioimg_fiji.runtime.onnx_adapter import OnnxAdapter
 
         return OnnxAdapter(package, threads)
@@ -74,13 +87,14 @@ def choose(
     return TorchAdapter(package, torch_device(device), threads, weights)
 
 
+def is_code(package: ModelPackage, weights: str) -> bool:
+    """Whether these weights are code of the package, which runs when they are loaded."""
+    return weights == "torchscript" or (weights == "pytorch_state_dict" and not _own(package))
+
+
 def code_of(package: ModelPackage) -> list[str]:
     """Tell what of a package is code of its own, a line for each of its weights that is."""
-    return [_code(package, weights) for weights in package.weights if _is_code(package, weights)]
-
-
-def _is_code(package: ModelPackage, weights: str) -> bool:
-    return weights == "torchscript" or (weights == "pytorch_state_dict" and not _own(package))
+    return [_code(package, weights) for weights in package.weights if is_code(package, weights)]
 
 
 def _code(package: ModelPackage, weights: str) -> str:

@@ -32,6 +32,15 @@ SHARE = 0.25
 """Part of the free memory that a tile may take."""
 
 _log = logging.getLogger(__name__)
+_held = {"cpu": 0, "cuda": 0}
+
+
+def hold(cpu: int, cuda: int) -> None:
+    """Count so many bytes as free, though models that are kept loaded have them: a run is to go as if they were not.
+
+    They are given back where memory becomes short in earnest.
+    """
+    _held.update(cpu=cpu, cuda=cuda)
 
 
 def tile_budget(package: ModelPackage, device: str) -> int:
@@ -98,10 +107,12 @@ def free_memory(device: str) -> int:
     if device.startswith("cuda"):
         import torch
 
-        return int(torch.cuda.mem_get_info()[0])
+        free, total = torch.cuda.mem_get_info()
+        return int(min(free + _held["cuda"], total))
     import psutil
 
-    return min(int(psutil.virtual_memory().available), _left_in_container())
+    memory = psutil.virtual_memory()
+    return min(int(min(memory.available + _held["cpu"], memory.total)), _left_in_container() + _held["cpu"])
 
 
 def _left_in_container() -> int:

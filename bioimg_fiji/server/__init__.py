@@ -1,4 +1,4 @@
-"""The model server: HTTP on loopback, a job queue, one worker process per job.
+"""The model server: HTTP on loopback, a job queue, one worker process per loaded model or training.
 
 Lives here: everything between a socket and `commands.find(id).run(values, job)`: routes, security, buffers for pixels,
 the job store, worker processes, the connection file. Lives not here: what commands do, any deep-learning library, any
@@ -6,9 +6,9 @@ client; docs/protocol.md is the contract that both sides read. Importing this pa
 worker process imports it too.
 """
 
-from bioimg_fiji.server.options import Limits, ServeOptions
+from bioimg_fiji.server.options import Limits, ServeOptions, Warmth
 
-__all__ = ["Limits", "ServeOptions", "serve"]
+__all__ = ["Limits", "ServeOptions", "Warmth", "serve"]
 
 
 def serve(options: ServeOptions | None = None) -> int:

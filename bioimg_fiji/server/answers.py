@@ -15,6 +15,7 @@ from bioimg_fiji.errors import (
     BioimgError,
     InputError,
     ProtocolError,
+    ServerBusyError,
     StorageError,
     UnknownCommandError,
     UnknownJobError,
@@ -36,6 +37,7 @@ _STATUS: list[tuple[type[BioimgError], int]] = [
     (UnknownJobError, 404),
     (AuthenticationError, 401),
     (StorageError, 507),
+    (ServerBusyError, 429),
     (ProtocolError, 400),
     (InputError, 400),
 ]
@@ -54,7 +56,9 @@ def answer(error: BioimgError, status: int | None = None) -> JSONResponse:
     """Give the protocol's error body with the status that belongs to the error."""
     if status is None:
         status = next((number for kind, number in _STATUS if isinstance(error, kind)), 500)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, ServerBusyError):
+        headers["Retry-After"] = str(error.details["retry_after"])
     return JSONResponse({"error": plain(error.to_json())}, status, headers)
 
 

@@ -221,8 +221,11 @@ class App:
         job = self.jobs.known(key, fingerprint) if key else None
         if job is None:
             wish = JobRequest.parse(data)
-            wish.check_images(commands.find(wish.command).parameters)
-            job = self.jobs.submit(wish, key, fingerprint)
+            command = commands.find(wish.command)
+            wish.check_images(command.parameters)
+            # NB: who does not say who it is shares with all of its computer.
+            client = wish.client or (request.client.host if request.client else "")
+            job = self.jobs.submit(wish, key, fingerprint, work=command.work, client=client)
         return JSONResponse({"id": job.id, "state": job.state.value}, 202)
 
     async def status(self, request: Request) -> Response:
@@ -297,7 +300,8 @@ async def _events(job: JobRecord) -> AsyncIterator[bytes]:
         except TimeoutError:
             yield b": still here\n\n"
         else:
-            await asyncio.sleep(_LEAST_EVENT_SECONDS)
+            with contextlib.suppress(TimeoutError):  # the end is told at once
+                await asyncio.wait_for(job.ended.wait(), _LEAST_EVENT_SECONDS)
 
 
 def _event(name: str, job: JobRecord) -> bytes:

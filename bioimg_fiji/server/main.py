@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import logging
 import os
@@ -27,6 +28,7 @@ from bioimg_fiji.server.connection import Connection
 from bioimg_fiji.server.ending import drain
 from bioimg_fiji.server.logs import logging_to_file
 from bioimg_fiji.server.options import PROTOCOL, ServeOptions
+from bioimg_fiji.server.punctual import Punctual, PunctualProtocol, allow_many_files
 from bioimg_fiji.server.security import Gate
 from bioimg_fiji.server.store import JobStore
 
@@ -99,6 +101,9 @@ def _lock_or_find_other(lock: LockFile, path: Path) -> bool:
 
 def _serve(options: ServeOptions, path: Path, log_file: str) -> int:
     commands.load_commands()  # first of all: what a client asks later must be answered at once
+    allow_many_files()
+    gc.collect()
+    gc.freeze()  # the modules stay: a collection has only requests and jobs to look at, and is due in time
     listening = _listen(options)
     store = buffers.BufferStore(buffers.root())
     try:
@@ -148,7 +153,7 @@ class _Life:
         )
         app = App(self._jobs, store, options.limits, log_file, self._stop)
         hosts = frozenset(f"{each}:{port}" for each in (name, "127.0.0.1", "localhost"))
-        self._gate = Gate(app.build(), self._connection.token, hosts, app.sessions)
+        self._gate = Gate(Punctual(app.build()), self._connection.token, hosts, app.sessions)
         config = uvicorn.Config(
             self._gate,
             log_config=None,
@@ -157,7 +162,7 @@ class _Life:
             proxy_headers=False,
             ws="none",
             lifespan="off",
-            http="h11",
+            http=PunctualProtocol,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=2,
         )

@@ -25,12 +25,14 @@ class Limits:
         How many jobs are remembered; ended ones are forgotten, the oldest first.
     lives
         Of how many ended jobs the curves and the preview are kept, which may have half a megabyte each.
+    queued, queued_by_client
+        How many jobs may wait, in all and of one client; more are answered 429.
     cancel_seconds
-        How long a worker may take to stop before it is killed.
+        How long a worker may take to stop before it is killed: a job has ended within a second.
     checkpoint_seconds
         The same for work that could be asked to finish (`Live.finishable`): it ends its step and keeps a checkpoint.
     exit_seconds
-        How long a worker may take to end after its result has come.
+        How long a worker may take to clear up, or to end, after its result has come.
     keep_buffer
         After so long an uploaded image that no job has taken is freed.
     keep_leased, keep_job
@@ -43,12 +45,40 @@ class Limits:
     disk_bytes: int = 16 << 40
     jobs: int = 1000
     lives: int = 20
-    cancel_seconds: float = 1.0
+    queued: int = 500
+    queued_by_client: int = 100
+    cancel_seconds: float = 0.8
     checkpoint_seconds: float = 10.0
     exit_seconds: float = 3.0
     keep_buffer: float = 600.0
     keep_leased: float = 60.0
     keep_job: float = 86400.0
+
+
+@dataclass(frozen=True)
+class Warmth:
+    """Which worker processes are kept, with the model that they have loaded, for the next run of it.
+
+    Parameters
+    ----------
+    memory
+        Bytes of memory that waiting workers may hold together; None: a quarter of this computer's. Those that were used
+        least recently go first.
+    gpu_memory
+        The same of a GPU's memory; None: half of it.
+    seconds
+        How long a worker waits for the next run.
+    growth
+        A worker whose memory has grown by so many bytes since it started is renewed.
+    jobs
+        A worker that has done so many jobs is renewed.
+    """
+
+    memory: int | None = None
+    gpu_memory: int | None = None
+    seconds: float = 600.0
+    growth: int = 1 << 30
+    jobs: int = 500
 
 
 @dataclass(frozen=True)
@@ -63,8 +93,8 @@ class ServeOptions:
         Connection file; None takes the one of the settings.
     idle_exit
         Seconds without request and job after which the server ends itself; None for never.
-    parallel
-        How many jobs run at the same time; the others wait in the order of their coming.
+    parallel, batches, trainings
+        How many runs, batch runs and trainings there are at the same time, each beside the others.
     grace
         Seconds that jobs without a checkpoint may go on when the server is told to end.
     """
@@ -75,4 +105,7 @@ class ServeOptions:
     idle_exit: float | None = None
     parallel: int = 1
     grace: float = 0.0
+    batches: int = 1
+    trainings: int = 1
+    warmth: Warmth = field(default_factory=Warmth)
     limits: Limits = field(default_factory=Limits)

@@ -1,172 +1,106 @@
-"""Worker processes as the server sees them: started, spoken to, watched, killed.
+"""The worker processes of a server: one always started in advance, and those that wait with a model loaded.
 
-A worker runs one job. One more is kept waiting, its modules imported, so that a job does not wait for Python's start.
+A worker does one job at a time. After a run it waits for the next one of the same label, which finds the model loaded.
+It is ended when it has waited for long, when all that wait hold more memory than they may (the one that was used least
+recently first), or when it is worn out. A worker is never used for another label than its first, so that nothing which
+one command or model leaves behind meets another.
 """
 
 from __future__ import annotations
 
-import asyncio
-import collections
-import contextlib
-import json
 import logging
-import os
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable
-from typing import IO, Any, cast
+import time
+from dataclasses import dataclass
 
 import psutil
 
+from bioimg_fiji.server.options import Warmth
+from bioimg_fiji.server.process import Worker
+
 _log = logging.getLogger(__name__)
 
-# The worker gets this process's import path and not its own (-P): a user's random.py in the folder where the server was
-# started must not replace the library's.
-_START = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[2]); "
-    "from bioimg_fiji.server import worker; sys.exit(worker.main(int(sys.argv[1])))"
-)
+_SHORT_OF_MEMORY = 0.1
+"""Part of the computer's memory: with less than that available, no worker waits."""
 
 
-class Worker:
-    """One process.
+@dataclass(frozen=True)
+class Holding:
+    """What a worker holds between two jobs, in bytes.
 
-    `messages` gives its messages in their order and ends with None once the process is gone. Must be made on the event
-    loop's thread: on Linux a worker dies with the *thread* that started it.
+    `memory` is all of it, `growth` what has come since it started; `gpu_total` is what the GPU has. `clean` tells
+    whether the job has left nothing running.
     """
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        self._log: collections.deque[str] = collections.deque(maxlen=40)
-        self._reaping = threading.Lock()
-        self.gone = asyncio.Event()
-        self._reaped = False
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, str(os.getpid()), json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # own group: its children end with it, and Ctrl-C is the server's matter
-        )
-        self._stdin, self._stdout, self._stderr = (
-            cast("IO[bytes]", pipe) for pipe in (self.process.stdin, self.process.stdout, self.process.stderr)
-        )
-        self._readers = [self._thread(self._read_messages), self._thread(self._read_log)]
-        self._thread(self._watch)
+    memory: int = 0
+    growth: int = 0
+    gpu: int = 0
+    gpu_total: int = 0
+    clean: bool = True
 
-    def _thread(self, target: Callable[[], None]) -> threading.Thread:
-        name = f"bioimg-worker-{self.process.pid}"
-        thread = threading.Thread(target=target, name=name, daemon=True)
-        thread.start()
-        return thread
 
-    @property
-    def alive(self) -> bool:
-        """Whether the process still runs."""
-        return not self._reaped
+@dataclass
+class _Waiting:
+    """A worker that waits for its next job."""
 
-    @property
-    def log_tail(self) -> str:
-        """Last lines that it wrote to standard error."""
-        return "\n".join(self._log)
-
-    async def send(self, message: dict[str, Any]) -> None:
-        """Send a message; a worker that has gone meanwhile is told by `messages`."""
-        await asyncio.to_thread(self._send, json.dumps(message).encode() + b"\n")
-
-    def _send(self, line: bytes) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stdin.write(line)
-            self._stdin.flush()
-
-    def kill(self) -> None:
-        """Kill the process and its children."""
-        with self._reaping:
-            if not self._reaped:
-                _kill_group(self.process.pid)
-
-    def _read_messages(self) -> None:
-        for line in self._stdout:
-            try:
-                self._post(json.loads(line))
-            except ValueError:  # a line that its death cut short
-                _log.warning("worker %d sent half a message", self.process.pid)
-
-    def _read_log(self) -> None:
-        for line in self._stderr:
-            text = line.decode("utf-8", "replace").rstrip()
-            self._log.append(text)
-            _log.info("worker %d: %s", self.process.pid, text)
-
-    def _watch(self) -> None:
-        """Wait for the end, kill what the process has left, and end the messages."""
-        if hasattr(os, "waitid"):  # learn of the end while the zombie still keeps the group's number from being reused
-            os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
-        else:
-            self.process.wait()
-        with self._reaping:
-            if sys.platform != "win32":
-                _kill_group(self.process.pid)
-            self.process.wait()
-            self._reaped = True
-        for reader in self._readers:
-            reader.join(timeout=2)
-        for pipe in (self._stdin, self._stdout, self._stderr):
-            with contextlib.suppress(OSError):
-                pipe.close()
-        self._post(None)
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self.gone.set)
-
-    def _post(self, message: dict[str, Any] | None) -> None:
-        with contextlib.suppress(RuntimeError):  # the server has stopped, nobody listens
-            self._loop.call_soon_threadsafe(self.messages.put_nowait, message)
-
-    def how_it_ended(self) -> tuple[str, str]:
-        """Say how the process ended: a signal's name or an exit code, and a sentence."""
-        code = self.process.returncode
-        if code is not None and code < 0:
-            try:
-                name = signal.Signals(-code).name
-            except ValueError:
-                name = f"signal {-code}"
-            reason = {
-                "SIGKILL": "it was killed, most often because the computer's memory ran out",
-                "SIGSEGV": "it crashed in native code",
-                "SIGABRT": "native code gave up",
-                "SIGBUS": "it crashed in native code, or a disk was full",
-            }.get(name, "it was ended from outside")
-            return name, f"{name}: {reason}"
-        return f"exit code {code}", f"exit code {code}"
+    worker: Worker
+    label: str
+    holding: Holding
+    since: float
 
 
 class WorkerPool:
-    """Gives workers, one of them always started in advance."""
+    """Gives workers and takes them back."""
 
-    def __init__(self) -> None:
+    def __init__(self, warmth: Warmth) -> None:
+        self._warmth = warmth
         self._spare: Worker | None = None
+        self._waiting: list[_Waiting] = []  # the one that was used least recently first
         self._all: set[Worker] = set()
         self._open = True
 
     def prepare(self) -> None:
-        """Start the worker that waits for the next job."""
+        """Start the worker that waits for the next job of a new label."""
         if self._open and (self._spare is None or not self._spare.alive):
             self._spare = self._start()
 
-    def take(self) -> Worker:
-        """Give a worker for one job."""
+    def take(self, label: str) -> Worker:
+        """Give a worker for a job: one that has done a job of that label, or else a fresh one."""
+        for each in reversed(self._waiting):
+            if each.label == label and each.worker.alive:
+                self._waiting.remove(each)
+                return each.worker
         worker = self._spare if self._spare is not None and self._spare.alive else self._start()
         self._spare = None
         return worker
 
-    def _start(self) -> Worker:
-        self._all = {worker for worker in self._all if worker.alive}
-        worker = Worker()
-        self._all.add(worker)
-        return worker
+    def take_fresh(self) -> Worker:
+        """Give a worker that has done nothing yet."""
+        return self.take("")
+
+    def give_back(self, worker: Worker, label: str, holding: Holding) -> None:
+        """Keep a worker that has done a job, or end it where it is not to be used again."""
+        worker.jobs += 1
+        worn = worker.jobs >= self._warmth.jobs or holding.growth > self._warmth.growth or not holding.clean
+        if worn or not self._open:
+            worker.kill()
+            return
+        worker.forget_log()
+        self._waiting.append(_Waiting(worker, label, holding, time.monotonic()))
+        self.tidy()
+
+    def tidy(self) -> None:
+        """End workers that have waited for too long, or that hold more memory than they may."""
+        oldest = time.monotonic() - self._warmth.seconds
+        for each in [each for each in self._waiting if each.since < oldest or not each.worker.alive]:
+            self._end(each)
+        while self._waiting and self._too_much():
+            self._end(self._waiting[0])
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """Bytes of memory, and of GPU memory, that waiting workers would give back."""
+        growth, gpu = (each.holding.growth for each in self._waiting), (each.holding.gpu for each in self._waiting)
+        return sum(growth), sum(gpu)
 
     async def close(self) -> None:
         """Kill all workers and wait until they are gone."""
@@ -176,14 +110,24 @@ class WorkerPool:
         for worker in self._all:
             await worker.gone.wait()
 
+    def _start(self) -> Worker:
+        self._all = {worker for worker in self._all if worker.alive}
+        worker = Worker()
+        self._all.add(worker)
+        return worker
 
-def _kill_group(pid: int) -> None:
-    if sys.platform != "win32":
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-        return
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for each in [*process.children(recursive=True), process]:
-            with contextlib.suppress(psutil.Error):
-                each.kill()
+    def _end(self, waiting: _Waiting) -> None:
+        self._waiting.remove(waiting)
+        waiting.worker.kill()
+        _log.info("worker %d is ended: it was waiting", waiting.worker.process.pid)
+
+    def _too_much(self) -> bool:
+        computer = psutil.virtual_memory()
+        memory = self._warmth.memory if self._warmth.memory is not None else computer.total // 4
+        total = max(each.holding.gpu_total for each in self._waiting)
+        gpu = self._warmth.gpu_memory if self._warmth.gpu_memory is not None else total // 2
+        return (
+            sum(each.holding.memory for each in self._waiting) > memory
+            or sum(each.holding.gpu for each in self._waiting) > gpu
+            or computer.available < _SHORT_OF_MEMORY * computer.total
+        )

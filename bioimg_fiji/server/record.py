@@ -10,7 +10,7 @@ from typing import Any
 from bioimg_fiji.errors import BioimgError, JobCancelledError, StorageError, WorkerDiedError
 from bioimg_fiji.jobs import JobState, Progress
 from bioimg_fiji.server import telemetry
-from bioimg_fiji.server.pool import Worker
+from bioimg_fiji.server.process import Worker
 from bioimg_fiji.server.requests import JobRequest
 
 CANCELLED = "The job was cancelled."
@@ -19,7 +19,10 @@ CANCELLED = "The job was cancelled."
 
 @dataclass
 class JobRecord:
-    """One job as the server knows it."""
+    """One job as the server knows it.
+
+    `work` is the kind of its command (`bioimg_fiji.commands.registry.Work`), `client` who is charged for it.
+    """
 
     id: str
     request: JobRequest
@@ -39,6 +42,15 @@ class JobRecord:
     since: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    work: str = "run"
+    client: str = ""
+
+    @property
+    def label(self) -> str:
+        """What a worker that has done this job has loaded: the next job of the same label finds it there."""
+        parameters = self.request.parameters
+        loaded = [str(parameters.get(name) or "") for name in ("model", "weights", "device")]
+        return "\n".join([self.request.command, *loaded])
 
     @property
     def finishable(self) -> bool:

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bioimg_fiji.commands.parameters import Parameters, schema
+from bioimg_fiji.commands.parameters import Parameters, entries
 from bioimg_fiji.errors import ParameterError, ProtocolError
 from bioimg_fiji.server.wire import DTYPES, byte_size
+
+LONGEST_CLIENT = 200
+"""Characters of a client's name."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class JobRequest:
     accept: tuple[str, ...] | None = None
     local: bool = False
     lease: float | None = None
+    client: str = ""
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> JobRequest:
@@ -39,7 +43,7 @@ class JobRequest:
         ProtocolError
             Naming the field that is missing or of the wrong type.
         """
-        unknown = set(data) - {"command", "parameters", "images", "accept", "local", "lease"}
+        unknown = set(data) - {"command", "parameters", "images", "accept", "local", "lease", "client"}
         if unknown:
             raise ProtocolError(f"A job request has no field {min(unknown)!r}.")
         parameters = _field(data, "parameters", dict, {})
@@ -53,6 +57,9 @@ class JobRequest:
         lease = _field(data, "lease", (int, float), None)
         if lease is not None and not 0 < lease < 1e9:
             raise ProtocolError(f"lease is a number of seconds above 0, not {lease!r}.")
+        client = _field(data, "client", str, "")
+        if len(client) > LONGEST_CLIENT:
+            raise ProtocolError(f"client is a name of at most {LONGEST_CLIENT} characters, not of {len(client)}.")
         return cls(
             _field(data, "command", str, ...),
             parameters,
@@ -60,6 +67,7 @@ class JobRequest:
             None if accept is None else tuple(accept),
             _field(data, "local", bool, False),
             lease,
+            client,
         )
 
     def check_images(self, parameters: type[Parameters]) -> None:
@@ -73,8 +81,8 @@ class JobRequest:
         lists = parameters.image_list_keys()
         single = parameters.image_keys()
         inputs = [*single, *(f"{key}.0, {key}.1 and so on" for key in lists)]
-        entries = schema(parameters)["properties"]
-        single += [alias for key in single for alias in entries[key].get("x-aliases", ())]
+        known = entries(parameters)
+        single += [alias for key in single for alias in known[key].get("x-aliases", ())]
         for name in self.images:
             start, _, number = name.rpartition(".")
             # NB: "01" and "1" would be the same place.

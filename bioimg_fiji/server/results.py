@@ -21,8 +21,10 @@ from bioimg_fiji.jobs import Job
 from bioimg_fiji.server.wire import plain, write_pixels
 
 
-def store(result: Result, accept: list[str] | None, folder: Path, job: str) -> dict[str, Any]:
+def store(result: Result, accept: list[str] | None, folder: Path, job: str, *, checked: bool = True) -> dict[str, Any]:
     """Write the result's images to files `<job>.<n>` in the folder, all or none, and give the result as JSON.
+
+    `checked` tells whether their CRC-32 is wanted.
 
     Raises
     ------
@@ -35,7 +37,7 @@ def store(result: Result, accept: list[str] | None, folder: Path, job: str) -> d
     with _all_or_none(folder, job):
         for number, (name, given) in enumerate(result.images.items()):
             image = _accepted(name, given, accept)
-            crc = write_pixels(folder / f"{job}.{number}", image.pixels, create=True)
+            crc = write_pixels(folder / f"{job}.{number}", image.pixels, create=True, checked=checked)
             images[name] = _told(image, f"{job}.{number}", crc, on_disk=False)
     return {"images": images, **plain(result.to_json())}
 

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import math
 import secrets
 import time
 from typing import Any
 
-from bioimg_fiji.errors import BioimgError, JobCancelledError, ProtocolError, UnknownJobError, WorkerDiedError
+from bioimg_fiji.errors import (
+    BioimgError,
+    JobCancelledError,
+    ProtocolError,
+    ServerBusyError,
+    UnknownJobError,
+    WorkerDiedError,
+)
 from bioimg_fiji.jobs import JobState, Progress
 from bioimg_fiji.server.buffers import BufferStore
 from bioimg_fiji.server.options import ServeOptions
-from bioimg_fiji.server.pool import Worker, WorkerPool
+from bioimg_fiji.server.pool import Holding, WorkerPool
+from bioimg_fiji.server.process import Worker
+from bioimg_fiji.server.queue import JobQueue
 from bioimg_fiji.server.record import CANCELLED, JobRecord
 from bioimg_fiji.server.requests import ImagePart, JobRequest
 from bioimg_fiji.server.wire import byte_size
 
 _log = logging.getLogger(__name__)
+
+_LONGEST_WAIT = 30
+"""Seconds after which a client that was told to wait asks again at the latest."""
 
 
 class JobStore:
@@ -28,11 +42,13 @@ class JobStore:
         self._limits = options.limits
         self._buffers = buffers
         self._log_file = log_file
-        self._pool = WorkerPool()
-        self._slots = asyncio.Semaphore(options.parallel)
+        self._pool = WorkerPool(options.warmth)
+        slots = {"run": options.parallel, "batch": options.batches, "training": options.trainings}
+        self._queue = JobQueue(slots)
         self._jobs: dict[str, JobRecord] = {}
         self._keys: dict[str, tuple[str, str]] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     def prepare(self) -> None:
         """Start the first worker in advance."""
@@ -62,32 +78,75 @@ class JobStore:
             raise ProtocolError("The idempotency key was used for another request.", fix="Use a new key for each job.")
         return self._jobs[id_]
 
-    def submit(self, request: JobRequest, key: str = "", fingerprint: str = "") -> JobRecord:
+    def submit(
+        self, request: JobRequest, key: str = "", fingerprint: str = "", *, work: str = "run", client: str = ""
+    ) -> JobRecord:
         """Take a job into the queue.
+
+        Parameters
+        ----------
+        request
+            What is to be done.
+        key, fingerprint
+            Of the request, see `known`.
+        work
+            The kind of the command.
+        client
+            Who is charged for it.
 
         Raises
         ------
         ProtocolError, UnknownJobError
             When a buffer is not there or not filled.
+        ServerBusyError
+            When too many jobs wait; the buffers stay the client's.
         """
-        job = JobRecord(secrets.token_hex(16), request)
+        job = JobRecord(secrets.token_hex(16), request, work=work, client=client)
         parts = list(request.images.values())
         if len({part.buffer for part in parts}) != len(parts):
             raise ProtocolError("Two images name the same buffer.", fix="Send each image to a buffer of its own.")
         # Checked before any is taken: a refused request leaves its buffers to the client.
         for part in parts:
             self._buffers.check(part.buffer, byte_size(part.header))
+        self._check_room(job)
         for part in parts:
             self._buffers.get(part.buffer).job = job.id
         self._jobs[job.id] = job
         if key:
             self._keys[key] = (job.id, fingerprint)
-        job.task = asyncio.create_task(self._run(job))
+        self._queue.add(job.id, client, work)
+        self._start_next()
         return job
 
     def all(self) -> list[JobRecord]:
         """Give all jobs."""
         return list(self._jobs.values())
+
+    def _check_room(self, job: JobRecord) -> None:
+        mine, limits = self._queue.waiting(job.client), self._limits
+        if mine >= limits.queued_by_client:
+            what = f"{mine} jobs of this client"
+        elif len(self._queue) >= limits.queued:
+            what = f"{len(self._queue)} jobs"
+        else:
+            return
+        seconds = min(_LONGEST_WAIT, math.ceil(self._queue.seconds_to_wait(job.work)))
+        raise ServerBusyError(
+            f"The model server takes no job now: {what} wait already.",
+            fix=f"Try again in {seconds} s.",
+            retry_after=seconds,
+        )
+
+    def _start_next(self) -> None:
+        for id_ in () if self._stopping else self._queue.start(time.monotonic()):
+            job = self._jobs[id_]
+            job.task = asyncio.create_task(self._run(job))
+            # NB: not by the task itself, which never runs if it is cancelled before it has begun.
+            job.task.add_done_callback(functools.partial(self._leave_queue, job))
+
+    def _leave_queue(self, job: JobRecord, _: object = None) -> None:
+        self._queue.end(job.id, time.monotonic())
+        self._start_next()
 
     def get(self, id_: str) -> JobRecord:
         """Find a job and note that somebody asked after it.
@@ -126,8 +185,7 @@ class JobStore:
         job.cancel_reason = reason
         if job.state is JobState.QUEUED:
             self._end(job, JobState.CANCELLED, error=job.cancelled())
-            if job.task is not None:
-                job.task.cancel()
+            self._give_up(job)
         else:
             self._later(self._stop_worker(job))
 
@@ -138,7 +196,7 @@ class JobStore:
         job.finishing = True
         job.announce()
         if job.worker is not None:
-            self._later(job.worker.send({"finish": True}))
+            self._later(job.worker.send({"job": job.id, "wish": "finish"}))
 
     async def forget(self, id_: str) -> None:
         """Cancel a job if need be, free its results and forget it; an unknown one is no error."""
@@ -150,8 +208,8 @@ class JobStore:
             self._end(job, JobState.CANCELLED, error=JobCancelledError(job.cancel_reason or "The job was deleted."))
             if job.worker is not None:
                 job.worker.kill()
-            elif job.task is not None:
-                job.task.cancel()
+            else:
+                self._give_up(job)
             if job.task is not None:
                 await asyncio.wait([job.task], timeout=3)
         self._drop(job)
@@ -171,15 +229,24 @@ class JobStore:
             self._drop(job)
         for job in ended[: max(0, len(ended) - self._limits.lives)]:
             job.live = None
+        self._pool.tidy()
         self._buffers.free_abandoned(self._limits.keep_buffer)
 
     async def stop(self) -> None:
         """End all jobs and kill all workers."""
+        self._stopping = True
         for job in list(self._jobs.values()):
             self._end(job, JobState.CANCELLED, error=JobCancelledError("The server was stopped."))
             if job.task is not None:
                 job.task.cancel()
         await self._pool.close()
+
+    def _give_up(self, job: JobRecord) -> None:
+        """Let a job that has no worker yet wait no longer."""
+        if job.task is None:
+            self._leave_queue(job)
+        else:
+            job.task.cancel()
 
     def _drop(self, job: JobRecord) -> None:
         self._jobs.pop(job.id, None)
@@ -195,7 +262,7 @@ class JobStore:
         worker = job.worker
         if worker is None:
             return
-        self._later(worker.send({"cancel": True}))
+        self._later(worker.send({"job": job.id, "wish": "cancel"}))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(job.ended.wait(), self._patience(job))
         if not job.state.ended:
@@ -206,8 +273,7 @@ class JobStore:
 
     async def _run(self, job: JobRecord) -> None:
         try:
-            async with self._slots:
-                await self._work(job)
+            await self._work(job)
         except asyncio.CancelledError:
             self._end(job, JobState.CANCELLED, error=job.cancelled())
         except Exception as error:  # noqa: BLE001 - one job fails, the server goes on
@@ -216,24 +282,43 @@ class JobStore:
             self._end(job, JobState.FAILED, error=BioimgError(text, fix=f"The log has the details: {self._log_file}"))
 
     async def _work(self, job: JobRecord) -> None:
-        worker = job.worker = self._pool.take()
+        try:
+            worker = self._pool.take(job.label)
+            if not await self._employ(worker, job) and job.cancel_reason is None and not job.state.ended:
+                # It was killed while it waited, which is not this job's matter.
+                await self._employ(self._pool.take_fresh(), job)
+            if job.worker is not None:
+                self._end_without_answer(job, job.worker)
+        finally:
+            job.worker = None
+            if job.state is not JobState.DONE:
+                self._buffers.free_job(job.id)
+
+    async def _employ(self, worker: Worker, job: JobRecord) -> bool:
+        """Have a worker do a job; give False when the worker has died before it began."""
+        job.worker = worker
         _log.info("job %s (%s) runs in process %d", job.id, job.request.command, worker.process.pid)
         job.become(JobState.RUNNING)
+        begun = False
         try:
             await worker.send(self._order(job))
             if job.finishing:
-                await worker.send({"finish": True})
+                await worker.send({"job": job.id, "wish": "finish"})
             self._pool.prepare()
             while (message := await worker.messages.get()) is not None:
+                if "waits" in message:
+                    self._pool.give_back(worker, job.label, Holding(**message["waits"]))
+                    return True
+                begun = begun or "begun" in message
                 if not job.state.ended:
                     self._receive(job, message)
                     if job.state.ended:
-                        self._later(_let_end(worker, self._limits.exit_seconds))
-            self._end_without_answer(job, worker)
-        finally:
+                        self._later(_let_end(worker, worker.jobs, self._limits.exit_seconds))
+        except BaseException:
             worker.kill()
-            if job.state is not JobState.DONE:
-                self._buffers.free_job(job.id)
+            raise
+        worker.kill()
+        return begun
 
     def _order(self, job: JobRecord) -> dict[str, Any]:
         request = job.request
@@ -243,9 +328,12 @@ class JobStore:
             "parameters": request.parameters,
             "images": {name: self._ordered(part) for name, part in request.images.items()},
             "accept": None if request.accept is None else list(request.accept),
+            "local": request.local,
             "folder": str(self._buffers.folder),
             "disk": str(self._buffers.disk) if self._buffers.on_disk(job.id) else None,
             "log": self._log_file,
+            "keep": job.work == "run",
+            "held": list(self._pool.held),
         }
 
     def _ordered(self, part: ImagePart) -> dict[str, Any]:
@@ -311,6 +399,8 @@ class JobStore:
         self._buffers.free_inputs(job.id)
 
 
-async def _let_end(worker: Worker, seconds: float) -> None:
+async def _let_end(worker: Worker, jobs: int, seconds: float) -> None:
+    """Kill a worker that has not cleared up, or ended, in time; `jobs` are those that it had done before."""
     await asyncio.sleep(seconds)
-    worker.kill()
+    if worker.jobs == jobs:
+        worker.kill()

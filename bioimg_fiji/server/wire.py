@@ -64,12 +64,12 @@ def blocks(pixels: npt.NDArray[Any]) -> Iterator[memoryview]:
             yield flat[start : start + BLOCK].data
 
 
-def write_pixels(path: Path, pixels: npt.NDArray[Any], *, create: bool) -> int:
-    """Write the pixels' bytes to a file and give their CRC-32.
+def write_pixels(path: Path, pixels: npt.NDArray[Any], *, create: bool, checked: bool = True) -> int | None:
+    """Write the pixels' bytes to a file and give their CRC-32, or None where they are not to be `checked`.
 
-    With `create` the file must not exist; without, it must, and is filled. A file that could not be written whole
-    is removed (`create`) or emptied. Plain write, not a mapping: a full memory-backed disk must say so and not kill
-    the process.
+    Counting takes longer than writing; a file that is read on the same computer goes without. With `create` the file
+    must not exist; without, it must, and is filled. A file that could not be written whole is removed (`create`) or
+    emptied. Plain write, not a mapping: a full memory-backed disk must say so and not kill the process.
 
     Raises
     ------
@@ -82,12 +82,12 @@ def write_pixels(path: Path, pixels: npt.NDArray[Any], *, create: bool) -> int:
         with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
             for block in blocks(pixels):
                 file.write(block)
-                crc = zlib.crc32(block, crc)
+                crc = zlib.crc32(block, crc) if checked else 0
     except OSError as error:
         with contextlib.suppress(OSError):
             path.unlink() if create else os.truncate(path, 0)
         raise buffer_error(path.parent, error) from error
-    return crc
+    return crc if checked else None
 
 
 def read_pixels(path: Path, header: Mapping[str, Any]) -> npt.NDArray[Any]:

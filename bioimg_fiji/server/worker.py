@@ -1,8 +1,9 @@
-"""The process that does one job's work.
+"""The process that does jobs' work, one at a time.
 
-It reads JSON lines from its standard input (the job, then perhaps a wish to finish or to cancel) and writes JSON lines
-to its standard output: ready, loaded, progress, note, live, and at last result or error. Whatever the command itself
-prints goes to standard error, which the server keeps as the log. The worker never outlives its server.
+It reads JSON lines from its standard input (a job, then perhaps a wish to finish or to cancel it) and writes JSON lines
+to its standard output: ready; for each job begun, loaded, progress, note, live, and at last result or error; and, where
+it is to be kept, what it holds between two jobs. Whatever the command itself prints goes to standard error, which the
+server keeps as the log. The worker never outlives its server.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import gc
 import json
 import logging
 import os
@@ -18,8 +20,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from bioimg_fiji.commands import find, load_commands
 from bioimg_fiji.errors import BioimgError
@@ -32,6 +37,9 @@ from bioimg_fiji.server.wire import map_pixels, plain, read_pixels
 _PR_SET_PDEATHSIG = 1
 _LIVE_SECONDS = 1.0
 """Least time between two messages with a preview, which may have half a megabyte."""
+_POLITE = 5
+"""How much a batch run or a training gives way to runs that somebody waits for (nice(2))."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -75,45 +83,141 @@ class Channel:
         _end_all()
 
 
+class _Line:
+    """One job's way to the server: what a thread that the job has left behind says later is not taken for the next's.
+
+    A preview that waits is sent before the answer.
+    """
+
+    def __init__(self, channel: Channel, id_: str) -> None:
+        self.id = id_
+        self._channel = channel
+        self._open = True
+        self._live = Newest(self._send_live, _LIVE_SECONDS)
+        self.job = Job(
+            on_progress=lambda progress: self.send({"progress": progress.to_json()}),
+            on_note=lambda sentence: self.send({"note": sentence}),
+            on_live=self._live.give,
+        )
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        if self._open:
+            self._channel.send(message)
+
+    def _send_live(self, live: Live) -> None:
+        if self._open:
+            self._channel.send_live(live)
+
+    def close(self, answer: Mapping[str, Any]) -> None:
+        """Send the last message."""
+        self._live.flush()
+        self.send(answer)
+        self._open = False
+
+
+class _Desk:
+    """Takes what the server says: jobs into a queue, wishes to the job that they are meant for."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._jobs: queue.Queue[tuple[dict[str, Any], _Line]] = queue.Queue()
+        self._line: _Line | None = None
+        self.next = self._jobs.get
+
+    def receive(self, message: dict[str, Any]) -> None:
+        """Take one message (the listening thread); the server sends a job when the one before has ended."""
+        if "command" in message:
+            self._line = _Line(self._channel, message["job"])
+            self._jobs.put((message, self._line))
+        elif self._line is not None and self._line.id == message["job"]:
+            self._line.job.cancel() if message["wish"] == "cancel" else self._line.job.finish()
+
+
 def main(server: int) -> int:
-    """Do one job for the server process `server`."""
+    """Do jobs for the server process `server`, until one is the last or the server ends."""
     channel = Channel()
     _die_with(server)
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    requests: queue.Queue[dict[str, Any]] = queue.Queue()
-    live = Newest(channel.send_live, _LIVE_SECONDS)
-    job = Job(
-        on_progress=lambda progress: channel.send({"progress": progress.to_json()}),
-        on_note=lambda sentence: channel.send({"note": sentence}),
-        on_live=live.give,
-    )
-
-    def receive(message: dict[str, Any]) -> None:
-        if "cancel" in message:
-            job.cancel()
-        elif "finish" in message:
-            job.finish()
-        else:
-            requests.put(message)
-
-    threading.Thread(target=channel.listen, args=(receive,), name="bioimg-listen", daemon=True).start()
+    desk = _Desk(channel)
+    threading.Thread(target=channel.listen, args=(desk.receive,), name="bioimg-listen", daemon=True).start()
     load_commands()
     channel.send({"ready": True})
-    answer = _answer(requests.get(), job, channel)
-    live.flush()
-    channel.send(answer)
-    return 0
+    place = _Place.now()
+    while True:
+        request, line = desk.next()
+        place.prepare(request)
+        line.send({"begun": True})
+        line.close(_answer(request, line))
+        if not request["keep"]:
+            return 0
+        channel.send({"waits": place.restored()})
 
 
-def _answer(request: dict[str, Any], job: Job, channel: Channel) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Place:
+    """What a process is before its first job; after each it is made so again."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    memory: int
+    threads: frozenset[int]
+
+    @classmethod
+    def now(cls) -> _Place:
+        """Look at this process."""
+        threads = frozenset(thread.ident or 0 for thread in threading.enumerate())
+        return cls(Path.cwd(), dict(os.environ), psutil.Process().memory_info().rss, threads)
+
+    def prepare(self, request: Mapping[str, Any]) -> None:
+        """Have the next run go as in a fresh process: memory that is kept for it counts as free, in all workers."""
+        from bioimg_fiji.runtime import memory, warm
+
+        warm.keep_models(enabled=request["keep"])
+        if not request["keep"] and hasattr(os, "nice"):
+            os.nice(_POLITE)  # this process ends with the job: it need not become urgent again
+        own = max(0, psutil.Process().memory_info().rss - self.memory)
+        memory.hold(request["held"][0] + own, request["held"][1])
+
+    def restored(self) -> dict[str, Any]:
+        """Clear up after a job, and tell what this process holds (`server.pool.Holding`)."""
+        from bioimg_fiji.runtime import warm
+
+        gc.collect()
+        if not gc.get_freeze_count():
+            gc.freeze()  # the libraries stay: the next collections have only what jobs have made to look at
+        clean = not _has_children() and all(each.ident in self.threads for each in threading.enumerate())
+        if Path.cwd() != self.folder:
+            os.chdir(self.folder)
+        if dict(os.environ) != self.environment:
+            os.environ.clear()
+            os.environ.update(self.environment)
+        gpu, total = warm.gpu_memory()
+        memory = psutil.Process().memory_info().rss
+        growth = memory - self.memory
+        return {"memory": memory, "growth": growth, "gpu": gpu, "gpu_total": total, "clean": clean}
+
+
+def _has_children() -> bool:
+    if not hasattr(os, "waitid"):
+        return bool(psutil.Process().children())
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _answer(request: dict[str, Any], line: _Line) -> dict[str, Any]:
     """Run the command and give the last message: the result, or the error whatever it is."""
+    job = line.job
     try:
         images = {name: _load(part) for name, part in request["images"].items()}
-        channel.send({"loaded": True})
+        line.send({"loaded": True})
         if request["disk"] is None:
             result = find(request["command"]).run(request["parameters"] | images, job)
-            return {"result": store(result, request["accept"], Path(request["folder"]), request["job"])}
+            folder, checked = Path(request["folder"]), not request["local"]
+            return {"result": store(result, request["accept"], folder, request["job"], checked=checked)}
         with scratch(Path(request["disk"]), request["job"]) as job.scratch:
             result = find(request["command"]).run(request["parameters"] | images, job)
             return {"result": store_on_disk(result, request["accept"], Path(request["disk"]), request["job"], job)}

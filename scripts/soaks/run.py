@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the random kills")
     parser.add_argument("--model", type=Path, help="a small model package; by default one is trained")
     parser.add_argument("--kills", type=int, help=f"how many, where they are counted; by default {LONG_KILLS}")
-    parser.add_argument("--count", type=int, help="how many runs or cancels, for those of ImageJ; by default theirs")
+    parser.add_argument("--count", type=int, help="how many runs or cancels, where they are counted; by default theirs")
     given = parser.parse_args()
     seconds = given.seconds or (SHORT_SECONDS if given.short else LONG_SECONDS)
     sys.path.insert(0, str(FOLDER))

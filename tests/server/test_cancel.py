@@ -30,11 +30,12 @@ class Obedient:
         self.messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self.messages.put_nowait({"live": Live(finishable=finishable).to_json()})
         self.killed = False
+        self.jobs = 0
         self._error = error
 
     async def send(self, message: dict[str, Any]) -> None:
         """Do as the server says."""
-        if "cancel" in message and self._error is not None:
+        if message.get("wish") == "cancel" and self._error is not None:
             self.messages.put_nowait({"error": self._error.to_json()})
             self.messages.put_nowait(None)
 
@@ -48,7 +49,7 @@ def cancelled(worker: Obedient, folder: Path, limits: Limits, *reason: str) -> J
     """Cancel a job that this worker does, and give the error that its user gets."""
     buffers = BufferStore(folder)
     store = JobStore(ServeOptions(limits=limits), buffers, "log")
-    store._pool = cast("Any", SimpleNamespace(take=lambda: worker, prepare=lambda: None))
+    store._pool = cast("Any", SimpleNamespace(take=lambda _: worker, prepare=lambda: None, held=(0, 0)))
 
     async def play() -> BioimgError | None:
         job = store.submit(JobRequest("show_live", {}, {}))

@@ -72,3 +72,16 @@ def test_requests_made_from_the_openapi_document(contract: Path) -> None:
     figures = json.loads(done.stdout)
     assert figures["operations"] >= 24
     assert figures["cases"] >= 400
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(150)
+def test_many_clients_and_slow_connections(contract: Path) -> None:
+    program = contract.parents[1] / "scripts" / "soaks" / "run.py"
+    line = [sys.executable, str(program), "server-load", "--short"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=140, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["calls"]["right"] == figures["runs"]
+    assert figures["calls"]["flood_refused"] > 0
+    assert figures["slow_connections_opened"] >= figures["slow"]

@@ -30,6 +30,9 @@ final class RemoteJob implements AutoCloseable {
   private static final int SUBMIT_ATTEMPTS = 3;
   private static final long POLL_MS = 100;
 
+  /** This ImageJ, among all that the server shares its time out to. */
+  private static final String CLIENT = UUID.randomUUID().toString();
+
   private final Http http;
   private final Monitor monitor;
   private final PixelTransfer pixels;
@@ -62,6 +65,7 @@ final class RemoteJob implements AutoCloseable {
     request.add("accept", accept);
     request.addProperty("local", true);
     request.addProperty("lease", LEASE_SECONDS);
+    request.addProperty("client", CLIENT);
     String path = "/v1/jobs/" + submit(request);
     return outcome(result(follow(path)), path);
   }
@@ -95,20 +99,38 @@ final class RemoteJob implements AutoCloseable {
   private String submit(JsonObject request)
       throws IOException, BackendException, InterruptedException {
     String key = UUID.randomUUID().toString();
-    for (int attempt = 1; ; attempt++) {
+    for (int attempt = 1; ; ) {
       try {
         String id = Json.string(http.post("/v1/jobs", request, key), "id", "");
         owned.clear(); // the buffers are the job's from now on
         owned.add("/v1/jobs/" + id);
         return id;
+      } catch (BackendException refused) {
+        if (!refused.code().equals(ServerErrors.BUSY)) {
+          throw refused;
+        }
+        waitAsTold(refused);
       } catch (ConnectException gone) {
         throw gone;
       } catch (IOException broken) {
-        if (attempt == SUBMIT_ATTEMPTS) {
+        if (attempt++ == SUBMIT_ATTEMPTS) {
           throw broken;
         }
         Thread.sleep(POLL_MS);
       }
+    }
+  }
+
+  /** Waits as long as a server with too many jobs asks for, or until the user has stopped. */
+  private void waitAsTold(BackendException busy) throws BackendException, InterruptedException {
+    monitor.progress("Waiting: the model server has too many jobs", 0, 0, "{}");
+    double seconds = Json.number(Json.object(busy.details()), "retry_after", 1);
+    long end = System.nanoTime() + (long) (seconds * 1e9);
+    while (System.nanoTime() < end) {
+      if (monitor.cancelled()) {
+        throw BackendException.cancelled();
+      }
+      Thread.sleep(POLL_MS);
     }
   }
 

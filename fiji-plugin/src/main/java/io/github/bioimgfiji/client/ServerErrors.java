@@ -10,6 +10,7 @@ import java.nio.file.Path;
 /** The errors that the client itself finds; all others come from the server. */
 final class ServerErrors {
   static final String UNAVAILABLE = "server_unavailable";
+  static final String BUSY = "server_busy";
   static final String INSTALL =
       "Plugins > BioImg > BioImg Check Installation shows what is there and builds a Python. In a"
           + " terminal: pip install bioimg-fiji, then: bioimg-fiji install-plugin FOLDER, where"

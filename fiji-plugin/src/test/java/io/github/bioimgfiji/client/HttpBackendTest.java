@@ -77,7 +77,10 @@ class HttpBackendTest {
   void asksForTheJobAsTheContractSays() throws Exception {
     run();
     FakeServer.Request asked = server.requests("POST /v1/jobs").get(0);
-    assertEquals(request, Json.object(utf8(asked.body)));
+    JsonObject wished = Json.object(utf8(asked.body));
+    assertEquals(36, Json.string(wished, "client", "").length());
+    wished.add("client", request.get("client"));
+    assertEquals(request, wished);
     assertEquals(36, asked.headers.getFirst("Idempotency-Key").length());
     JsonObject wish = Json.object(server.requests("POST /v1/buffers").get(0).body);
     assertEquals(73728, Json.number(wish, "size", 0));
@@ -103,6 +106,34 @@ class HttpBackendTest {
     assertTrue(witness.messages.contains("Training"), witness.messages.toString());
     assertTrue(witness.figures.get(witness.messages.indexOf("Training") + 1).contains("loss"));
     assertEquals(Collections.singletonList("DELETE " + JOB), deletes());
+  }
+
+  @Test
+  void asksAgainWhenAServerWithTooManyJobsSaysSo() throws Exception {
+    String busy = FakeServer.golden("error_busy.json");
+    long[] times = new long[2];
+    server.on(
+        "POST /v1/jobs",
+        exchange -> {
+          boolean first = server.requests("POST /v1/jobs").size() == 1;
+          times[first ? 0 : 1] = System.nanoTime();
+          String taken = "{\"id\": \"" + JOB.substring(9) + "\"}";
+          FakeServer.reply(exchange, first ? 429 : 202, first ? busy : taken);
+        });
+    assertEquals(1, run().images().size());
+    assertTrue(times[1] - times[0] >= 1_000_000_000L, "it has not waited as long as it was told");
+    assertTrue(witness.messages.contains("Waiting: the model server has too many jobs"));
+    assertEquals(Collections.singletonList("DELETE " + JOB), deletes());
+  }
+
+  @Test
+  void whoWaitsForAServerWithTooManyJobsMayStop() throws Exception {
+    String busy = FakeServer.golden("error_busy.json").replace(": 1\n", ": 30\n");
+    server.on("POST /v1/jobs", 429, busy);
+    witness.stopWhen(() -> !server.requests("POST /v1/jobs").isEmpty());
+    failure("cancelled");
+    assertEquals(1, server.requests("POST /v1/jobs").size());
+    Witness.await(() -> deletes().contains("DELETE " + BUFFER));
   }
 
   @Test

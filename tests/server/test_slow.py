@@ -1,0 +1,85 @@
+"""Connections that say little: they are closed in time, and keep nobody else waiting."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from bioimg_fiji.server import punctual
+from support.servers import Server
+
+pytestmark = pytest.mark.timeout(90)
+MARGIN = 10.0
+
+
+@pytest.fixture
+def lines(server: Server) -> Iterator[list[socket.socket]]:
+    """Connections to the server, closed in the end."""
+    found: list[socket.socket] = []
+    yield found
+    for line in found:
+        line.close()
+
+
+def connect(server: Server, lines: list[socket.socket], text: str = "") -> socket.socket:
+    lines.append(socket.create_connection(("127.0.0.1", int(server.connection.url.rsplit(":", 1)[1]))))
+    lines[-1].sendall(text.encode())
+    return lines[-1]
+
+
+def head(server: Server, request: str, *more: str) -> str:
+    host = server.connection.url.removeprefix("http://")
+    fixed = [f"{request} HTTP/1.1", f"Host: {host}", f"Authorization: Bearer {server.connection.token}"]
+    return "\r\n".join([*fixed, *more, "", ""])
+
+
+def trickled(line: socket.socket, seconds: float, piece: bytes = b"x") -> bytes:
+    """Send a byte now and then until the server says something or ends it; give what it says."""
+    line.settimeout(0.2)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            line.sendall(piece)
+            return line.recv(65536)
+        except TimeoutError:
+            continue
+        except OSError:
+            return b""
+    pytest.fail("the connection was kept")
+
+
+def test_a_head_that_trickles_ends_the_connection(server: Server, lines: list[socket.socket]) -> None:
+    silent = connect(server, lines)
+    line = connect(server, lines, "GET /v1/info HTTP/1.1\r\nX: ")
+    assert trickled(line, punctual.HEAD_SECONDS + MARGIN) == b""
+    silent.settimeout(MARGIN)
+    assert silent.recv(1) == b""
+
+
+def test_the_second_head_on_a_connection_has_no_more_time(server: Server, lines: list[socket.socket]) -> None:
+    line = connect(server, lines, head(server, "GET /v1/info"))
+    line.settimeout(10)
+    assert line.recv(65536).startswith(b"HTTP/1.1 200")
+    assert trickled(line, punctual.HEAD_SECONDS + MARGIN) == b""
+
+
+def test_a_body_that_trickles_is_refused(server: Server, lines: list[socket.socket]) -> None:
+    id_ = server.http.post("/v1/buffers", json={"size": 100_000}).json()["id"]
+    wish = head(server, f"PUT /v1/buffers/{id_}", "Content-Length: 100000", "X-CRC32: 00000000")
+    said = trickled(connect(server, lines, wish), punctual.BODY_SECONDS + MARGIN)
+    assert said.startswith(b"HTTP/1.1 408")
+    assert b"kept the server waiting" in said
+    assert server.http.delete(f"/v1/buffers/{id_}").status_code == 204
+
+
+def test_many_slow_connections_keep_nobody_waiting(server: Server, lines: list[socket.socket]) -> None:
+    for number in range(500):
+        body = head(server, "POST /v1/jobs", "Content-Length: 1000", "Content-Type: application/json") + "{"
+        connect(server, lines, body if number % 2 else "GET /v1/info HTTP/1.1\r\n")
+    for _ in range(5):
+        start = time.monotonic()
+        assert server.http.get("/v1/info", timeout=5).status_code == 200
+        assert time.monotonic() - start < 1
