@@ -15,8 +15,10 @@ import bioimg_fiji
 from bioimg_fiji import settings
 from bioimg_fiji.cli.models import models
 from bioimg_fiji.cli.options import given, options_for
+from bioimg_fiji.cli.servers import serve, servers
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.cli.train import train_line
+from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Command, describe_all, find
 from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
@@ -76,6 +78,8 @@ def group() -> None:
 
 
 group.add_command(models)
+group.add_command(serve)
+group.add_command(servers)
 
 
 @group.command("commands")
@@ -102,25 +106,10 @@ def call(name: str, values: tuple[str, ...], output: Path | None) -> None:
             parsed[image_key] = read_image(parsed[image_key])
     terminal = Terminal()
     with terminal.job() as job:
-        result = command.run(parsed, job)
+        result = run_at(command, parsed, job)
     for image in result.images.values():
         terminal.out.print(str(write_image(image, (output or Path()) / f"{image.name}.tif")), markup=False)
     terminal.result(result)
-
-
-@group.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=0, help="Port; 0 takes a free one.")
-@click.option("--connection", type=click.Path(path_type=Path), help="Connection file. Default: where Fiji looks.")
-@click.option("--idle-exit", type=float, help="Seconds without work after which the server ends. Default: never.")
-def serve(host: str, port: int, connection: Path | None, idle_exit: float | None) -> int:
-    """Start the model server that Fiji talks to."""
-    from bioimg_fiji.server import ServeOptions, serve
-
-    options = ServeOptions(
-        host=host, port=port, connection_file=connection or settings.connection_file(), idle_exit=idle_exit
-    )
-    return serve(options)
 
 
 @group.command()
@@ -200,7 +189,7 @@ def _run_line(command: Command) -> click.Command:
         source = read_image(image, options.get("axes"))
         terminal = Terminal()
         with terminal.job() as job:
-            done = command.run({"image": source} | more | options, job)
+            done = run_at(command, {"image": source} | more | options, job)
         for name, each in done.images.items():
             target = result if name == "output" else result.with_name(f"{result.name.split('.')[0]}-{name}.tif")
             terminal.out.print(str(write_image(each, target)), markup=False)
@@ -231,7 +220,7 @@ def _run_file(image: Path, result: Path, options: dict[str, Any]) -> int:
     """Run from file to file, in parts."""
     terminal = Terminal()
     with terminal.job() as job:
-        done = find("run_file").run({"input": image, "output": result} | options, job)
+        done = run_at(find("run_file"), {"input": image, "output": result} | options, job)
     terminal.result(done)
     return 0
 
@@ -240,6 +229,6 @@ def _run_folder(folder: Path, output: Path, options: dict[str, Any]) -> int:
     """Run on every image of a folder; ends with 1 when one of them failed."""
     terminal = Terminal()
     with terminal.job() as job:
-        done = find("run_batch").run({"folder": folder, "output": output} | options, job)
+        done = run_at(find("run_batch"), {"folder": folder, "output": output} | options, job)
     terminal.result(done)
     return EXIT_FAILED if done.partial else 0

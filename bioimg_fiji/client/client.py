@@ -6,22 +6,38 @@ import contextlib
 import difflib
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from bioimg_fiji import settings
 from bioimg_fiji.client import local
+from bioimg_fiji.client.patience import Patience
 from bioimg_fiji.client.remote_job import RemoteJob
-from bioimg_fiji.client.transport import Transport
+from bioimg_fiji.client.transport import REFUSED_SECONDS, Transport
 from bioimg_fiji.commands import Result
+from bioimg_fiji.commands.parameters import SERVER
 from bioimg_fiji.errors import BioimgError, ParameterError, UnknownCommandError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
+from bioimg_fiji.remote import named
+from bioimg_fiji.remote.fingerprint import parse as parse_fingerprint
+from bioimg_fiji.remote.named import LOCAL
 from bioimg_fiji.server.wire import plain, write_pixels
 
 LEASE_SECONDS = 30.0
 """A blocking call's job is cancelled by the server when this program has been gone for so long."""
+
+MACHINE_SECONDS = 75.0
+"""How long a server may look for its devices."""
+
+LEASE_BEYOND = 300.0
+"""Seconds by which the lease is longer than a lost connection is waited for."""
+
+
+ON_SERVER = "server:"
+"""Start of the name of an image that the server has already: server:ROOT/path/in/it.tif."""
 
 
 class Client:
@@ -35,24 +51,39 @@ class Client:
     ----------
     url, token
         Address and token of the server, as its connection file has them; both or none.
+    fingerprint
+        SHA-256 of its certificate, which has to be this very one; "" trusts what the system trusts.
+    patience
+        Seconds for which a lost connection is waited for while the server goes on; None: ten minutes, but not at all
+        for an address of this computer.
 
     Raises
     ------
     ServerUnavailableError
         When no server answers.
     AuthenticationError
-        When the token is wrong.
+        When the token is wrong, or the certificate another one.
     """
 
-    def __init__(self, *, url: str | None = None, token: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        fingerprint: str = "",
+        patience: float | None = None,
+    ) -> None:
         if (url is None) != (token is None):
             raise ParameterError("A server elsewhere needs both url and token.", fix="Its connection file has them.")
         self._by_file = url is None
         self._commands: list[dict[str, Any]] | None = None
+        self.name = LOCAL
         if url is None or token is None:
             self._transport = local.find(settings.connection_file())
             return
-        self._transport = Transport(url, token)
+        pin = parse_fingerprint(fingerprint) if fingerprint else ""
+        waits = None if patience is None else Patience(patience, min(patience, REFUSED_SECONDS))
+        self._transport = Transport(url, token, pin=pin, patience=waits)
         try:
             local.check_protocol(self._transport)
         except BaseException:
@@ -81,6 +112,24 @@ class Client:
             local.start(settings.connection_file(), idle_exit)
         return cls()
 
+    @classmethod
+    def named(cls, name: str) -> Client:
+        """Give a client of a named server; "local" is this computer's, started if none runs.
+
+        Raises
+        ------
+        ParameterError
+            When there is no such name.
+        ServerUnavailableError, AuthenticationError, ProtocolError
+            When it cannot be used.
+        """
+        if name == LOCAL:
+            return cls.local(start=True)
+        entry = named.find(name)
+        client = cls(url=entry.url, token=entry.token, fingerprint=entry.fingerprint, patience=named.PATIENCE)
+        client.name = name
+        return client
+
     def __enter__(self) -> Self:
         return self
 
@@ -101,6 +150,10 @@ class Client:
     def info(self) -> dict[str, Any]:
         """Say who answers: protocol, version, pid, and how many jobs run and wait."""
         return self._transport.json("GET", "/v1/info")
+
+    def machine(self) -> dict[str, Any]:
+        """Say what the server computes with: Python, devices, memory. Takes seconds at the first time."""
+        return self._transport.json("GET", "/v1/machine", seconds=MACHINE_SECONDS)
 
     def commands(self) -> list[dict[str, Any]]:
         """Describe all commands: id, title, menu, help and JSON Schema (docs/protocol.md, "Commands")."""
@@ -135,7 +188,13 @@ class Client:
         ServerUnavailableError
             When the server ends meanwhile.
         """
-        remote = self._submit(command, image, keys, LEASE_SECONDS)
+        elsewhere = self._elsewhere(keys)
+        if elsewhere is not None:
+            with elsewhere as client:
+                return client.run(command, image, job=job, **keys)
+        job = job or Job()
+        patience = self._transport.patience.seconds
+        remote = self._submit(command, image, keys, patience + LEASE_BEYOND if patience else LEASE_SECONDS, job)
         try:
             return remote.result(job)
         finally:
@@ -148,44 +207,55 @@ class Client:
         The job goes on when this program ends; `job(id)` finds it again. Its result is kept for a day, or until
         `forget`.
         """
-        return self._submit(command, image, keys, None)
+        return self._submit(command, image, keys, None, Job())
 
     def job(self, id_: str) -> RemoteJob:
         """Give the job of that id, perhaps of another program."""
         return RemoteJob(self._transport, id_)
 
-    def _submit(self, command: str, image: Image | None, keys: Mapping[str, Any], lease: float | None) -> RemoteJob:
-        described = self._find(command)
-        images, parameters = self._sort(described, image, keys)
+    def _elsewhere(self, keys: dict[str, Any]) -> Client | None:
+        """Give a client of the server that `server` names, where it is another; the key is taken out."""
+        name = str(keys.pop(SERVER, self.name)) or LOCAL
+        return None if name == self.name else Client.named(name)
+
+    def _submit(
+        self, command: str, image: Image | None, keys: Mapping[str, Any], lease: float | None, job: Job
+    ) -> RemoteJob:
+        patience = self._transport.patience
+        described = patience.of(lambda: self._find(command), job)
+        sorted_ = self._sort(described, image, keys)
+        parameters = sorted_.parameters if self.name == LOCAL else sorted_.parameters | {SERVER: self.name}
         request: dict[str, Any] = {
             "command": described["id"],
             "parameters": parameters,
-            "images": {},
+            "images": {name: {"path": path} for name, path in sorted_.files.items()},
             "local": self._by_file,
             "lease": lease,
         }
         buffers: list[str] = []
         try:
-            for name, each in images.items():
-                request["images"][name] = {"header": plain(each.header()), "buffer": self._send(each, buffers)}
+            for name, each in sorted_.images.items():
+                request["images"][name] = {"header": plain(each.header()), "buffer": self._send(each, buffers, job)}
             # The same key again gives the same job: a request whose answer was lost starts no second one.
             headers = {"Idempotency-Key": secrets.token_hex(16)}
-            return RemoteJob(self._transport, self._transport.json("POST", "/v1/jobs", request, headers)["id"])
+            made = patience.of(lambda: self._transport.json("POST", "/v1/jobs", request, headers), job)
+            return RemoteJob(self._transport, made["id"])
         except BaseException:
             for buffer in buffers:
                 with contextlib.suppress(BioimgError):
                     self._transport.json("DELETE", f"/v1/buffers/{buffer}")
             raise
 
-    def _send(self, image: Image, buffers: list[str]) -> str:
-        wish = {"size": image.pixels.nbytes, "local": self._by_file}
-        buffer = self._transport.json("POST", "/v1/buffers", wish)
+    def _send(self, image: Image, buffers: list[str], job: Job) -> str:
+        patience = self._transport.patience
+        wish = {"size": image.pixels.nbytes, "local": self._by_file, "lease": patience.seconds + LEASE_BEYOND}
+        buffer = patience.of(lambda: self._transport.json("POST", "/v1/buffers", wish), job)
         id_: str = buffer["id"]
         buffers.append(id_)
         if self._by_file:
             write_pixels(Path(buffer["path"]), image.pixels, create=False)
         else:
-            self._transport.upload(id_, image.pixels)
+            self._transport.upload(id_, image.pixels, job)
         return id_
 
     def _find(self, name: str) -> dict[str, Any]:
@@ -199,25 +269,22 @@ class Client:
         known = ", ".join(each["id"] for each in self.commands())
         raise UnknownCommandError(f"There is no command {name!r}.", fix=f"{hint}The commands are {known}.")
 
-    def _sort(
-        self, command: Mapping[str, Any], image: Image | None, keys: Mapping[str, Any]
-    ) -> tuple[dict[str, Image], dict[str, Any]]:
-        """Give the image inputs and the JSON parameters of a call."""
+    def _sort(self, command: Mapping[str, Any], image: Image | None, keys: Mapping[str, Any]) -> _Sorted:
+        """Sort the values of a call: images, images that the server has, and JSON parameters."""
         properties = command["schema"]["properties"]
-        images: dict[str, Image] = {}
-        rest: dict[str, Any] = {}
-        for name, value in keys.items():
-            found = _images(name, value, properties.get(name, {}))
-            images |= found
-            if not found and value is not None:
-                rest[name] = value
+        found = _Sorted()
+        given = dict(keys)
         if image is not None:
             first = next((name for name, entry in properties.items() if entry.get("x-image")), None)
             if first is None or first in keys:
                 what = "takes no image" if first is None else f"is given its {first!r} twice"
                 raise ParameterError(f"{command['id']} {what}.", fix="Leave the image out.")
-            images[first] = image
-        return images, {name: self._parameter(value, properties.get(name, {})) for name, value in rest.items()}
+            given[first] = image
+        for name, value in given.items():
+            entry = properties.get(name, {})
+            if not found.take(name, value, entry) and value is not None:
+                found.parameters[name] = self._parameter(value, entry)
+        return found
 
     def _parameter(self, value: Any, entry: Mapping[str, Any]) -> Any:
         """Give a value as JSON has it; a path on this computer as the server, in a folder of its own, finds it."""
@@ -228,15 +295,38 @@ class Client:
         return str(value) if isinstance(value, Path) else plain(value)
 
 
-def _images(name: str, value: Any, entry: Mapping[str, Any]) -> dict[str, Image]:
-    """Give the images of a key, by the names under which they are sent."""
-    several, takes_several = isinstance(value, list | tuple), "x-images" in entry
-    given = list(value) if several else [value]
-    found = [each for each in given if isinstance(each, Image)]
-    if several and (len(found) < len(given) if takes_several else found):
-        expected = "a list of images" if takes_several else "one value, not a list"
-        got = ", ".join(type(each).__name__ for each in given)
-        raise ParameterError.of(name, expected, got, fix="Open files with read_image, wrap arrays with from_array.")
-    if takes_several:
-        return {f"{name}.{number}": each for number, each in enumerate(found)}
-    return {name: found[0]} if found else {}
+@dataclass
+class _Sorted:
+    """The values of a call: images by the names under which they are sent, images that the server has, the rest."""
+
+    images: dict[str, Image] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, name: str, value: Any, entry: Mapping[str, Any]) -> bool:
+        """Take the images of a key, if it has any."""
+        several, takes_several = isinstance(value, list | tuple), "x-images" in entry
+        given = list(value) if several else [value]
+        found = [each for each in given if _is_image(each, entry)]
+        if several and (len(found) < len(given) if takes_several else found):
+            expected = "a list of images" if takes_several else "one value, not a list"
+            got = ", ".join(type(each).__name__ for each in given)
+            raise ParameterError.of(name, expected, got, fix="Open files with read_image, wrap arrays with from_array.")
+        for number, each in enumerate(found):
+            key = f"{name}.{number}" if takes_several else name
+            if isinstance(each, Image):
+                self.images[key] = each
+            else:
+                self.files[key] = str(each).removeprefix(ON_SERVER)
+        return bool(found)
+
+
+def _is_image(value: Any, entry: Mapping[str, Any]) -> bool:
+    """Whether a value is an image, or names one that the server has."""
+    on_server = ("x-image" in entry or "x-images" in entry) and isinstance(value, str) and value.startswith(ON_SERVER)
+    return on_server or isinstance(value, Image)
+
+
+def connect(name: str) -> Client:
+    """Give a client of a named server, see `Client.named`."""
+    return Client.named(name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bioimg_fiji import commands
+from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Result
 from bioimg_fiji.commands.chooser import suggestions
 from bioimg_fiji.errors import BioimgError, JobCancelledError
@@ -127,7 +128,7 @@ class InProcessBackend:
         run.result, run.failure = None, None
         values |= run.more
         values |= {str(entry.getKey()): to_image(entry.getValue()) for entry in images.entrySet()}
-        result = self._wait(lambda job: commands.find(name).run(values, job), monitor)
+        result = self._wait(lambda job: run_at(commands.find(name), values, job), monitor)
         shown = jclass("java.util.LinkedHashMap")()
         for key, image in result.images.items():
             shown.put(key, to_imageplus(image))

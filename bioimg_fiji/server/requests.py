@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bioimg_fiji.commands.parameters import Parameters, schema
@@ -21,11 +21,15 @@ class ImagePart:
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What a client asks for (docs/protocol.md, "Job request")."""
+    """What a client asks for (docs/protocol.md, "Job request").
+
+    `files` are the images that the server has already, as ROOT/path by key.
+    """
 
     command: str
     parameters: dict[str, Any]
     images: dict[str, ImagePart]
+    files: dict[str, str] = field(default_factory=dict)
     accept: tuple[str, ...] | None = None
     local: bool = False
     lease: float | None = None
@@ -43,8 +47,10 @@ class JobRequest:
         if unknown:
             raise ProtocolError(f"A job request has no field {min(unknown)!r}.")
         parameters = _field(data, "parameters", dict, {})
-        images = {name: _image(name, part) for name, part in _field(data, "images", dict, {}).items()}
-        both = set(parameters) & set(images)
+        given = _field(data, "images", dict, {})
+        files = {name: _field(part, "path", str, ...) for name, part in given.items() if _is_file(part)}
+        images = {name: _image(name, part) for name, part in given.items() if name not in files}
+        both = set(parameters) & set(given)
         if both:
             raise ProtocolError(f"{min(both)!r} stands in parameters and in images.", fix="Give it once.")
         accept = _field(data, "accept", list, None)
@@ -57,6 +63,7 @@ class JobRequest:
             _field(data, "command", str, ...),
             parameters,
             images,
+            files,
             None if accept is None else tuple(accept),
             _field(data, "local", bool, False),
             lease,
@@ -75,7 +82,7 @@ class JobRequest:
         inputs = [*single, *(f"{key}.0, {key}.1 and so on" for key in lists)]
         entries = schema(parameters)["properties"]
         single += [alias for key in single for alias in entries[key].get("x-aliases", ())]
-        for name in self.images:
+        for name in (*self.images, *self.files):
             start, _, number = name.rpartition(".")
             # NB: "01" and "1" would be the same place.
             if name in single or (start in lists and number.isdecimal() and str(int(number)) == number):
@@ -87,6 +94,10 @@ class JobRequest:
                 expected=inputs,
                 got=name,
             )
+
+
+def _is_file(part: Any) -> bool:
+    return isinstance(part, dict) and "path" in part and "buffer" not in part
 
 
 def _image(name: str, part: Any) -> ImagePart:

@@ -22,9 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from bioimg_fiji.commands import find, load_commands
+from bioimg_fiji.commands.parameters import SERVER
 from bioimg_fiji.errors import BioimgError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job, Live
+from bioimg_fiji.remote.named import LOCAL
+from bioimg_fiji.server import roots
 from bioimg_fiji.server.newest import Newest
 from bioimg_fiji.server.results import scratch, store, store_on_disk
 from bioimg_fiji.server.wire import map_pixels, plain, read_pixels
@@ -110,12 +113,14 @@ def _answer(request: dict[str, Any], job: Job, channel: Channel) -> dict[str, An
     """Run the command and give the last message: the result, or the error whatever it is."""
     try:
         images = {name: _load(part) for name, part in request["images"].items()}
+        images |= {name: roots.read(root, path) for name, (root, path) in request["files"].items()}
         channel.send({"loaded": True})
+        values, known_as = request["parameters"] | images, str(request["parameters"].get(SERVER) or LOCAL)
         if request["disk"] is None:
-            result = find(request["command"]).run(request["parameters"] | images, job)
+            result = find(request["command"]).run(values, job, known_as=known_as)
             return {"result": store(result, request["accept"], Path(request["folder"]), request["job"])}
         with scratch(Path(request["disk"]), request["job"]) as job.scratch:
-            result = find(request["command"]).run(request["parameters"] | images, job)
+            result = find(request["command"]).run(values, job, known_as=known_as)
             return {"result": store_on_disk(result, request["accept"], Path(request["disk"]), request["job"], job)}
     except BioimgError as error:
         _log.info("[%s] %s", error.code, error, exc_info=True)
