@@ -32,7 +32,7 @@ from bioimg_fiji.server.wire import blocks, byte_size, crc_text, shaped
 _TIMEOUT = httpx.Timeout(4.5, connect=3.0, write=60.0)
 """Seconds. A server that lives answers at once, and sends a comment each second while a job runs."""
 
-_STORE = httpx.Timeout(60.0, connect=3.0)
+_STORE = httpx.Timeout(30.0, connect=3.0)
 """Seconds for a part of an image: a slow network has most of it still to carry when this side has sent it."""
 
 _SUM_SECONDS = 600.0
@@ -152,15 +152,19 @@ class Transport:
             raw[place : place + size] = np.frombuffer(data, np.uint8)
             place += size
             job.progress("Receiving the result", place, raw.size)
+        if raw.size > _PART:
+            self._check_whole(buffer, raw.size, crc, job)
+        return shaped(raw, header)
+
+    def _check_whole(self, buffer: str, size: int, crc: int, job: Job) -> None:
         path = f"/v1/buffers/{buffer}/state"
         state = self.patience.of(lambda: self.json("GET", path, seconds=_SUM_SECONDS), job)
-        if state.get("size") != raw.size or state.get("crc32") != crc_text(crc):
+        if state.get("size") != size or state.get("crc32") != crc_text(crc):
             raise ProtocolError(
-                f"{raw.size} bytes of pixels with CRC-32 {crc_text(crc)} have come; the server has "
+                f"{size} bytes of pixels with CRC-32 {crc_text(crc)} have come; the server has "
                 f"{state.get('size')} bytes, CRC-32 {state.get('crc32')}.",
                 fix="Run the command again.",
             )
-        return shaped(raw, header)
 
     def _get(self, buffer: str, part: Part, itemsize: int) -> bytes:
         """Get one part; a damaged one is an error that may be tried again."""

@@ -106,13 +106,13 @@ def _inflate(data: bytes, size: int) -> bytes:
 
 
 def _shuffled(data: bytes | memoryview, size: int) -> bytes | memoryview:
-    if size == 1 or len(data) % size:
+    if size == 1 or not data or len(data) % size:
         return data
     return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(-1, size).T).data.cast("B")
 
 
 def _unshuffled(data: bytes, size: int) -> bytes:
-    if size == 1 or len(data) % size:
+    if size == 1 or not data or len(data) % size:
         return data
     pixels = np.empty((len(data) // size, size), np.uint8)
     for number, each in enumerate(np.frombuffer(data, np.uint8).reshape(size, -1)):

@@ -180,7 +180,7 @@ def test_a_cut_costs_time_and_nothing_else(far: tuple[Cutter, str, str], small_m
     with Client(url=url, token=token, patience=60) as client:
         result = client.run("run_model", image, job=Job(progress), **keys)
     assert cut, told
-    assert any("waited for" in each for each in told)
+    assert way == "silence" or any("waited for" in each for each in told)
     expected = find("run_model").run({"image": image, **keys}).images["output"]
     np.testing.assert_array_equal(result.images["output"].pixels, expected.pixels)
 
