@@ -6,7 +6,6 @@ import contextlib
 import difflib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,10 +33,6 @@ MACHINE_SECONDS = 75.0
 
 LEASE_BEYOND = 300.0
 """Seconds by which the lease is longer than a lost connection is waited for."""
-
-
-ON_SERVER = "server:"
-"""Start of the name of an image that the server has already: server:ROOT/path/in/it.tif."""
 
 
 class Client:
@@ -223,18 +218,19 @@ class Client:
     ) -> RemoteJob:
         patience = self._transport.patience
         described = patience.of(lambda: self._find(command), job)
-        sorted_ = self._sort(described, image, keys)
-        parameters = sorted_.parameters if self.name == LOCAL else sorted_.parameters | {SERVER: self.name}
+        images, parameters = self._sort(described, image, keys)
+        if self.name != LOCAL:
+            parameters[SERVER] = self.name
         request: dict[str, Any] = {
             "command": described["id"],
             "parameters": parameters,
-            "images": {name: {"path": path} for name, path in sorted_.files.items()},
+            "images": {},
             "local": self._by_file,
             "lease": lease,
         }
         buffers: list[str] = []
         try:
-            for name, each in sorted_.images.items():
+            for name, each in images.items():
                 request["images"][name] = {"header": plain(each.header()), "buffer": self._send(each, buffers, job)}
             # The same key again gives the same job: a request whose answer was lost starts no second one.
             headers = {"Idempotency-Key": secrets.token_hex(16)}
@@ -269,22 +265,25 @@ class Client:
         known = ", ".join(each["id"] for each in self.commands())
         raise UnknownCommandError(f"There is no command {name!r}.", fix=f"{hint}The commands are {known}.")
 
-    def _sort(self, command: Mapping[str, Any], image: Image | None, keys: Mapping[str, Any]) -> _Sorted:
-        """Sort the values of a call: images, images that the server has, and JSON parameters."""
+    def _sort(
+        self, command: Mapping[str, Any], image: Image | None, keys: Mapping[str, Any]
+    ) -> tuple[dict[str, Image], dict[str, Any]]:
+        """Give the image inputs and the JSON parameters of a call."""
         properties = command["schema"]["properties"]
-        found = _Sorted()
-        given = dict(keys)
+        images: dict[str, Image] = {}
+        rest: dict[str, Any] = {}
+        for name, value in keys.items():
+            found = _images(name, value, properties.get(name, {}))
+            images |= found
+            if not found and value is not None:
+                rest[name] = value
         if image is not None:
             first = next((name for name, entry in properties.items() if entry.get("x-image")), None)
             if first is None or first in keys:
                 what = "takes no image" if first is None else f"is given its {first!r} twice"
                 raise ParameterError(f"{command['id']} {what}.", fix="Leave the image out.")
-            given[first] = image
-        for name, value in given.items():
-            entry = properties.get(name, {})
-            if not found.take(name, value, entry) and value is not None:
-                found.parameters[name] = self._parameter(value, entry)
-        return found
+            images[first] = image
+        return images, {name: self._parameter(value, properties.get(name, {})) for name, value in rest.items()}
 
     def _parameter(self, value: Any, entry: Mapping[str, Any]) -> Any:
         """Give a value as JSON has it; a path on this computer as the server, in a folder of its own, finds it."""
@@ -295,36 +294,18 @@ class Client:
         return str(value) if isinstance(value, Path) else plain(value)
 
 
-@dataclass
-class _Sorted:
-    """The values of a call: images by the names under which they are sent, images that the server has, the rest."""
-
-    images: dict[str, Image] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    def take(self, name: str, value: Any, entry: Mapping[str, Any]) -> bool:
-        """Take the images of a key, if it has any."""
-        several, takes_several = isinstance(value, list | tuple), "x-images" in entry
-        given = list(value) if several else [value]
-        found = [each for each in given if _is_image(each, entry)]
-        if several and (len(found) < len(given) if takes_several else found):
-            expected = "a list of images" if takes_several else "one value, not a list"
-            got = ", ".join(type(each).__name__ for each in given)
-            raise ParameterError.of(name, expected, got, fix="Open files with read_image, wrap arrays with from_array.")
-        for number, each in enumerate(found):
-            key = f"{name}.{number}" if takes_several else name
-            if isinstance(each, Image):
-                self.images[key] = each
-            else:
-                self.files[key] = str(each).removeprefix(ON_SERVER)
-        return bool(found)
-
-
-def _is_image(value: Any, entry: Mapping[str, Any]) -> bool:
-    """Whether a value is an image, or names one that the server has."""
-    on_server = ("x-image" in entry or "x-images" in entry) and isinstance(value, str) and value.startswith(ON_SERVER)
-    return on_server or isinstance(value, Image)
+def _images(name: str, value: Any, entry: Mapping[str, Any]) -> dict[str, Image]:
+    """Give the images of a key, by the names under which they are sent."""
+    several, takes_several = isinstance(value, list | tuple), "x-images" in entry
+    given = list(value) if several else [value]
+    found = [each for each in given if isinstance(each, Image)]
+    if several and (len(found) < len(given) if takes_several else found):
+        expected = "a list of images" if takes_several else "one value, not a list"
+        got = ", ".join(type(each).__name__ for each in given)
+        raise ParameterError.of(name, expected, got, fix="Open files with read_image, wrap arrays with from_array.")
+    if takes_several:
+        return {f"{name}.{number}": each for number, each in enumerate(found)}
+    return {name: found[0]} if found else {}
 
 
 def connect(name: str) -> Client:

@@ -121,7 +121,9 @@ class App:
         job = self.jobs.known(key, fingerprint) if key else None
         if job is None:
             wish = JobRequest.parse(data)
-            wish.check_images(commands.find(wish.command).parameters)
+            parameters = commands.find(wish.command).parameters
+            wish = wish.with_files(parameters)
+            wish.check_images(parameters)
             job = self.jobs.submit(wish, key, fingerprint)
         return JSONResponse({"id": job.id, "state": job.state.value}, 202)
 

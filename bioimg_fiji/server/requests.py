@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from bioimg_fiji.commands.parameters import Parameters, schema
 from bioimg_fiji.errors import ParameterError, ProtocolError
 from bioimg_fiji.server.wire import DTYPES, byte_size
+
+ON_SERVER = "server:"
+"""Start of the name of an image that the server has already: server:ROOT/path/in/it.tif."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,19 @@ class JobRequest:
             _field(data, "local", bool, False),
             lease,
         )
+
+    def with_files(self, parameters: type[Parameters]) -> JobRequest:
+        """Give the request with the image inputs whose value is `server:ROOT/path` among its files."""
+        entries = schema(parameters)["properties"]
+        files, rest = dict(self.files), dict(self.parameters)
+        for name, value in self.parameters.items():
+            single, several = "x-image" in entries.get(name, {}), "x-images" in entries.get(name, {})
+            if not (isinstance(value, str) and value.startswith(ON_SERVER) and (single or several)):
+                continue
+            del rest[name]
+            paths = [part.strip().removeprefix(ON_SERVER) for part in (value.split("|") if several else [value])]
+            files |= {f"{name}.{number}" if several else name: path for number, path in enumerate(paths)}
+        return dataclasses.replace(self, parameters=rest, files=files)
 
     def check_images(self, parameters: type[Parameters]) -> None:
         """Check that each image goes to an image input of the command.

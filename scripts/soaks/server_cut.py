@@ -47,13 +47,13 @@ SERVER, CLIENT = "10.231.7.1", "10.231.7.2"
 def run(soak: Any) -> dict[str, Any]:
     """Cut again and again; give the figures."""
     cuts = SHORT_CUTS if soak.short else LONG_CUTS
-    with tempfile.TemporaryDirectory(prefix="soak-") as text, _cable() as cable:
+    with tempfile.TemporaryDirectory(prefix="soak-") as text, cable(RATE) as between:
         folder = Path(text)
         model = soak.model or _train(folder / "model.zip")
         expected = find("run_model").run({"image": _image(), "model": model, "tile": 256}).images["output"]
-        with _server(folder, cable) as known:
+        with server(folder, between) as known:
             calls = [
-                _call(cable, folder, known, model, _sum(expected), moment, seconds)
+                _call(between, folder, known, model, _sum(expected), moment, seconds)
                 for seconds in cuts
                 for moment in MOMENTS
             ]
@@ -61,7 +61,7 @@ def run(soak: Any) -> dict[str, Any]:
     return {"cuts": len(calls), "calls": calls, "wrong": wrong}
 
 
-class _Cable:
+class Cable:
     """Two network namespaces and the cable between them."""
 
     def __init__(self, name: str) -> None:
@@ -73,21 +73,23 @@ class _Cable:
 
 
 @contextlib.contextmanager
-def _cable() -> Iterator[_Cable]:
-    cable = _Cable(f"bf{os.getpid()}")
+def cable(rate: str) -> Iterator[Cable]:
+    """Lay a cable of this speed; "" is as fast as can be."""
+    laid = Cable(f"bf{os.getpid()}")
     try:
-        for space in (cable.server, cable.client):
+        for space in (laid.server, laid.client):
             _ip("netns", "add", space)
             _ip("-n", space, "link", "set", "lo", "up")
-        _ip("-n", cable.server, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", cable.client)
-        for space, address in ((cable.server, SERVER), (cable.client, CLIENT)):
+        _ip("-n", laid.server, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", laid.client)
+        for space, address in ((laid.server, SERVER), (laid.client, CLIENT)):
             _ip("-n", space, "address", "add", f"{address}/24", "dev", "cable")
             _ip("-n", space, "link", "set", "cable", "up")
-            shape = ["tc", "-n", space, "qdisc", "add", "dev", "cable", "root", "tbf", "rate", RATE]
-            subprocess.run([*shape, "burst", "256k", "latency", "50ms"], check=False, capture_output=True)
-        yield cable
+            shape = ["tc", "-n", space, "qdisc", "add", "dev", "cable", "root", "tbf", "rate", rate]
+            if rate:
+                subprocess.run([*shape, "burst", "256k", "latency", "50ms"], check=True, capture_output=True)
+        yield laid
     finally:
-        for space in (cable.server, cable.client):
+        for space in (laid.server, laid.client):
             subprocess.run(["ip", "netns", "delete", space], check=False, capture_output=True)
 
 
@@ -96,12 +98,12 @@ def _ip(*arguments: str) -> None:
 
 
 @contextlib.contextmanager
-def _server(folder: Path, cable: _Cable) -> Iterator[connection.Connection]:
+def server(folder: Path, between: Cable) -> Iterator[connection.Connection]:
     """Start a server in its namespace, with TLS and a token."""
     home = folder / "home"
     home.mkdir()
     path = folder / "connection.json"
-    line = ["ip", "netns", "exec", cable.server, sys.executable, "-m", "bioimg_fiji", "serve", "--host", "0.0.0.0"]
+    line = ["ip", "netns", "exec", between.server, sys.executable, "-m", "bioimg_fiji", "serve", "--host", "0.0.0.0"]
     line += ["--port", str(PORT), "--self-signed", "--token-file", str(folder / "token"), "--connection", str(path)]
     places = {"HOME": str(home), "USERPROFILE": str(home)}
     with (folder / "server.err").open("wb") as log:
@@ -119,10 +121,10 @@ def _server(folder: Path, cable: _Cable) -> Iterator[connection.Connection]:
 
 
 def _call(
-    cable: _Cable, folder: Path, known: connection.Connection, model: Path, expected: str, moment: str, seconds: float
+    between: Cable, folder: Path, known: connection.Connection, model: Path, expected: str, moment: str, seconds: float
 ) -> dict[str, Any]:
     """Run the client's program in its namespace, and pull the cable when it says that the moment has come."""
-    line = ["ip", "netns", "exec", cable.client, sys.executable, __file__, str(model), moment]
+    line = ["ip", "netns", "exec", between.client, sys.executable, __file__, str(model), moment]
     before = _jobs(folder)
     secret = json.dumps({"url": f"https://{SERVER}:{PORT}", "token": known.token, "fingerprint": known.fingerprint})
     began = time.monotonic()
@@ -136,8 +138,8 @@ def _call(
         for text in process.stdout:
             if text.startswith("now"):
                 cut += 1
-                cable.plug(up=False)
-                threading.Timer(seconds, lambda: cable.plug(up=True)).start()
+                between.plug(up=False)
+                threading.Timer(seconds, lambda: between.plug(up=True)).start()
             else:
                 answer = text
     finally:

@@ -24,6 +24,9 @@ class Cutter:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.host = f"127.0.0.1:{self._listening.getsockname()[1]}"
         self._state = "open"
+        self._plan: list[tuple[int, str, float]] = []
+        self._passed = 0
+        self.cuts = 0
         self._lock = threading.Lock()
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._threads: list[threading.Thread] = []
@@ -54,8 +57,13 @@ class Cutter:
     def cut(self, way: str) -> None:
         """Cut it, by "reset" or by "silence"."""
         self._state = way
+        self.cuts += 1
         if way == "reset":
             self._drop()
+
+    def cut_at(self, sizes: list[int], way: str, seconds: float) -> None:
+        """Cut it for so long when so many bytes have passed in all, at each of these sizes."""
+        self._plan = [(size, way, seconds) for size in sizes]
 
     def mend(self) -> None:
         """Carry again."""
@@ -104,10 +112,19 @@ class Cutter:
                 for key, _ in selector.select(0.2):
                     while self._state == "silence" and not self._over.wait(0.02):
                         pass
+                    self._keep_to_plan()
                     try:
                         data = key.fileobj.recv(CHUNK)  # type: ignore[union-attr]
                         key.data.sendall(data)
+                        self._passed += len(data)
                     except OSError:
                         return
                     if not data:
                         return
+
+    def _keep_to_plan(self) -> None:
+        with self._lock:
+            due = self._plan.pop(0) if self._plan and self._passed >= self._plan[0][0] else None
+        if due is not None:
+            self.cut(due[1])
+            threading.Timer(due[2], self.mend).start()
