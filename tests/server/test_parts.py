@@ -128,7 +128,7 @@ def test_every_encoding_is_lossless(data: bytes, method: str, shuffle: int) -> N
     coding = Coding(method, shuffle)
     assert Coding.parse(str(coding)) == coding
     assert coding.decode(coding.encode(data), len(data)) == data
-    if data:
+    if len(data) > 1:  # no part has no bytes
         with pytest.raises(ProtocolError):
             coding.decode(coding.encode(data), len(data) - 1)
 
