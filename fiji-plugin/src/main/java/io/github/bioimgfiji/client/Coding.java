@@ -83,7 +83,8 @@ final class Coding {
       while (length < size && !machine.needsInput()) {
         length += machine.inflate(plain, length, size - length);
       }
-      if (length != size) {
+      boolean more = !machine.finished() && machine.inflate(new byte[1]) > 0; // reads the sum
+      if (length != size || more || !machine.finished()) {
         throw ServerErrors.protocol("The result's compressed pixels break off.");
       }
       return size % shuffle == 0 ? ordered(plain) : plain;

@@ -96,7 +96,9 @@ final class Endurance {
     }
   }
 
-  /** At the near end of a tunnel it is the network that is cut, and not the server that has gone. */
+  /**
+   * At the near end of a tunnel it is the network that is cut, and not the server that has gone.
+   */
   private int limit(IOException error) {
     boolean tunnel = connection.url.matches("https?://(127\\.|localhost|\\[::1]).*");
     return error instanceof ConnectException && !tunnel ? REFUSED_SECONDS : SECONDS;

@@ -232,10 +232,12 @@ final class Http {
       // Falls through: some other program answers, or Java has thrown the body away.
     }
     if (status == HttpURLConnection.HTTP_UNAUTHORIZED) {
-      return connection.isRemote() ? ServerErrors.token(connection) : new BackendException(
-          "authentication",
-          "The model server was restarted and does not know this request's token.",
-          "Run the command again.");
+      return connection.isRemote()
+          ? ServerErrors.token(connection)
+          : new BackendException(
+              "authentication",
+              "The model server was restarted and does not know this request's token.",
+              "Run the command again.");
     }
     return ServerErrors.protocol(
         "The model server answered with HTTP status " + status + " and without a reason.");

@@ -152,8 +152,7 @@ final class Parts {
 
   /** Compares the sum over all with the server's. */
   private void checkWhole() throws IOException {
-    JsonObject state =
-        lasting(() -> Json.object(http.getText(path + "/state", SUM_MS)));
+    JsonObject state = lasting(() -> Json.object(http.getText(path + "/state", SUM_MS)));
     String theirs = Json.string(state, "crc32", "");
     if (!text(whole).equalsIgnoreCase(theirs)) {
       throw new Failure(damaged(text(whole), theirs));

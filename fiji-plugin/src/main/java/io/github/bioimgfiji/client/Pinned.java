@@ -59,9 +59,7 @@ public final class Pinned {
    */
   public static String form(String text) {
     String digits = text.replaceAll("[\\s:]", "").toUpperCase(Locale.ROOT);
-    return digits.matches("[0-9A-F]{" + DIGITS + "}")
-        ? digits.replaceAll("(..)(?!$)", "$1:")
-        : "";
+    return digits.matches("[0-9A-F]{" + DIGITS + "}") ? digits.replaceAll("(..)(?!$)", "$1:") : "";
   }
 
   private static String of(X509Certificate certificate) throws CertificateException {

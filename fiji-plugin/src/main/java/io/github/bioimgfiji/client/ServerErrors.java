@@ -48,7 +48,8 @@ final class ServerErrors {
       reason = reason.getCause();
     }
     String where = "The server " + connection.name + " at " + connection.url;
-    boolean other = reason instanceof CertificateException || cause instanceof SSLHandshakeException;
+    boolean other =
+        reason instanceof CertificateException || cause instanceof SSLHandshakeException;
     BackendException error =
         other
             ? new BackendException(

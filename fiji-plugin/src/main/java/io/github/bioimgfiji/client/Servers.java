@@ -189,9 +189,7 @@ final class Servers {
                   + end
                   + ".";
       throw new BackendException(
-          "protocol",
-          who + " speaks protocol " + theirs + ", this plugin " + PROTOCOL + ".",
-          fix);
+          "protocol", who + " speaks protocol " + theirs + ", this plugin " + PROTOCOL + ".", fix);
     }
   }
 
