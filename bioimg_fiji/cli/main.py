@@ -20,10 +20,12 @@ from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.cli.train import train_line
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Command, describe_all, find
+from bioimg_fiji.commands.parameters import ON_SERVER
 from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
 from bioimg_fiji.files.ome_zarr import is_zarr
 from bioimg_fiji.files.sink import TIFF_NAMES
+from bioimg_fiji.image import Image
 
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
@@ -103,7 +105,7 @@ def call(name: str, values: tuple[str, ...], output: Path | None) -> None:
         parsed[name_] = text if "=" in value else "true"
     for image_key in command.parameters.image_keys():
         if image_key in parsed:
-            parsed[image_key] = read_image(parsed[image_key])
+            parsed[image_key] = _source(parsed[image_key])
     terminal = Terminal()
     with terminal.job() as job:
         result = run_at(command, parsed, job)
@@ -186,7 +188,7 @@ def _run_line(command: Command) -> click.Command:
         if wrong:
             raise ParameterError.of("IMAGE", f"a folder, as --{wrong[0]} says", str(image))
         check_target(result)
-        source = read_image(image, options.get("axes"))
+        source = _source(str(image), options.get("axes"))
         terminal = Terminal()
         with terminal.job() as job:
             done = run_at(command, {"image": source} | more | options, job)
@@ -207,6 +209,11 @@ def _run_line(command: Command) -> click.Command:
     options += [option for option in more if option.name not in known]
     options += [click.Option([f"--{name}"], type=click.Path(path_type=Path), help=_FURTHER) for name in further]
     return click.Command("run", params=[*arguments, *options], callback=work, help=command.help)
+
+
+def _source(text: str, axes: str | None = None) -> Image | str:
+    """Read an image; one that the server has stays a name."""
+    return text if text.startswith(ON_SERVER) else read_image(text, axes)
 
 
 def _is_large(image: Path, result: Path) -> bool:

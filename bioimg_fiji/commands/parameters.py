@@ -18,6 +18,9 @@ from bioimg_fiji.remote.named import LOCAL
 SERVER = "server"
 """Key that every command has without declaring it: the name of the server that runs it."""
 
+ON_SERVER = "server:"
+"""Start of the name of an image that the server has already: server:ROOT/path/in/it.tif."""
+
 Widget = Literal["file", "folder", "path", "save", "model", "password"]
 
 

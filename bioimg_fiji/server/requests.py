@@ -7,12 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bioimg_fiji.commands.parameters import Parameters, schema
+from bioimg_fiji.commands.parameters import ON_SERVER, Parameters, schema
 from bioimg_fiji.errors import ParameterError, ProtocolError
 from bioimg_fiji.server.wire import DTYPES, byte_size
-
-ON_SERVER = "server:"
-"""Start of the name of an image that the server has already: server:ROOT/path/in/it.tif."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from bioimg_fiji.image import Image
 from bioimg_fiji.remote import named
 from bioimg_fiji.runtime.fake import write_fake_package
 from support.cutter import Cutter
-from support.processes import ImageJ
+from support.processes import ImageJ, run_cli
 from support.servers import Server
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(240)]
@@ -72,6 +72,19 @@ def test_a_macro_runs_on_a_pinned_server(imagej: ImageJ, folder: Path, gpu: Serv
     np.testing.assert_array_equal(cells.pixels, expected(folder, "data/cells.tif"))
     assert "server=gpu" in cells.properties["BioImg Macro"]
     assert jobs(gpu) == 2
+
+
+def test_an_imagej_that_python_opened_runs_there_too(folder: Path, gpu: Server) -> None:
+    path = folder / "there.ijm"
+    path.write_text(f"""
+    open("{folder}/data/cells.tif");
+    run("BioImg Run Model...", "model=[{folder}/model.zip] server=gpu");
+    saveAs("tiff", "{folder}/result.tif");
+    """)
+    done = run_cli("macro", path)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(files.read_image(folder / "result.tif").pixels, expected(folder, "data/cells.tif"))
+    assert jobs(gpu) == 1
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ def test_entries_that_cannot_be(tmp_path: Path) -> None:
     assert not Path(kept.token_file).exists()
 
 
-def test_images_that_the_server_has(gpu: str, small_model: Path, images: Path) -> None:
+def test_images_that_the_server_has(gpu: str, small_model: Path, images: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in images.rglob("*.tif")}
     expected = find("run_model").run({"image": noise(48, 40), "model": small_model}).images["output"]
     with connect(gpu) as client:
@@ -231,6 +231,9 @@ def test_images_that_the_server_has(gpu: str, small_model: Path, images: Path) -
             assert caught.value.code == "parameter", path
             assert caught.value.fix
     assert {path: path.stat().st_mtime_ns for path in images.rglob("*.tif")} == before
+    done = line("run", str(small_model), "server:data/day 1/cells.tif", str(tmp_path / "out.tif"), "--server", gpu)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(read_image(tmp_path / "out.tif").pixels, expected.pixels)
 
 
 @settings(max_examples=300, deadline=None)
