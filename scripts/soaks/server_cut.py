@@ -29,6 +29,7 @@ from bioimg_fiji.commands import find
 from bioimg_fiji.errors import BioimgError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job, Progress
+from bioimg_fiji.runtime.fake import write_fake_package
 from bioimg_fiji.server import buffers, connection
 
 SHORT_CUTS, LONG_CUTS = (5.0,), (5.0, 60.0, 600.0)
@@ -49,7 +50,9 @@ def run(soak: Any) -> dict[str, Any]:
     cuts = SHORT_CUTS if soak.short else LONG_CUTS
     with tempfile.TemporaryDirectory(prefix="soak-") as text, cable(RATE) as between:
         folder = Path(text)
-        model = soak.model or _train(folder / "model.zip")
+        model = soak.model or folder / "mean.zip"
+        if soak.model is None:
+            write_fake_package(model)  # its network takes no time: the way there and back is what is looked at
         expected = find("run_model").run({"image": _image(), "model": model, "tile": 256}).images["output"]
         with server(folder, between) as known:
             calls = [
@@ -168,13 +171,6 @@ def _jobs(folder: Path) -> int:
 def _pixels(server: int) -> list[Path]:
     """Give the files in its folder for pixels."""
     return [path for folder in buffers.root().glob(f"bioimg-fiji-{server}-*") for path in folder.iterdir()]
-
-
-def _train(path: Path) -> Path:
-    find("train_denoiser").run(
-        {"image": Image(_noise(160, 160), "yx"), "model": path, "steps": 5, "batch_size": 4, "apply": False}
-    )
-    return path
 
 
 def _noise(*shape: int) -> Any:

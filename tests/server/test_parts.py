@@ -7,6 +7,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ from bioimg_fiji.client.transport import Transport
 from bioimg_fiji.commands import find
 from bioimg_fiji.errors import JobCancelledError, ProtocolError, ServerUnavailableError
 from bioimg_fiji.jobs import Job, Progress
+from bioimg_fiji.runtime.fake import write_fake_package
 from bioimg_fiji.server.coding import Coding
 from support.cutter import Cutter
 from support.servers import Server, noise, until
@@ -161,12 +163,22 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cutter, str,
         server.stop()
 
 
+@pytest.fixture(scope="module")
+def quick_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose network takes no time."""
+    path = tmp_path_factory.mktemp("model") / "mean.zip"
+    write_fake_package(path)
+    return path
+
+
 @pytest.mark.parametrize("way", ["reset", "silence"])
 @pytest.mark.parametrize("when", ["Sending", "Tiles", "Receiving"])
-def test_a_cut_costs_time_and_nothing_else(far: tuple[Cutter, str, str], small_model: Any, way: str, when: str) -> None:
+def test_a_cut_costs_time_and_nothing_else(
+    far: tuple[Cutter, str, str], quick_model: Path, way: str, when: str
+) -> None:
     cutter, url, token = far
     image = noise(3, 1500, 1500, axes="tyx")  # several parts each way
-    keys = {"model": small_model, "tile": 512}
+    keys = {"model": quick_model, "tile": 256}
     cut: list[str] = []
     told: list[str] = []
 

@@ -39,11 +39,11 @@ def test_mutated_packages(contract: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_cuts_of_the_network(contract: Path, small_model: Path) -> None:
+def test_cuts_of_the_network(contract: Path) -> None:
     if os.name != "posix" or os.geteuid() != 0 or not _has_namespaces():
         pytest.skip("network namespaces need root, Linux and iproute2; test_parts cuts connections without them")
     program = contract.parents[1] / "scripts" / "soaks" / "run.py"
-    line = [sys.executable, str(program), "server-cut", "--short", "--model", str(small_model)]
+    line = [sys.executable, str(program), "server-cut", "--short"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=230, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout)
