@@ -41,7 +41,36 @@ public final class HttpBackend implements Backend {
 
   @Override
   public String commands(Monitor monitor) throws BackendException {
-    return talk(monitor, http -> http.getText("/v1/commands"));
+    try {
+      Http here = servers.ensure(monitor);
+      url = here.connection().url;
+      return talk(here, http -> http.getText("/v1/commands"));
+    } catch (InterruptedException stopped) {
+      Thread.currentThread().interrupt();
+      throw BackendException.cancelled();
+    } catch (BackendException missing) {
+      if (!isBuildable(missing)) {
+        throw missing;
+      }
+    }
+    String far = farCommands(monitor);
+    return far.isEmpty() ? talk(monitor, http -> http.getText("/v1/commands")) : far;
+  }
+
+  /** Gives the commands of the first named server that answers, for a computer without Python. */
+  private static String farCommands(Monitor monitor) throws BackendException {
+    for (String name : NamedServers.all().keySet()) {
+      try {
+        return talk(Servers.named(name, monitor, false), http -> http.getText("/v1/commands"));
+      } catch (BackendException unusable) {
+        // The next one, or what is wrong here: no Python.
+      }
+    }
+    return "";
+  }
+
+  private static boolean isBuildable(BackendException missing) {
+    return Json.bool(Json.object(missing.details()), PythonSearch.BUILDABLE, false);
   }
 
   @Override
@@ -305,8 +334,7 @@ public final class HttpBackend implements Backend {
     try {
       return servers.ensure(monitor);
     } catch (BackendException missing) {
-      boolean buildable = Json.bool(Json.object(missing.details()), PythonSearch.BUILDABLE, false);
-      if (!buildable || !SetupOffer.ask(missing.getMessage())) {
+      if (!isBuildable(missing) || !SetupOffer.ask(missing.getMessage())) {
         throw missing;
       }
       return servers.ensure(monitor);

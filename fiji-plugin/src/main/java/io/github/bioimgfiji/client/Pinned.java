@@ -19,7 +19,7 @@ import javax.net.ssl.X509TrustManager;
  *
  * <p>Names and dates do not matter then: the certificate is known.
  */
-public final class Pinned {
+final class Pinned {
   private static final int DIGITS = 64;
 
   /** One for each fingerprint, so that Java can use connections and TLS sessions again. */
@@ -57,7 +57,7 @@ public final class Pinned {
    *
    * @param text 64 hex digits, with or without colons and blanks
    */
-  public static String form(String text) {
+  static String form(String text) {
     String digits = text.replaceAll("[\\s:]", "").toUpperCase(Locale.ROOT);
     return digits.matches("[0-9A-F]{" + DIGITS + "}") ? digits.replaceAll("(..)(?!$)", "$1:") : "";
   }
