@@ -174,6 +174,7 @@ def _tested(ij: RealImageJ, window: Any) -> str:
     before = str(answer.getText())
     ij.click(test)
     wait(lambda: str(answer.getText()) not in (before, "Asking gpu..."), "the answer", 90)
+    time.sleep(0.5)  # the window takes the size that the answer needs
     return str(answer.getText()).replace("<html>", "").replace("<br>", " ")
 
 

@@ -130,7 +130,7 @@ public final class NamedServers {
     } catch (IOException unreadable) {
       throw wrong(
           "The token file " + file + " of the server " + entry.name + " cannot be read.",
-          "Name the right file by Plugins > BioImg > BioImg Server... > Edit.");
+          "Name the right file by Plugins > BioImg > BioImg Server > Edit.");
     }
   }
 

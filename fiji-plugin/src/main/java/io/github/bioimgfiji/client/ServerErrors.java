@@ -55,13 +55,14 @@ final class ServerErrors {
             ? new BackendException(
                 "authentication",
                 where + " is not the one that is expected: " + reason.getMessage() + ".",
-                "Ask who runs it for its fingerprint, and enter it in Plugins > BioImg > BioImg"
-                    + " Server.... If nobody has changed its certificate, somebody stands between.")
+                "Ask who runs it for its fingerprint, and enter it by Plugins > BioImg > BioImg"
+                    + " Server > Edit. If nobody has changed its certificate, somebody stands"
+                    + " between.")
             : new BackendException(
                 UNAVAILABLE,
                 where + " does not answer (" + told(cause) + ").",
                 "Check its address, and that it and the network or tunnel to it run; Plugins >"
-                    + " BioImg > BioImg Server... > Test tells whether it answers.");
+                    + " BioImg > BioImg Server > Test tells whether it answers.");
     error.initCause(cause);
     return error;
   }
