@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
 
 from bioimg_fiji.server.coding import Coding
-from bioimg_fiji.server.wire import crc_text
+from bioimg_fiji.server.wire import blocks, crc_text
 
 _TRY_EVERY = 16
 """After so many parts the other way is tried again: networks change."""
@@ -37,6 +41,21 @@ class Part:
             "X-CRC32": crc_text(zlib.crc32(data)),
             "X-CRC32-Whole": crc_text(self.crc),
         }
+
+
+def cut(pixels: npt.NDArray[Any], size: int) -> Iterator[memoryview]:
+    """Give the bytes of pixels in parts of this size, the last one perhaps smaller, however they lie in memory."""
+    waiting = bytearray()
+    for block in blocks(pixels, size):
+        if not waiting and len(block) == size:
+            yield block
+            continue
+        waiting += block
+        while len(waiting) >= size:
+            yield memoryview(bytes(waiting[:size]))
+            del waiting[:size]
+    if waiting:
+        yield memoryview(bytes(waiting))
 
 
 class Ways:

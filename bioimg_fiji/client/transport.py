@@ -6,6 +6,7 @@ import contextlib
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji.client import pinned
-from bioimg_fiji.client.parts import Part, Ways
+from bioimg_fiji.client.parts import Part, Ways, cut
 from bioimg_fiji.client.patience import Patience
 from bioimg_fiji.errors import (
     AuthenticationError,
@@ -27,7 +28,7 @@ from bioimg_fiji.errors import (
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.remote.named import PATIENCE, is_loopback
 from bioimg_fiji.server.coding import ACCEPT, HEADER, Coding
-from bioimg_fiji.server.wire import blocks, byte_size, crc_text, shaped
+from bioimg_fiji.server.wire import byte_size, crc_text, shaped
 
 _TIMEOUT = httpx.Timeout(4.5, connect=3.0, write=60.0)
 """Seconds. A server that lives answers at once, and sends a comment each second while a job runs."""
@@ -116,10 +117,10 @@ class Transport:
     def upload(self, buffer: str, pixels: npt.NDArray[Any], job: Job) -> None:
         """Send pixels to a buffer part by part, each with its CRC-32 and that of all so far; go on after a cut."""
         place = crc = 0
-        for block in blocks(pixels, _PART):
+        for block in cut(pixels, _PART):
             crc = zlib.crc32(block, crc)
             part = Part(place, len(block), pixels.nbytes, crc)
-            self.patience.of(lambda part=part, block=block: self._put(buffer, part, block, pixels.itemsize), job)  # type: ignore[misc]
+            self.patience.of(partial(self._put, buffer, part, block, pixels.itemsize), job)
             place += len(block)
             job.progress("Sending the image", place, pixels.nbytes)
 
@@ -147,7 +148,7 @@ class Transport:
         while place < raw.size:
             size = min(_PART, raw.size - place)
             part = Part(place, size, raw.size, 0)
-            data = self.patience.of(lambda part=part: self._get(buffer, part, itemsize), job)  # type: ignore[misc]
+            data = self.patience.of(partial(self._get, buffer, part, itemsize), job)
             crc = zlib.crc32(data, crc)
             raw[place : place + size] = np.frombuffer(data, np.uint8)
             place += size

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioimg_fiji.client import Client
-from bioimg_fiji.client.parts import Ways
+from bioimg_fiji.client.parts import Ways, cut
 from bioimg_fiji.client.patience import Patience
 from bioimg_fiji.client.transport import Transport
 from bioimg_fiji.commands import find
@@ -140,6 +140,14 @@ def test_a_small_body_that_grows_is_refused() -> None:
         bomb = Coding(method).encode(bytes(1 << 26))
         with pytest.raises(ProtocolError):
             Coding(method).decode(bomb, 1 << 20)
+
+
+def test_parts_are_large_however_the_pixels_lie() -> None:
+    pixels = np.arange(7 * 5 * 64, dtype="uint16").reshape(64, 5, 7)
+    for each in (pixels, pixels.T, pixels[::2], pixels.astype(">u2")):
+        parts = [bytes(part) for part in cut(each, 300)]
+        assert b"".join(parts) == each.astype("<u2").tobytes()
+        assert {len(part) for part in parts[:-1]} == {300}
 
 
 def test_the_faster_way_is_taken() -> None:
