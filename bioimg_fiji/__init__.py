@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bioimg_fiji.client import Client, RemoteJob
+    from bioimg_fiji.client import Client, RemoteJob, connect
     from bioimg_fiji.commands import Parameters, Result, Table, command, key
     from bioimg_fiji.errors import BioimgError
     from bioimg_fiji.fiji import Fiji, open_fiji
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "client": ("Client", "RemoteJob"),
+    "client": ("Client", "RemoteJob", "connect"),
     "commands": ("Parameters", "Result", "Table", "command", "key"),
     "errors": ("BioimgError",),
     "fiji": ("Fiji", "open_fiji"),
@@ -46,6 +46,7 @@ __all__ = [
     "Table",
     "__version__",
     "command",
+    "connect",
     "from_array",
     "key",
     "open_fiji",

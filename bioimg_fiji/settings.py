@@ -24,6 +24,7 @@ DEFAULTS: dict[str, tuple[type, Any, str]] = {
     "endpoint": (str, "", 'Fiji folder, Maven coordinates or "embedded"; empty: look for one, else embedded'),
     "connection": (str, "", "connection file of the server; empty: in the home folder"),
     "trusted": (str, "", "list of the models that may run code of their own; empty: in the home folder"),
+    "servers": (str, "", "list of the named servers; empty: in the home folder"),
     "models": (str, "", "folder of the model store; empty: among the user's data"),
     "shared_models": (str, "", "folder of a model store for all users, which is only read; empty: none"),
     "models_quota": (float, 0.0, "GB that the user's own model store may have; 0: no limit"),
@@ -72,6 +73,12 @@ def connection_file() -> Path:
     """Where a running server tells its address and token (docs/protocol.md)."""
     given = get("connection")
     return Path(given) if given else home_folder() / "connection.json"
+
+
+def servers_file() -> Path:
+    """Where the user's list of named servers is; the Java plugin reads and writes it too."""
+    given = get("servers")
+    return Path(given) if given else home_folder() / "servers.json"
 
 
 def trusted_file() -> Path:

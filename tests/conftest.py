@@ -31,6 +31,7 @@ def private_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     folder = tmp_path_factory.mktemp("places")
     monkeypatch.setenv("BIOIMG_FIJI_SETTINGS", str(folder / "settings.toml"))
     monkeypatch.setenv("BIOIMG_FIJI_CONNECTION", str(folder / "connection.json"))
+    monkeypatch.setenv("BIOIMG_FIJI_SERVERS", str(folder / "servers.json"))
     monkeypatch.setenv("BIOIMG_FIJI_TRUSTED", str(folder / "trusted.json"))
     monkeypatch.setenv("BIOIMG_FIJI_MODELS", str(folder / "models"))
     monkeypatch.setenv("BIOIMG_FIJI_ZOO", "http://127.0.0.1:9/nothing.json")

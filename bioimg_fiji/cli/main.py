@@ -15,13 +15,17 @@ import bioimg_fiji
 from bioimg_fiji import settings
 from bioimg_fiji.cli.models import models
 from bioimg_fiji.cli.options import given, options_for
+from bioimg_fiji.cli.servers import serve, servers
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.cli.train import train_line
+from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Command, describe_all, find
+from bioimg_fiji.commands.parameters import ON_SERVER
 from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
 from bioimg_fiji.files.ome_zarr import is_zarr
 from bioimg_fiji.files.sink import TIFF_NAMES
+from bioimg_fiji.image import Image
 from bioimg_fiji.runtime.threads import share_cores
 
 EXIT_FAILED = 1
@@ -81,6 +85,8 @@ def group() -> None:
 
 
 group.add_command(models)
+group.add_command(serve)
+group.add_command(servers)
 
 
 @group.command("commands")
@@ -104,60 +110,13 @@ def call(name: str, values: tuple[str, ...], output: Path | None) -> None:
         parsed[name_] = text if "=" in value else "true"
     for image_key in command.parameters.image_keys():
         if image_key in parsed:
-            parsed[image_key] = read_image(parsed[image_key])
+            parsed[image_key] = _source(parsed[image_key])
     terminal = Terminal()
     with terminal.job() as job:
-        result = command.run(parsed, job)
+        result = run_at(command, parsed, job)
     for image in result.images.values():
         terminal.out.print(str(write_image(image, (output or Path()) / f"{image.name}.tif")), markup=False)
     terminal.result(result)
-
-
-@group.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=0, help="Port; 0 takes a free one.")
-@click.option("--connection", type=click.Path(path_type=Path), help="Connection file. Default: where Fiji looks.")
-@click.option("--idle-exit", type=float, help="Seconds without work after which the server ends. Default: never.")
-@click.option(
-    "--grace",
-    default=0.0,
-    show_default=True,
-    help="Seconds that jobs may go on at the end; trainings keep a checkpoint.",
-)
-@click.option("--parallel", default=1, show_default=True, help="Runs at the same time.", type=_AT_LEAST_ONE)
-@click.option("--trainings", default=1, show_default=True, help="Trainings at the same time.", type=_AT_LEAST_ONE)
-@click.option("--warm-memory", type=_NOT_NEGATIVE, help="GiB for models that are kept loaded. Default: a quarter.")
-@click.option("--warm-gpu-memory", type=_NOT_NEGATIVE, help="The same of the GPU's memory. Default: half.")
-@click.option("--warm-seconds", type=_NOT_NEGATIVE, default=600, show_default=True, help="How long they are kept.")
-def serve(
-    host: str,
-    port: int,
-    connection: Path | None,
-    idle_exit: float | None,
-    grace: float,
-    parallel: int,
-    trainings: int,
-    **warm: float | None,
-) -> int:
-    """Start the model server that Fiji talks to."""
-    from bioimg_fiji.server import ServeOptions, Warmth, serve
-
-    memory, gpu_memory = (_bytes(warm[name]) for name in ("warm_memory", "warm_gpu_memory"))
-    options = ServeOptions(
-        host=host,
-        port=port,
-        connection_file=connection or settings.connection_file(),
-        idle_exit=idle_exit,
-        grace=grace,
-        parallel=parallel,
-        trainings=trainings,
-        warmth=Warmth(memory, gpu_memory, warm["warm_seconds"] or 0.0),
-    )
-    return serve(options)
-
-
-def _bytes(gibibytes: float | None) -> int | None:
-    return None if gibibytes is None else int(gibibytes * 2**30)
 
 
 @group.command()
@@ -248,10 +207,10 @@ def _run_line(command: Command) -> click.Command:
         if wrong:
             raise ParameterError.of("IMAGE", f"a folder, as --{wrong[0]} says", str(image))
         check_target(result)
-        source = read_image(image, options.get("axes"))
+        source = _source(str(image), options.get("axes"))
         terminal = Terminal()
         with terminal.job() as job:
-            done = command.run({"image": source} | more | options, job)
+            done = run_at(command, {"image": source} | more | options, job)
         for name, each in done.images.items():
             target = result if name == "output" else result.with_name(f"{result.name.split('.')[0]}-{name}.tif")
             terminal.out.print(str(write_image(each, target)), markup=False)
@@ -271,6 +230,11 @@ def _run_line(command: Command) -> click.Command:
     return click.Command("run", params=[*arguments, *options], callback=work, help=command.help)
 
 
+def _source(text: str, axes: str | None = None) -> Image | str:
+    """Read an image; one that the server has stays a name."""
+    return text if text.startswith(ON_SERVER) else read_image(text, axes)
+
+
 def _is_large(image: Path, result: Path) -> bool:
     """Whether the run is from file to file: an OME-Zarr, or more than fits in memory well."""
     if is_zarr(image) or result.suffix.lower() == ".zarr":
@@ -282,7 +246,7 @@ def _run_file(image: Path, result: Path, options: dict[str, Any]) -> int:
     """Run from file to file, in parts."""
     terminal = Terminal()
     with terminal.job() as job:
-        done = find("run_file").run({"input": image, "output": result} | options, job)
+        done = run_at(find("run_file"), {"input": image, "output": result} | options, job)
     terminal.result(done)
     return 0
 
@@ -291,6 +255,6 @@ def _run_folder(folder: Path, output: Path, options: dict[str, Any]) -> int:
     """Run on every image of a folder; ends with 1 when one of them failed."""
     terminal = Terminal()
     with terminal.job() as job:
-        done = find("run_batch").run({"folder": folder, "output": output} | options, job)
+        done = run_at(find("run_batch"), {"folder": folder, "output": output} | options, job)
     terminal.result(done)
     return EXIT_FAILED if done.partial else 0

@@ -10,8 +10,10 @@ import click
 
 from bioimg_fiji.cli.options import given, options_for
 from bioimg_fiji.cli.terminal import Terminal
+from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Command, find
 from bioimg_fiji.commands.gathering import LISTS, read_target
+from bioimg_fiji.commands.parameters import SERVER
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
 from bioimg_fiji.files.ome_zarr import is_zarr
@@ -58,7 +60,7 @@ def _train(method: str, image: tuple[Path, ...], target: tuple[Path, ...], outpu
     command = commands_by_method()[method]
     options = given(values)
     for name in options:
-        if name not in command.parameters.model_fields:
+        if name not in {*command.parameters.model_fields, SERVER}:
             raise ParameterError.of(f"--{name.replace('_', '-')}", f"left out: {method} has no such option", name)
     if output is not None:
         check_target(output)
@@ -74,7 +76,7 @@ def _train(method: str, image: tuple[Path, ...], target: tuple[Path, ...], outpu
     chosen = _inputs(image, target, command, options.get("axes"))
     terminal = Terminal()
     with terminal.job(finishable=True) as job:
-        done = command.run({"apply": output is not None, **chosen, **options}, job)
+        done = run_at(command, {"apply": output is not None, **chosen, **options}, job)
     if output is not None:
         for name, each in done.images.items():
             path = output if name == "output" else output.with_name(f"{output.name.split('.')[0]}-{name}.tif")

@@ -13,18 +13,29 @@ from typing import Any, Self
 
 from bioimg_fiji import settings
 from bioimg_fiji.client import local
+from bioimg_fiji.client.patience import Patience
 from bioimg_fiji.client.remote_job import RemoteJob
-from bioimg_fiji.client.transport import Transport
+from bioimg_fiji.client.transport import REFUSED_SECONDS, Transport
 from bioimg_fiji.commands import Result
+from bioimg_fiji.commands.parameters import SERVER
 from bioimg_fiji.errors import BioimgError, ParameterError, ServerBusyError, UnknownCommandError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
+from bioimg_fiji.remote import named
+from bioimg_fiji.remote.fingerprint import parse as parse_fingerprint
+from bioimg_fiji.remote.named import LOCAL
 from bioimg_fiji.server.wire import plain, write_pixels
 
 LEASE_SECONDS = 30.0
 """A blocking call's job is cancelled by the server when this program has been gone for so long."""
 
 _POLL_SECONDS = 0.1
+
+MACHINE_SECONDS = 75.0
+"""How long a server may look for its devices."""
+
+LEASE_BEYOND = 300.0
+"""Seconds by which the lease is longer than a lost connection is waited for."""
 
 
 class Client:
@@ -38,25 +49,40 @@ class Client:
     ----------
     url, token
         Address and token of the server, as its connection file has them; both or none.
+    fingerprint
+        SHA-256 of its certificate, which has to be this very one; "" trusts what the system trusts.
+    patience
+        Seconds for which a lost connection is waited for while the server goes on; None: ten minutes, but not at all
+        for an address of this computer.
 
     Raises
     ------
     ServerUnavailableError
         When no server answers.
     AuthenticationError
-        When the token is wrong.
+        When the token is wrong, or the certificate another one.
     """
 
-    def __init__(self, *, url: str | None = None, token: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        fingerprint: str = "",
+        patience: float | None = None,
+    ) -> None:
         if (url is None) != (token is None):
             raise ParameterError("A server elsewhere needs both url and token.", fix="Its connection file has them.")
         self._by_file = url is None
         self._commands: list[dict[str, Any]] | None = None
+        self.name = LOCAL
         self._name = secrets.token_hex(8)  # jobs are shared out among clients by it
         if url is None or token is None:
             self._transport = local.find(settings.connection_file())
             return
-        self._transport = Transport(url, token)
+        pin = parse_fingerprint(fingerprint) if fingerprint else ""
+        waits = None if patience is None else Patience(patience, min(patience, REFUSED_SECONDS))
+        self._transport = Transport(url, token, pin=pin, patience=waits)
         try:
             local.check_protocol(self._transport)
         except BaseException:
@@ -85,6 +111,24 @@ class Client:
             local.start(settings.connection_file(), idle_exit)
         return cls()
 
+    @classmethod
+    def named(cls, name: str) -> Client:
+        """Give a client of a named server; "local" is this computer's, started if none runs.
+
+        Raises
+        ------
+        ParameterError
+            When there is no such name.
+        ServerUnavailableError, AuthenticationError, ProtocolError
+            When it cannot be used.
+        """
+        if name == LOCAL:
+            return cls.local(start=True)
+        entry = named.find(name)
+        client = cls(url=entry.url, token=entry.token, fingerprint=entry.fingerprint, patience=named.PATIENCE)
+        client.name = name
+        return client
+
     def __enter__(self) -> Self:
         return self
 
@@ -105,6 +149,10 @@ class Client:
     def info(self) -> dict[str, Any]:
         """Say who answers: protocol, version, pid, and how many jobs run and wait."""
         return self._transport.json("GET", "/v1/info")
+
+    def machine(self) -> dict[str, Any]:
+        """Say what the server computes with: Python, devices, memory. Takes seconds at the first time."""
+        return self._transport.json("GET", "/v1/machine", seconds=MACHINE_SECONDS)
 
     def commands(self) -> list[dict[str, Any]]:
         """Describe all commands: id, title, menu, help and JSON Schema (docs/protocol.md, "Commands")."""
@@ -139,7 +187,13 @@ class Client:
         ServerUnavailableError
             When the server ends meanwhile.
         """
-        remote = self._submit(command, image, keys, LEASE_SECONDS, job)
+        elsewhere = self._elsewhere(keys)
+        if elsewhere is not None:
+            with elsewhere as client:
+                return client.run(command, image, job=job, **keys)
+        job = job or Job()
+        patience = self._transport.patience.seconds
+        remote = self._submit(command, image, keys, patience + LEASE_BEYOND if patience else LEASE_SECONDS, job)
         try:
             return remote.result(job)
         finally:
@@ -152,17 +206,25 @@ class Client:
         The job goes on when this program ends; `job(id)` finds it again. Its result is kept for a day, or until
         `forget`. Where too many jobs wait on the server already, it is asked again until it takes this one.
         """
-        return self._submit(command, image, keys, None, None)
+        return self._submit(command, image, keys, None, Job())
 
     def job(self, id_: str) -> RemoteJob:
         """Give the job of that id, perhaps of another program."""
         return RemoteJob(self._transport, id_)
 
+    def _elsewhere(self, keys: dict[str, Any]) -> Client | None:
+        """Give a client of the server that `server` names, where it is another; the key is taken out."""
+        name = str(keys.pop(SERVER, self.name)) or LOCAL
+        return None if name == self.name else Client.named(name)
+
     def _submit(
-        self, command: str, image: Image | None, keys: Mapping[str, Any], lease: float | None, job: Job | None
+        self, command: str, image: Image | None, keys: Mapping[str, Any], lease: float | None, job: Job
     ) -> RemoteJob:
-        described = self._find(command)
+        patience = self._transport.patience
+        described = patience.of(lambda: self._find(command), job)
         images, parameters = self._sort(described, image, keys)
+        if self.name != LOCAL:
+            parameters[SERVER] = self.name
         request: dict[str, Any] = {
             "command": described["id"],
             "parameters": parameters,
@@ -174,29 +236,35 @@ class Client:
         buffers: list[str] = []
         try:
             for name, each in images.items():
-                request["images"][name] = {"header": plain(each.header()), "buffer": self._send(each, buffers)}
+                request["images"][name] = {"header": plain(each.header()), "buffer": self._send(each, buffers, job)}
             # The same key again gives the same job: a request whose answer was lost starts no second one.
             headers = {"Idempotency-Key": secrets.token_hex(16)}
+
+            def submit() -> RemoteJob:
+                made = patience.of(lambda: self._transport.json("POST", "/v1/jobs", request, headers), job)
+                return RemoteJob(self._transport, made["id"])
+
             while True:
                 try:
-                    return RemoteJob(self._transport, self._transport.json("POST", "/v1/jobs", request, headers)["id"])
+                    return submit()
                 except ServerBusyError as busy:
-                    _wait(busy, job or Job())
+                    _wait(busy, job)
         except BaseException:
             for buffer in buffers:
                 with contextlib.suppress(BioimgError):
                     self._transport.json("DELETE", f"/v1/buffers/{buffer}")
             raise
 
-    def _send(self, image: Image, buffers: list[str]) -> str:
-        wish = {"size": image.pixels.nbytes, "local": self._by_file}
-        buffer = self._transport.json("POST", "/v1/buffers", wish)
+    def _send(self, image: Image, buffers: list[str], job: Job) -> str:
+        patience = self._transport.patience
+        wish = {"size": image.pixels.nbytes, "local": self._by_file, "lease": patience.seconds + LEASE_BEYOND}
+        buffer = patience.of(lambda: self._transport.json("POST", "/v1/buffers", wish), job)
         id_: str = buffer["id"]
         buffers.append(id_)
         if self._by_file:
             write_pixels(Path(buffer["path"]), image.pixels, create=False, checked=False)
         else:
-            self._transport.upload(id_, image.pixels)
+            self._transport.upload(id_, image.pixels, job)
         return id_
 
     def _find(self, name: str) -> dict[str, Any]:
@@ -260,3 +328,8 @@ def _images(name: str, value: Any, entry: Mapping[str, Any]) -> dict[str, Image]
     if takes_several:
         return {f"{name}.{number}": each for number, each in enumerate(found)}
     return {name: found[0]} if found else {}
+
+
+def connect(name: str) -> Client:
+    """Give a client of a named server, see `Client.named`."""
+    return Client.named(name)

@@ -47,7 +47,7 @@ def find(path: Path) -> Transport:
     if told is None:
         raise _none_runs(f"there is no connection file {path}")
     try:
-        transport = Transport(told.url, told.token)
+        transport = Transport(told.url, told.token, pin=told.fingerprint)
     except ParameterError as error:
         raise _none_runs(f"{path} is damaged: {error.message}") from error
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from bioimg_fiji.client.patience import Waiting
 from bioimg_fiji.client.transport import Transport
 from bioimg_fiji.commands import Result
 from bioimg_fiji.errors import (
@@ -75,18 +76,16 @@ class RemoteJob:
             When the server ends meanwhile.
         """
         told = _Told(job or Job())
-        for status in self._statuses():
+        for status in self._statuses(told.job):
             if told.job.cancelled and not told.cancelled:
-                told.cancelled = True
-                self.cancel()
+                told.cancelled = self._reached(self.cancel)
             if told.job.finishing and not told.finishing:
-                told.finishing = True
-                self.finish()
+                told.finishing = self._reached(self.finish)
             if status is not None:
                 told.tell(status)
                 if told.wants_live(status):
                     with contextlib.suppress(UnknownJobError):  # forgotten by another: the next status tells the end
-                        told.show(self.live())
+                        self._reached(lambda: told.show(self.live()))
                 if JobState(status["state"]).ended:
                     return status
         raise ProtocolError("The server's events ended before the job did.")
@@ -99,21 +98,36 @@ class RemoteJob:
         BioimgError
             The error with which the job failed, of its own class; `JobCancelledError` when it was cancelled.
         """
+        job = job or Job()
         status = self.wait(job)
         if status["error"] is not None:
             raise BioimgError.from_json(status["error"])
         result = status["result"]
-        images = {name: self._image(part) for name, part in result["images"].items()}
+        images = {name: self._image(part, job) for name, part in result["images"].items()}
         return Result.from_json(result, images)
 
-    def _image(self, part: Mapping[str, Any]) -> Image:
+    def _reached(self, ask: Callable[[], object]) -> bool:
+        """Ask something of the server; give whether it was there, where its loss is not at once the end."""
+        try:
+            ask()
+        except ServerUnavailableError:
+            if not self._transport.patience.seconds:
+                raise
+            return False
+        return True
+
+    def _image(self, part: Mapping[str, Any], job: Job) -> Image:
         header = part["header"]
         if part["path"] is not None:
             return Image.from_header(header, read_pixels(Path(part["path"]), header))
-        return Image.from_header(header, self._transport.download(part["buffer"], header))
+        return Image.from_header(header, self._transport.download(part["buffer"], header, job))
 
-    def _statuses(self) -> Iterator[dict[str, Any] | None]:
-        """Give each status that the server tells, and None for each of its signs of life, until the job has ended."""
+    def _statuses(self, job: Job) -> Iterator[dict[str, Any] | None]:
+        """Give each status that the server tells, and None for each of its signs of life, until the job has ended.
+
+        A stream that is lost is opened again, for as long as the connection's patience lasts.
+        """
+        waiting = Waiting(self._transport.patience, job)
         while True:
             try:
                 with self._transport.lines(f"/v1/jobs/{self.id}/events") as lines:
@@ -124,13 +138,18 @@ class RemoteJob:
                             yield None
             except httpx.TransportError as error:
                 try:  # the stream is lost; whether the server is, the next answer tells
-                    yield self.status()
+                    status = self.status()
                 except ServerUnavailableError as gone:
-                    raise ServerUnavailableError(
+                    lost = ServerUnavailableError(
                         f"The model server at {self._transport.url} ended while the job ran.",
                         fix=gone.fix,
                         **gone.details,
-                    ) from error
+                    )
+                    lost.__cause__ = error
+                    waiting.lost(lost)
+                else:
+                    waiting.found()
+                    yield status
 
 
 class _Told:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,11 +14,36 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import BioimgError, ParameterError, ProtocolError, ServerUnavailableError
-from bioimg_fiji.server.wire import blocks, byte_size, crc_text, shaped
+from bioimg_fiji.client import pinned
+from bioimg_fiji.client.parts import Part, Ways, cut
+from bioimg_fiji.client.patience import Patience
+from bioimg_fiji.errors import (
+    AuthenticationError,
+    BioimgError,
+    ParameterError,
+    ProtocolError,
+    ServerError,
+    ServerUnavailableError,
+)
+from bioimg_fiji.jobs import Job
+from bioimg_fiji.remote.named import PATIENCE, is_loopback
+from bioimg_fiji.server.coding import ACCEPT, HEADER, Coding
+from bioimg_fiji.server.wire import byte_size, crc_text, shaped
 
 _TIMEOUT = httpx.Timeout(4.5, connect=3.0, write=60.0)
 """Seconds. A server that lives answers at once, and sends a comment each second while a job runs."""
+
+_STORE = httpx.Timeout(30.0, connect=3.0)
+"""Seconds for a part of an image: a slow network has most of it still to carry when this side has sent it."""
+
+_SUM_SECONDS = 600.0
+"""Seconds for the sum over a whole image, which a server may have to read from its disk."""
+
+REFUSED_SECONDS = 5.0
+"""Seconds for which a server is waited for whose computer says that it has ended."""
+
+_PART = 4 << 20
+"""Bytes of a part: what is sent again after a cut."""
 
 
 class Transport:
@@ -29,6 +55,10 @@ class Transport:
         Address of the server, without path.
     token
         Its token.
+    pin
+        Fingerprint of its certificate; "" trusts what the system trusts.
+    patience
+        How long a lost connection is waited for; None: not at all on this computer, else ten minutes.
 
     Raises
     ------
@@ -36,20 +66,24 @@ class Transport:
         When the address is none.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, *, pin: str = "", patience: Patience | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ParameterError.of("url", "an address like http://127.0.0.1:40123", url)
         if not token or not all("!" <= letter <= "~" for letter in token):
             raise ParameterError("The token has characters that no token has.", fix="Copy it from the connection file.")
         self.url = url.rstrip("/")
-        self.loopback = _is_loopback(parts.hostname)
+        self.loopback = is_loopback(parts.hostname)
+        far = Patience(PATIENCE, REFUSED_SECONDS)
+        self.patience = patience or (Patience() if self.loopback else far)
+        self._ways = {"PUT": Ways(), "GET": Ways()}
         # A proxy, as many institutes have one in the environment, would be asked for its own loopback.
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=_TIMEOUT,
             trust_env=not self.loopback,
+            verify=pinned.context(pin) if pin else True,
         )
 
     def close(self) -> None:
@@ -57,9 +91,15 @@ class Transport:
         self._http.close()
 
     def json(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        seconds: float | None = None,
     ) -> dict[str, Any]:
-        """Send a request and give the answer's JSON object; {} for an answer without a body.
+        """Send a request and give the answer's JSON object, {} for one without a body; wait for it so many seconds.
 
         Raises
         ------
@@ -70,36 +110,81 @@ class Transport:
         ProtocolError
             When whoever answers is no model server.
         """
-        answer = self._send(lambda: self._http.request(method, path, json=body, headers=headers))
+        timeout = _TIMEOUT if seconds is None else httpx.Timeout(seconds, connect=3.0)
+        answer = self._send(lambda: self._http.request(method, path, json=body, headers=headers, timeout=timeout))
         return self._object(answer) if answer.content else {}
 
-    def upload(self, buffer: str, pixels: npt.NDArray[Any]) -> None:
-        """Send pixels to a buffer, with their length and CRC-32."""
-        size = crc = 0
-        for block in blocks(pixels):
-            size, crc = size + len(block), zlib.crc32(block, crc)
-        headers = {"Content-Length": str(size), "X-CRC32": crc_text(crc), "Content-Type": "application/octet-stream"}
+    def upload(self, buffer: str, pixels: npt.NDArray[Any], job: Job) -> None:
+        """Send pixels to a buffer part by part, each with its CRC-32 and that of all so far; go on after a cut."""
+        place = crc = 0
+        for block in cut(pixels, _PART):
+            crc = zlib.crc32(block, crc)
+            part = Part(place, len(block), pixels.nbytes, crc)
+            self.patience.of(partial(self._put, buffer, part, block, pixels.itemsize), job)
+            place += len(block)
+            job.progress("Sending the image", place, pixels.nbytes)
 
-        def request() -> httpx.Response:
-            content = (bytes(block) for block in blocks(pixels))
-            return self._http.put(f"/v1/buffers/{buffer}", content=content, headers=headers)
+    def _put(self, buffer: str, part: Part, block: memoryview, itemsize: int) -> None:
+        """Send one part; the server takes it once, however often it comes."""
+        ways = self._ways["PUT"]
+        coding = ways.choose(itemsize)
+        start = time.perf_counter()
+        body = bytes(block) if coding is None else coding.encode(block)
+        headers = part.headers(block) | ({} if coding is None else {HEADER: str(coding)})
+        self._send(lambda: self._http.put(f"/v1/buffers/{buffer}", content=body, headers=headers, timeout=_STORE))
+        ways.took(coding, len(block), time.perf_counter() - start)
 
-        self._send(request)
+    def download(self, buffer: str, header: Mapping[str, Any], job: Job) -> npt.NDArray[Any]:
+        """Get the pixels that the header describes part by part, and check each and all; go on after a cut.
 
-    def download(self, buffer: str, header: Mapping[str, Any]) -> npt.NDArray[Any]:
-        """Get the pixels that the header describes, and check their length and CRC-32."""
+        Raises
+        ------
+        ProtocolError
+            When they are not those that the server has.
+        """
         raw = np.empty(byte_size(header), np.uint8)
-
-        def request() -> httpx.Response:
-            with self._http.stream("GET", f"/v1/buffers/{buffer}") as answer:
-                if answer.is_success:
-                    _fill(raw, answer)
-                else:
-                    answer.read()
-            return answer
-
-        self._send(request)
+        itemsize = np.dtype(header["dtype"]).itemsize
+        crc = place = 0
+        while place < raw.size:
+            size = min(_PART, raw.size - place)
+            part = Part(place, size, raw.size, 0)
+            data = self.patience.of(partial(self._get, buffer, part, itemsize), job)
+            crc = zlib.crc32(data, crc)
+            raw[place : place + size] = np.frombuffer(data, np.uint8)
+            place += size
+            job.progress("Receiving the result", place, raw.size)
+        if raw.size > _PART:
+            self._check_whole(buffer, raw.size, crc, job)
         return shaped(raw, header)
+
+    def _check_whole(self, buffer: str, size: int, crc: int, job: Job) -> None:
+        path = f"/v1/buffers/{buffer}/state"
+        state = self.patience.of(lambda: self.json("GET", path, seconds=_SUM_SECONDS), job)
+        if state.get("size") != size or state.get("crc32") != crc_text(crc):
+            raise ProtocolError(
+                f"{size} bytes of pixels with CRC-32 {crc_text(crc)} have come; the server has "
+                f"{state.get('size')} bytes, CRC-32 {state.get('crc32')}.",
+                fix="Run the command again.",
+            )
+
+    def _get(self, buffer: str, part: Part, itemsize: int) -> bytes:
+        """Get one part; a damaged one is an error that may be tried again."""
+        ways = self._ways["GET"]
+        coding = ways.choose(itemsize)
+        headers = {"Range": part.range} | ({} if coding is None else {ACCEPT: str(coding)})
+        start = time.perf_counter()
+        answer = self._send(lambda: self._http.get(f"/v1/buffers/{buffer}", headers=headers, timeout=_STORE))
+        encoded = Coding.parse(answer.headers.get(HEADER, ""))
+        data = answer.content if encoded is None else encoded.decode(answer.content, part.size)
+        ways.took(coding, part.size, time.perf_counter() - start)
+        announced = answer.headers.get("x-crc32", "").lower()
+        if answer.status_code != 206 or len(data) != part.size or announced != crc_text(zlib.crc32(data)):
+            raise ProtocolError(
+                f"{len(data)} bytes of pixels with CRC-32 {crc_text(zlib.crc32(data))} have come; announced were "
+                f"{part.size} bytes, CRC-32 {announced or '(none)'}.",
+                fix="Run the command again.",
+            )
+        return data
 
     @contextlib.contextmanager
     def lines(self, path: str) -> Iterator[Iterator[str]]:
@@ -122,15 +207,25 @@ class Transport:
         self._check(answer)
         return answer
 
-    def unavailable(self, cause: Exception) -> ServerUnavailableError:
-        """Say that nobody answers, and what to do."""
+    def unavailable(self, cause: Exception) -> ServerError:
+        """Say that nobody answers, or that another one does than was pinned, and what to do."""
+        other = pinned.other_certificate(cause)
+        if other is not None:
+            return AuthenticationError(
+                f"The server at {self.url} is not the one that is expected: {other}.",
+                fix="Ask who runs it for its fingerprint, and add it anew: `bioimg-fiji servers add NAME URL "
+                "--fingerprint ...`. If nobody has changed its certificate, somebody stands between.",
+                url=self.url,
+            )
         reason = str(cause) or type(cause).__name__
         fix = (
             "Start a server with `bioimg-fiji serve`, or in Python with Client.local(start=True), and run it again."
             if self.loopback
             else "Check the address, and that the server and the tunnel to it run."
         )
-        return ServerUnavailableError(f"No model server answers at {self.url} ({reason}).", fix=fix, url=self.url)
+        text = f"No model server answers at {self.url} ({reason})."
+        refused = not self.loopback and _refused(cause)  # at the near end of a tunnel it is the network that is cut
+        return ServerUnavailableError(text, fix=fix, url=self.url, refused=refused)
 
     def _check(self, answer: httpx.Response) -> None:
         if answer.is_success:
@@ -158,24 +253,10 @@ class Transport:
         )
 
 
-def _fill(raw: npt.NDArray[np.uint8], answer: httpx.Response) -> None:
-    size = crc = 0
-    for part in answer.iter_raw(1 << 20):
-        end = size + len(part)
-        if end <= raw.size:
-            raw[size:end] = np.frombuffer(part, np.uint8)
-        size, crc = end, zlib.crc32(part, crc)
-    announced = answer.headers.get("x-crc32", "").lower()
-    if size != raw.size or announced != crc_text(crc):
-        raise ProtocolError(
-            f"{size} bytes of pixels with CRC-32 {crc_text(crc)} have come; announced were {raw.size} bytes, "
-            f"CRC-32 {announced or '(none)'}.",
-            fix="Run the command again.",
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _refused(error: BaseException | None) -> bool:
+    """Whether the other computer has said that nobody listens there."""
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

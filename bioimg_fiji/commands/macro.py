@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bioimg_fiji.commands.parameters import Parameters, entries
+from bioimg_fiji.commands.parameters import SERVER, Parameters, entries
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.errors import BioimgError, ParameterError
+from bioimg_fiji.remote.named import LOCAL
 
 if TYPE_CHECKING:
     from bioimg_fiji.commands.registry import Command
@@ -52,14 +53,14 @@ def _may_be_active(entry: Mapping[str, Any]) -> bool:
     return bool(entry.get("x-image")) and (not entry.get("x-optional") or bool(entry.get("x-unless")))
 
 
-def told(command: Command, parameters: Parameters, result: Result) -> Result:
+def told(command: Command, parameters: Parameters, result: Result, server: str = LOCAL) -> Result:
     """Write the macro line that gives a result again into its images, as the property `PROPERTY`.
 
     Paths are complete ones, a model of the store is named with its hash, and passwords are left out.
     """
     if not result.images:
         return result
-    text = line(command, parameters)
+    text = line(command, parameters, server)
     images = {
         name: dataclasses.replace(image, properties={**image.properties, PROPERTY: text})
         for name, image in result.images.items()
@@ -67,7 +68,7 @@ def told(command: Command, parameters: Parameters, result: Result) -> Result:
     return dataclasses.replace(result, images=images)
 
 
-def line(command: Command, parameters: Parameters) -> str:
+def line(command: Command, parameters: Parameters, server: str = LOCAL) -> str:
     """Give the macro line that runs a command with these parameters again; see `told`."""
     known = entries(command.parameters)
     values = {
@@ -75,6 +76,7 @@ def line(command: Command, parameters: Parameters) -> str:
         for name, value in parameters
         if value is not None and known[name].get("x-widget") != "password"
     }
+    values[SERVER] = server
     return f"run({json.dumps(command.title)}, {json.dumps(record(command, values), ensure_ascii=False)});"
 
 

@@ -15,6 +15,13 @@ from pydantic_core import CoreSchema, core_schema
 
 from bioimg_fiji.errors import ParameterError, UnknownKeyError
 from bioimg_fiji.image import Image
+from bioimg_fiji.remote.named import LOCAL
+
+SERVER = "server"
+"""Key that every command has without declaring it: the name of the server that runs it."""
+
+ON_SERVER = "server:"
+"""Start of the name of an image that the server has already: server:ROOT/path/in/it.tif."""
 
 Widget = Literal["file", "folder", "path", "save", "model", "password"]
 
@@ -78,6 +85,7 @@ class Parameters(BaseModel):
             For a value of the wrong type, out of range, or missing.
         """
         known = entries(cls)
+        values = {name: value for name, value in values.items() if name != SERVER}
         aliases = {alias: name for name, entry in known.items() for alias in entry.get("x-aliases", ())}
         renamed: dict[str, Any] = {}
         for name, value in _with_lists(values, known).items():
@@ -161,6 +169,7 @@ def _schema(parameters: type[Parameters]) -> dict[str, Any]:
             del flat["default"]
             flat["x-optional"] = True
         properties[name] = flat
+    properties[SERVER] = _server(len(entries))
     required = [
         name
         for name, entry in properties.items()
@@ -172,6 +181,18 @@ def _schema(parameters: type[Parameters]) -> dict[str, Any]:
         "properties": properties,
         "required": required,
         "additionalProperties": False,
+    }
+
+
+def _server(order: int) -> dict[str, Any]:
+    return {
+        "x-order": order,
+        "x-expert": True,
+        "default": LOCAL,
+        "title": "Server",
+        "description": "Where to run: local is this computer, other names are those of BioImg Server... and of "
+        "`bioimg-fiji servers`. Paths are then the server's.",
+        "type": "string",
     }
 
 

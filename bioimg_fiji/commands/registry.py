@@ -12,11 +12,12 @@ from importlib.metadata import entry_points
 from typing import Any, Literal
 
 from bioimg_fiji.commands.macro import told
-from bioimg_fiji.commands.parameters import Parameters, schema
+from bioimg_fiji.commands.parameters import SERVER, Parameters, schema
 from bioimg_fiji.commands.pinned import PREFIX, pinned_commands
 from bioimg_fiji.commands.result import Result
-from bioimg_fiji.errors import InputError, UnknownCommandError
+from bioimg_fiji.errors import InputError, ParameterError, UnknownCommandError
 from bioimg_fiji.jobs import Job
+from bioimg_fiji.remote import named
 
 ENTRY_POINTS = "bioimg_fiji.commands"
 MENU = "Plugins>BioImg"
@@ -67,6 +68,9 @@ class Command:
     def describe(self) -> dict[str, Any]:
         """Give the JSON form that Fiji, the shell and the server read; with the store's models where one is chosen."""
         declared = schema(self.parameters)
+        servers = named.names()
+        if len(servers) > 1:
+            declared["properties"][SERVER]["x-suggestions"] = servers
         models = [entry for entry in declared["properties"].values() if entry.get("x-widget") == "model"]
         if models:
             from bioimg_fiji.package import store
@@ -82,16 +86,26 @@ class Command:
             "schema": declared,
         }
 
-    def run(self, values: Mapping[str, Any], job: Job | None = None) -> Result:
-        """Check the values and run; the images tell the macro line that gives them again.
+    def run(self, values: Mapping[str, Any], job: Job | None = None, *, known_as: str = named.LOCAL) -> Result:
+        """Check the values and run here; the images tell the macro line that gives them again.
+
+        Parameters
+        ----------
+        known_as
+            Name by which whoever asks knows this computer, and which `server` may say.
 
         Raises
         ------
         BioimgError
             For wrong values, and whatever the work itself raises.
         """
+        server = str(values.get(SERVER, known_as)) or known_as
+        if server != known_as:
+            raise ParameterError.of(
+                SERVER, f"{known_as!r} in a call that runs here", server, fix=f'Use connect("{server}").run(...).'
+            )
         parameters = self.parameters.parse(values)
-        return told(self, parameters, self.function(parameters, job or Job()))
+        return told(self, parameters, self.function(parameters, job or Job()), server)
 
 
 def command(
@@ -116,6 +130,8 @@ def command(
             raise InputError(f"The first parameter of {function.__name__} must be annotated with a Parameters model.")
         if not title.startswith("BioImg"):
             raise InputError(f"The title {title!r} must begin with BioImg: titles are global in ImageJ.")
+        if SERVER in parameters.model_fields:
+            raise InputError(f"The command {id!r} declares the key {SERVER!r}, which every command has already.")
         if title.startswith(PREFIX):
             raise InputError(f"The title {title!r} is one of a pinned model: leave out the colon.")
         new = Command(id, title, menu, parameters, function, " ".join((function.__doc__ or "").split()), work)

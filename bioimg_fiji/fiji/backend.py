@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bioimg_fiji import commands
+from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Result
 from bioimg_fiji.commands.chooser import suggestions
 from bioimg_fiji.errors import BioimgError, JobCancelledError
@@ -181,7 +182,7 @@ class InProcessBackend:
 def _work(name: str, values: dict[str, Any], disk: Disk, job: Job) -> Result:
     with disk:
         job.scratch = disk.folder
-        return disk.convert(commands.find(name).run(values, job), job)
+        return disk.convert(run_at(commands.find(name), values, job), job)
 
 
 def _teller(monitor: Any, watcher: Job) -> Callable[[str, int, int], None]:

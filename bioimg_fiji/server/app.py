@@ -10,9 +10,9 @@ import logging
 import os
 import sys
 import time
-import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 from starlette.applications import Starlette
@@ -24,21 +24,20 @@ from starlette.routing import Route
 import bioimg_fiji
 from bioimg_fiji import commands
 from bioimg_fiji.commands.chooser import suggestions
-from bioimg_fiji.errors import BioimgError, ProtocolError, ServerUnavailableError, UnknownJobError
+from bioimg_fiji.errors import BioimgError, ProtocolError, ServerUnavailableError
 from bioimg_fiji.jobs import JobState
-from bioimg_fiji.server import buffers, machine
-from bioimg_fiji.server.answers import RefusedError, answer, check_length, read_json, too_large
-from bioimg_fiji.server.buffers import Buffer, BufferStore
+from bioimg_fiji.server import buffers, coding, machine
+from bioimg_fiji.server.answers import RefusedError, answer, read_json
+from bioimg_fiji.server.buffer_routes import BufferRoutes
+from bioimg_fiji.server.buffers import BufferStore
 from bioimg_fiji.server.dashboard import Dashboard
 from bioimg_fiji.server.health import Health
 from bioimg_fiji.server.openapi import document
 from bioimg_fiji.server.options import PROTOCOL, Limits
-from bioimg_fiji.server.plainfile import PlainFile, empty, open_plain
 from bioimg_fiji.server.record import JobRecord
 from bioimg_fiji.server.requests import JobRequest
 from bioimg_fiji.server.sessions import Sessions
 from bioimg_fiji.server.store import JobStore
-from bioimg_fiji.server.wire import BLOCK, buffer_error, crc_text
 
 _log = logging.getLogger(__name__)
 _COMMENT_SECONDS = 1.0
@@ -54,6 +53,7 @@ class App:
     limits: Limits
     log_file: str
     stopping: asyncio.Event
+    roots: Mapping[str, Path] = field(default_factory=dict)
     sessions: Sessions = field(default_factory=Sessions)
 
     def build(self) -> Starlette:
@@ -67,10 +67,7 @@ class App:
             Route("/v1/commands", self.commands),
             Route("/v1/models", self.models, methods=["POST"]),
             Route("/v1/machine", self.machine),
-            Route("/v1/buffers", self.create_buffer, methods=["POST"]),
-            Route("/v1/buffers/{id}", self.fill_buffer, methods=["PUT"]),
-            Route("/v1/buffers/{id}", self.read_buffer, methods=["GET"]),
-            Route("/v1/buffers/{id}", self.free_buffer, methods=["DELETE"]),
+            *BufferRoutes(self.jobs, self.buffers, self.limits).routes(),
             Route("/v1/jobs", self.submit, methods=["POST"]),
             Route("/v1/jobs/{id}", self.status, methods=["GET"]),
             Route("/v1/jobs/{id}", self.forget, methods=["DELETE"]),
@@ -107,6 +104,8 @@ class App:
                 "pid": os.getpid(),
                 "environment": sys.prefix,
                 "jobs": counts,
+                "transfer": {"part": self.limits.part_bytes, "encodings": list(coding.METHODS)},
+                "roots": sorted(self.roots),
             }
         )
 
@@ -131,85 +130,6 @@ class App:
             raise RefusedError(503, error) from error
         return JSONResponse({**found, "log": self.log_file})
 
-    async def create_buffer(self, request: Request) -> Response:
-        """Make an empty buffer."""
-        data, _ = await read_json(request, self.limits.json_bytes)
-        size, local, on_disk = data.get("size"), data.get("local", False), data.get("on_disk", False)
-        if type(size) is not int or size < 0 or type(local) is not bool or type(on_disk) is not bool:
-            raise ProtocolError("A buffer has a size in bytes, and local and on_disk, true or false.")
-        limit = self.limits.disk_bytes if on_disk else self.limits.buffer_bytes
-        if size > limit:
-            too_large(limit)
-        buffer = self.buffers.create(size, local=local, on_disk=on_disk)
-        path = str(buffer.path) if local else None
-        return JSONResponse({"id": buffer.id, "size": size, "path": path}, 201)
-
-    async def fill_buffer(self, request: Request) -> Response:
-        """Take the bytes of a buffer; one that broke off may be sent again."""
-        buffer = self.buffers.get(request.path_params["id"])
-        if buffer.job is not None or buffer.filling:
-            raise RefusedError(
-                409, ProtocolError("The buffer is in use.", fix="Send the image to a buffer of its own.")
-            )
-        check_length(request, buffer.size)
-        buffer.crc, buffer.filled, buffer.filling = None, False, True
-        try:
-            size, crc = await self._receive(request, buffer)
-            _check_received(buffer, size, crc, request.headers.get("x-crc32", "").lower())
-            buffer.crc, buffer.filled = crc, True
-        except FileNotFoundError as error:
-            raise UnknownJobError("The buffer's file was removed.", fix="Send the image again.") from error
-        except OSError as error:
-            raise buffer_error(buffer.path.parent.parent, error) from error
-        finally:
-            buffer.filling = False
-            if not buffer.filled:  # broken off, or wrong: its memory is given back now
-                with contextlib.suppress(OSError):
-                    empty(buffer.path)
-        return Response(status_code=204)
-
-    async def _receive(self, request: Request, buffer: Buffer) -> tuple[int, int]:
-        size, crc, waiting = 0, 0, bytearray()
-        with os.fdopen(open_plain(buffer.path, os.O_WRONLY | os.O_TRUNC), "wb") as file:
-
-            def write(block: bytes, before: int) -> int:
-                file.write(block)
-                return zlib.crc32(block, before)
-
-            async for part in request.stream():
-                size += len(part)
-                if size > buffer.size:
-                    too_large(buffer.size)
-                waiting += part
-                if len(waiting) >= BLOCK:
-                    crc = await asyncio.to_thread(write, bytes(waiting), crc)
-                    waiting.clear()
-            crc = await asyncio.to_thread(write, bytes(waiting), crc)
-        return size, crc
-
-    async def read_buffer(self, request: Request) -> Response:
-        """Give the bytes of a buffer."""
-        buffer = self.buffers.get(request.path_params["id"])
-        if buffer.job is not None:
-            self.jobs.touch(buffer.job)
-        try:
-            crc = buffer.crc if buffer.crc is not None else await asyncio.to_thread(_crc_of, buffer)
-            headers = {"X-CRC32": crc_text(crc), "Cache-Control": "no-store"}
-            return PlainFile(buffer.path, headers=headers, media_type="application/octet-stream")
-        except OSError as error:
-            raise UnknownJobError("The buffer's file was removed.", fix="Run the job again.") from error
-
-    async def free_buffer(self, request: Request) -> Response:
-        """Free a buffer."""
-        if self.buffers.has(request.path_params["id"]):
-            self._not_in_use(self.buffers.get(request.path_params["id"]))
-            self.buffers.free(request.path_params["id"])
-        return Response(status_code=204)
-
-    def _not_in_use(self, buffer: Buffer) -> None:
-        if buffer.job is not None and self.jobs.unended(buffer.job):
-            raise RefusedError(409, ProtocolError("The buffer belongs to a job that has not ended."))
-
     async def submit(self, request: Request) -> Response:
         """Take a job."""
         if self.stopping.is_set():
@@ -222,6 +142,7 @@ class App:
         if job is None:
             wish = JobRequest.parse(data)
             command = commands.find(wish.command)
+            wish = wish.with_files(command.parameters)
             wish.check_images(command.parameters)
             # NB: who does not say who it is shares with all of its computer.
             client = wish.client or (request.client.host if request.client else "")
@@ -306,23 +227,6 @@ async def _events(job: JobRecord) -> AsyncIterator[bytes]:
 
 def _event(name: str, job: JobRecord) -> bytes:
     return f"event: {name}\ndata: {json.dumps(job.status(), ensure_ascii=False)}\n\n".encode()
-
-
-def _check_received(buffer: Buffer, size: int, crc: int, announced: str) -> None:
-    if size != buffer.size or announced != crc_text(crc):
-        raise ProtocolError(
-            f"{size} bytes with CRC-32 {crc_text(crc)} have come; announced were {buffer.size} bytes, "
-            f"CRC-32 {announced or '(none)'}.",
-            fix="Send them again.",
-        )
-
-
-def _crc_of(buffer: Buffer) -> int:
-    crc = 0
-    with os.fdopen(open_plain(buffer.path), "rb") as file:
-        while block := file.read(BLOCK):
-            crc = zlib.crc32(block, crc)
-    return crc
 
 
 async def _told(_: Request, error: Exception) -> Response:

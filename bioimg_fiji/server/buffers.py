@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -35,7 +36,8 @@ LEAST_MEMORY = 256 << 20
 class Buffer:
     """One file with the pixels of one image, in memory where the system can, or `on_disk`.
 
-    `job` is the job that owns it, `crc` is None when nobody counted.
+    `job` is the job that owns it, `crc` is None when nobody counted. Of one that comes in parts, the first `received`
+    bytes are there, with the CRC-32 `running`; `lease` is how long, in seconds, a lost client is waited for.
     """
 
     id: str
@@ -47,6 +49,10 @@ class Buffer:
     filling: bool = False
     job: str | None = None
     crc: int | None = None
+    received: int = 0
+    running: int = 0
+    lease: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     touched: float = field(default_factory=time.monotonic)
 
 
@@ -121,7 +127,7 @@ class BufferStore:
             self._disk = Room(self._disk_parent)
         return self._disk.folder
 
-    def create(self, size: int, *, local: bool, on_disk: bool = False) -> Buffer:
+    def create(self, size: int, *, local: bool, on_disk: bool = False, lease: float = 0.0) -> Buffer:
         """Make an empty buffer for `size` bytes.
 
         Raises
@@ -130,7 +136,9 @@ class BufferStore:
             When there is no space for it; the text says how much is missing on a disk.
         """
         folder = self.disk if on_disk else self.folder
-        promised = sum(each.size for each in self._buffers.values() if not each.filled and each.on_disk is on_disk)
+        promised = sum(
+            each.size - each.received for each in self._buffers.values() if not each.filled and each.on_disk is on_disk
+        )
         if on_disk:
             check_space("The image", folder, size, promised)
         free = shutil.disk_usage(folder).free - promised
@@ -143,7 +151,7 @@ class BufferStore:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as error:
             raise buffer_error(folder.parent, error) from error
-        self._buffers[id_] = Buffer(id_, size, path, local, on_disk)
+        self._buffers[id_] = Buffer(id_, size, path, local, on_disk, lease=lease)
         return self._buffers[id_]
 
     def has(self, id_: str) -> bool:
@@ -220,10 +228,11 @@ class BufferStore:
         return any(buffer.on_disk for buffer in self._buffers.values() if buffer.job == job)
 
     def free_abandoned(self, seconds: float) -> None:
-        """Remove buffers that no job has taken and nobody has touched for so long."""
-        limit = time.monotonic() - seconds
+        """Remove buffers that no job has taken and nobody has touched for so long, or for their lease if longer."""
+        now = time.monotonic()
         for id_, buffer in list(self._buffers.items()):
-            if buffer.job is None and buffer.touched < limit and not _written_since(buffer, seconds):
+            kept = max(seconds, buffer.lease)
+            if buffer.job is None and now - buffer.touched > kept and not _written_since(buffer, seconds):
                 self.free(id_)
 
     def close(self) -> None:

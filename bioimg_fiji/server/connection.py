@@ -23,13 +23,15 @@ class Connection:
     version: str
     started: float
     protocol: int
+    fingerprint: str = ""
 
 
 def read(path: Path) -> Connection | None:
     """Read the file; None when there is none, or nothing that a server has written."""
     try:
         data = json.loads(path.read_text("utf-8"))
-        found = Connection(**{each.name: data[each.name] for each in dataclasses.fields(Connection)})
+        fields = [each.name for each in dataclasses.fields(Connection)]
+        found = Connection(**{name: data[name] for name in fields if name in data})
         return found if isinstance(found.url, str) and isinstance(found.token, str) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

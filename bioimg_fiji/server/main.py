@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import ipaddress
 import logging
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -20,9 +18,10 @@ import uvicorn
 
 import bioimg_fiji
 from bioimg_fiji import commands, settings
-from bioimg_fiji.errors import ParameterError, ServerError, storage_error
+from bioimg_fiji.errors import ServerError, storage_error
 from bioimg_fiji.locks import LockFile
-from bioimg_fiji.server import buffers, connection
+from bioimg_fiji.server import address, buffers, connection
+from bioimg_fiji.server.address import Access
 from bioimg_fiji.server.app import App
 from bioimg_fiji.server.connection import Connection
 from bioimg_fiji.server.ending import drain
@@ -55,7 +54,7 @@ class _Uvicorn(uvicorn.Server):  # type: ignore[misc, unused-ignore]
 
 def run(options: ServeOptions) -> int:
     """Run the server until it is stopped; give the exit code."""
-    _check_host(options.host)
+    access = address.prepare(options)
     path = options.connection_file or settings.connection_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -69,21 +68,10 @@ def run(options: ServeOptions) -> int:
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with logging_to_file() as log_file:
-            return _serve(options, path, log_file)
+            return _serve(options, access, path, log_file)
     finally:
         lock.release()
         signal.signal(signal.SIGTERM, before)
-
-
-def _check_host(host: str) -> None:
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ParameterError.of(
-            "host", "a loopback address", host, fix="Use 127.0.0.1; other computers use an SSH tunnel."
-        )
 
 
 def _lock_or_find_other(lock: LockFile, path: Path) -> bool:
@@ -99,7 +87,7 @@ def _lock_or_find_other(lock: LockFile, path: Path) -> bool:
     return True
 
 
-def _serve(options: ServeOptions, path: Path, log_file: str) -> int:
+def _serve(options: ServeOptions, access: Access, path: Path, log_file: str) -> int:
     commands.load_commands()  # first of all: what a client asks later must be answered at once
     allow_many_files()
     gc.collect()
@@ -107,7 +95,7 @@ def _serve(options: ServeOptions, path: Path, log_file: str) -> int:
     listening = _listen(options)
     store = buffers.BufferStore(buffers.root())
     try:
-        asyncio.run(_Life(options, path, log_file, store, listening).live())
+        asyncio.run(_Life(options, access, path, log_file, store, listening).live())
     finally:
         listening.close()
         store.close()
@@ -136,24 +124,30 @@ class _Life:
     """A server while it lives."""
 
     def __init__(
-        self, options: ServeOptions, path: Path, log_file: str, store: buffers.BufferStore, listening: socket.socket
+        self,
+        options: ServeOptions,
+        access: Access,
+        path: Path,
+        log_file: str,
+        store: buffers.BufferStore,
+        listening: socket.socket,
     ) -> None:
         self._options, self._path, self._listening = options, path, listening
         self._stop = asyncio.Event()
         self._jobs = JobStore(options, store, log_file)
         port = listening.getsockname()[1]
-        name = f"[{options.host}]" if ":" in options.host else options.host
+        identity = access.identity
         self._connection = Connection(
-            f"http://{name}:{port}",
-            secrets.token_urlsafe(32),
+            access.url(options.host, port),
+            access.token,
             os.getpid(),
             bioimg_fiji.__version__,
             time.time(),
             PROTOCOL,
+            "" if identity is None else identity.fingerprint,
         )
-        app = App(self._jobs, store, options.limits, log_file, self._stop)
-        hosts = frozenset(f"{each}:{port}" for each in (name, "127.0.0.1", "localhost"))
-        self._gate = Gate(Punctual(app.build()), self._connection.token, hosts, app.sessions)
+        app = App(self._jobs, store, options.limits, log_file, self._stop, options.roots)
+        self._gate = Gate(Punctual(app.build()), access.token, access.hosts(port), app.sessions)
         config = uvicorn.Config(
             self._gate,
             log_config=None,
@@ -165,6 +159,8 @@ class _Life:
             http=PunctualProtocol,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=2,
+            ssl_certfile=None if identity is None else identity.certificate,
+            ssl_keyfile=None if identity is None else identity.key,
         )
         self._server = _Uvicorn(config)
 
@@ -180,6 +176,8 @@ class _Life:
             self._jobs.prepare()
             connection.write(self._path, self._connection)
             _log.warning("The model server listens at %s (process %d).", self._connection.url, os.getpid())
+            if self._connection.fingerprint:
+                _log.warning("SHA-256 fingerprint of its certificate: %s", self._connection.fingerprint)
             await self._watch(serving)
         finally:
             connection.remove(self._path, self._connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,10 @@ class Limits:
         Largest image in memory.
     disk_bytes
         Largest image on the disk.
+    part_bytes
+        Largest part of an image that comes or goes in parts.
+    body_seconds
+        How long the next bytes of such a part may take to come.
     jobs
         How many jobs are remembered; ended ones are forgotten, the oldest first.
     lives
@@ -33,8 +38,8 @@ class Limits:
         The same for work that could be asked to finish (`Live.finishable`): it ends its step and keeps a checkpoint.
     exit_seconds
         How long a worker may take to clear up, or to end, after its result has come.
-    keep_buffer
-        After so long an uploaded image that no job has taken is freed.
+    keep_buffer, longest_lease
+        After so long an uploaded image that no job has taken is freed; at most so long where its client asks for more.
     keep_leased, keep_job
         After so long without a question an ended job is forgotten: one with a lease has a client that waits for
         it, one without may be asked after tomorrow.
@@ -43,6 +48,8 @@ class Limits:
     json_bytes: int = 64 << 20
     buffer_bytes: int = 64 << 30
     disk_bytes: int = 16 << 40
+    part_bytes: int = 16 << 20
+    body_seconds: float = 60.0
     jobs: int = 1000
     lives: int = 20
     queued: int = 500
@@ -51,6 +58,7 @@ class Limits:
     checkpoint_seconds: float = 10.0
     exit_seconds: float = 3.0
     keep_buffer: float = 600.0
+    longest_lease: float = 3600.0
     keep_leased: float = 60.0
     keep_job: float = 86400.0
 
@@ -88,7 +96,7 @@ class ServeOptions:
     Parameters
     ----------
     host, port
-        Where to listen; port 0 takes a free one. Only loopback addresses are allowed.
+        Where to listen; port 0 takes a free one. An address that others reach needs TLS and a token.
     connection_file
         Connection file; None takes the one of the settings.
     idle_exit
@@ -97,6 +105,16 @@ class ServeOptions:
         How many runs, batch runs and trainings there are at the same time, each beside the others.
     grace
         Seconds that jobs without a checkpoint may go on when the server is told to end.
+    certificate, key
+        PEM files; None: plain HTTP.
+    self_signed
+        Whether to use a certificate of our own, made at the first time.
+    token_file
+        File with the token, made where there is none; None: the environment's, else a new one at each start.
+    allowed_hosts
+        Further names (or name:port) under which clients reach the server.
+    roots
+        Folders by name whose images clients may name instead of sending them.
     """
 
     host: str = "127.0.0.1"
@@ -108,4 +126,10 @@ class ServeOptions:
     batches: int = 1
     trainings: int = 1
     warmth: Warmth = field(default_factory=Warmth)
+    certificate: Path | None = None
+    key: Path | None = None
+    self_signed: bool = False
+    token_file: Path | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    roots: Mapping[str, Path] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)

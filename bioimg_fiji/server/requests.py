@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from bioimg_fiji.commands.parameters import Parameters, entries
+from bioimg_fiji.commands.parameters import ON_SERVER, Parameters, entries
 from bioimg_fiji.errors import ParameterError, ProtocolError
 from bioimg_fiji.server.wire import DTYPES, byte_size
 
@@ -24,11 +25,15 @@ class ImagePart:
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What a client asks for (docs/protocol.md, "Job request")."""
+    """What a client asks for (docs/protocol.md, "Job request").
+
+    `files` are the images that the server has already, as ROOT/path by key.
+    """
 
     command: str
     parameters: dict[str, Any]
     images: dict[str, ImagePart]
+    files: dict[str, str] = field(default_factory=dict)
     accept: tuple[str, ...] | None = None
     local: bool = False
     lease: float | None = None
@@ -47,8 +52,10 @@ class JobRequest:
         if unknown:
             raise ProtocolError(f"A job request has no field {min(unknown)!r}.")
         parameters = _field(data, "parameters", dict, {})
-        images = {name: _image(name, part) for name, part in _field(data, "images", dict, {}).items()}
-        both = set(parameters) & set(images)
+        given = _field(data, "images", dict, {})
+        files = {name: _field(part, "path", str, ...) for name, part in given.items() if _is_file(part)}
+        images = {name: _image(name, part) for name, part in given.items() if name not in files}
+        both = set(parameters) & set(given)
         if both:
             raise ProtocolError(f"{min(both)!r} stands in parameters and in images.", fix="Give it once.")
         accept = _field(data, "accept", list, None)
@@ -64,11 +71,25 @@ class JobRequest:
             _field(data, "command", str, ...),
             parameters,
             images,
+            files,
             None if accept is None else tuple(accept),
             _field(data, "local", bool, False),
             lease,
             client,
         )
+
+    def with_files(self, parameters: type[Parameters]) -> JobRequest:
+        """Give the request with the image inputs whose value is `server:ROOT/path` among its files."""
+        known = entries(parameters)
+        files, rest = dict(self.files), dict(self.parameters)
+        for name, value in self.parameters.items():
+            single, several = "x-image" in known.get(name, {}), "x-images" in known.get(name, {})
+            if not (isinstance(value, str) and value.startswith(ON_SERVER) and (single or several)):
+                continue
+            del rest[name]
+            paths = [part.strip().removeprefix(ON_SERVER) for part in (value.split("|") if several else [value])]
+            files |= {f"{name}.{number}" if several else name: path for number, path in enumerate(paths)}
+        return dataclasses.replace(self, parameters=rest, files=files)
 
     def check_images(self, parameters: type[Parameters]) -> None:
         """Check that each image goes to an image input of the command.
@@ -83,7 +104,7 @@ class JobRequest:
         inputs = [*single, *(f"{key}.0, {key}.1 and so on" for key in lists)]
         known = entries(parameters)
         single += [alias for key in single for alias in known[key].get("x-aliases", ())]
-        for name in self.images:
+        for name in (*self.images, *self.files):
             start, _, number = name.rpartition(".")
             # NB: "01" and "1" would be the same place.
             if name in single or (start in lists and number.isdecimal() and str(int(number)) == number):
@@ -95,6 +116,10 @@ class JobRequest:
                 expected=inputs,
                 got=name,
             )
+
+
+def _is_file(part: Any) -> bool:
+    return isinstance(part, dict) and "path" in part and "buffer" not in part
 
 
 def _image(name: str, part: Any) -> ImagePart:

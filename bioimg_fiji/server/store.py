@@ -20,6 +20,7 @@ from bioimg_fiji.errors import (
     WorkerDiedError,
 )
 from bioimg_fiji.jobs import JobState, Progress
+from bioimg_fiji.server import roots
 from bioimg_fiji.server.buffers import BufferStore
 from bioimg_fiji.server.options import ServeOptions
 from bioimg_fiji.server.pool import Holding, WorkerPool
@@ -40,6 +41,7 @@ class JobStore:
 
     def __init__(self, options: ServeOptions, buffers: BufferStore, log_file: str) -> None:
         self._limits = options.limits
+        self._roots = options.roots
         self._buffers = buffers
         self._log_file = log_file
         self._pool = WorkerPool(options.warmth)
@@ -100,7 +102,11 @@ class JobStore:
             When a buffer is not there or not filled.
         ServerBusyError
             When too many jobs wait; the buffers stay the client's.
+        ParameterError
+            When a path is not under one of the roots.
         """
+        for path in request.files.values():
+            roots.place(path, self._roots)
         job = JobRecord(secrets.token_hex(16), request, work=work, client=client)
         parts = list(request.images.values())
         if len({part.buffer for part in parts}) != len(parts):
@@ -327,6 +333,7 @@ class JobStore:
             "command": request.command,
             "parameters": request.parameters,
             "images": {name: self._ordered(part) for name, part in request.images.items()},
+            "files": {name: roots.place(path, self._roots) for name, path in request.files.items()},
             "accept": None if request.accept is None else list(request.accept),
             "local": request.local,
             "folder": str(self._buffers.folder),

@@ -45,8 +45,8 @@ def byte_size(header: Mapping[str, Any]) -> int:
     return int(math.prod(shape) * np.dtype(dtype).itemsize)
 
 
-def blocks(pixels: npt.NDArray[Any]) -> Iterator[memoryview]:
-    """Give the pixels' bytes, little-endian, in C order, in blocks of about `BLOCK` bytes.
+def blocks(pixels: npt.NDArray[Any], size: int = BLOCK) -> Iterator[memoryview]:
+    """Give the pixels' bytes, little-endian, in C order, in blocks of at most `size` bytes.
 
     Raises
     ------
@@ -60,8 +60,8 @@ def blocks(pixels: npt.NDArray[Any]) -> Iterator[memoryview]:
     parts = [pixels] if pixels.flags.c_contiguous or pixels.ndim < 3 else pixels
     for part in parts:
         flat = np.ascontiguousarray(part, dtype=little).reshape(-1).view(np.uint8)
-        for start in range(0, flat.size, BLOCK):
-            yield flat[start : start + BLOCK].data
+        for start in range(0, flat.size, size):
+            yield flat[start : start + size].data
 
 
 def write_pixels(path: Path, pixels: npt.NDArray[Any], *, create: bool, checked: bool = True) -> int | None:

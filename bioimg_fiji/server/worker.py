@@ -27,9 +27,12 @@ from typing import Any
 import psutil
 
 from bioimg_fiji.commands import find, load_commands
+from bioimg_fiji.commands.parameters import SERVER
 from bioimg_fiji.errors import BioimgError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job, Live
+from bioimg_fiji.remote.named import LOCAL
+from bioimg_fiji.server import roots
 from bioimg_fiji.server.newest import Newest
 from bioimg_fiji.server.results import scratch, store, store_on_disk
 from bioimg_fiji.server.wire import map_pixels, plain, read_pixels
@@ -213,13 +216,15 @@ def _answer(request: dict[str, Any], line: _Line) -> dict[str, Any]:
     job = line.job
     try:
         images = {name: _load(part) for name, part in request["images"].items()}
+        images |= {name: roots.read(root, path) for name, (root, path) in request["files"].items()}
         line.send({"loaded": True})
+        values, known_as = request["parameters"] | images, str(request["parameters"].get(SERVER) or LOCAL)
         if request["disk"] is None:
-            result = find(request["command"]).run(request["parameters"] | images, job)
+            result = find(request["command"]).run(values, job, known_as=known_as)
             folder, checked = Path(request["folder"]), not request["local"]
             return {"result": store(result, request["accept"], folder, request["job"], checked=checked)}
         with scratch(Path(request["disk"]), request["job"]) as job.scratch:
-            result = find(request["command"]).run(request["parameters"] | images, job)
+            result = find(request["command"]).run(values, job, known_as=known_as)
             return {"result": store_on_disk(result, request["accept"], Path(request["disk"]), request["job"], job)}
     except BioimgError as error:
         _log.info("[%s] %s", error.code, error, exc_info=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -85,3 +86,26 @@ def test_many_clients_and_slow_connections(contract: Path) -> None:
     assert figures["calls"]["right"] == figures["runs"]
     assert figures["calls"]["flood_refused"] > 0
     assert figures["slow_connections_opened"] >= figures["slow"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_cuts_of_the_network(contract: Path) -> None:
+    if os.name != "posix" or os.geteuid() != 0 or not _has_namespaces():
+        pytest.skip("network namespaces need root, Linux and iproute2; test_parts cuts connections without them")
+    program = contract.parents[1] / "scripts" / "soaks" / "run.py"
+    line = [sys.executable, str(program), "server-cut", "--short"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=230, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout)
+    assert [each["wrong"] for each in figures["calls"]] == ["", "", ""]
+    assert all(each["took"] > each["cut"] for each in figures["calls"])
+
+
+def _has_namespaces() -> bool:
+    if shutil.which("ip") is None:
+        return False
+    name = f"bfprobe{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode == 0
+    subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
+    return made

@@ -188,6 +188,42 @@ def _awt_button(window: Any, text: str) -> Any:
     return real_imagej.first(window, lambda each: isinstance(each, kind) and str(each.getLabel()).strip() == text)
 
 
+def named_servers(ij: RealImageJ, more: list[str]) -> dict[str, Any]:
+    """Add a server on another computer in the server's window, test it, correct it, test it again, and remove it."""
+    url, pin, token = more
+    choose(ij, "Plugins", "BioImg", "BioImg Server...")
+    window = ij.window("BioImg Server")
+    ij.click(ij.button(window, "Add..."))
+    dialog = ij.window("BioImg Named Server")
+    wrong = "00" * 32
+    for name, text in (("name", "gpu"), ("url", url), ("fingerprint", wrong), ("token", token)):
+        ij.replace(ij.part(dialog, name), text)
+    ij.click(ij.button(dialog, "OK"))
+    seen = {"wrong": _tested(ij, window)}
+    ij.click(ij.button(window, "Edit..."))
+    dialog = ij.window("BioImg Named Server")
+    ij.replace(ij.part(dialog, "fingerprint"), pin)
+    ij.click(ij.button(dialog, "OK"))
+    seen["right"] = _tested(ij, window)
+    real_imagej.screenshot(Path(ij.folder) / "named-servers.png")
+    seen["list"] = Path(os.environ["BIOIMG_FIJI_SERVERS"]).read_text()
+    ij.click(ij.button(window, "Remove"))
+    wait(lambda: '"gpu"' not in Path(os.environ["BIOIMG_FIJI_SERVERS"]).read_text(), "the removal")
+    return seen
+
+
+def _tested(ij: RealImageJ, window: Any) -> str:
+    """Press Test, and give the answer without the marks of its lines."""
+    test = ij.button(window, "Test")
+    wait(test.isEnabled, "the selection")
+    answer = ij.part(window, "answer")
+    before = str(answer.getText())
+    ij.click(test)
+    wait(lambda: str(answer.getText()) not in (before, "Asking gpu..."), "the answer", 90)
+    time.sleep(0.5)  # the window takes the size that the answer needs
+    return str(answer.getText()).replace("<html>", "").replace("<br>", " ")
+
+
 def _value(ij: RealImageJ, window: Any, name: str) -> str:
     kind = jpype.JClass("javax.swing.JTextField")
     found = real_imagej.first(
@@ -215,6 +251,7 @@ SCENES: dict[str, Callable[[RealImageJ, list[str]], dict[str, Any]]] = {
     "another_server": another_server,
     "end_another": end_another,
     "repair": repair,
+    "named_servers": named_servers,
     "help": show_help,
 }
 

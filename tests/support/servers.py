@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 import psutil
 
+from bioimg_fiji.client import pinned
 from bioimg_fiji.image import Image
 from bioimg_fiji.server import connection
 from bioimg_fiji.server.connection import Connection
@@ -54,7 +55,9 @@ class Server:
 
         known = until(told, 60)
         headers = {"Authorization": f"Bearer {known.token}"}
-        return cls(process, folder, known, httpx.Client(base_url=known.url, headers=headers, trust_env=False))
+        verify = pinned.context(known.fingerprint) if known.fingerprint else True
+        http = httpx.Client(base_url=known.url, headers=headers, trust_env=False, verify=verify)
+        return cls(process, folder, known, http)
 
     @property
     def pixels(self) -> Path:

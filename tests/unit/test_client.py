@@ -14,6 +14,7 @@ from bioimg_fiji.client import Client
 from bioimg_fiji.client.remote_job import RemoteJob
 from bioimg_fiji.client.transport import Transport
 from bioimg_fiji.errors import BioimgError, ParameterError, ProtocolError, ServerUnavailableError, StorageError
+from bioimg_fiji.jobs import Job
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -97,15 +98,15 @@ def test_an_error_of_a_newer_server() -> None:
 def test_damaged_pixels_are_no_result(body: bytes, crc: str) -> None:
     header = {"shape": [2, 2], "dtype": "uint8"}
     with (
-        answering(http(200, body, f"X-CRC32: {crc}")) as (transport, _),
+        answering(http(206, body, f"X-CRC32: {crc}")) as (transport, _),
         pytest.raises(ProtocolError, match="CRC"),
     ):
-        transport.download("1", header)
+        transport.download("1", header, Job())
 
 
 def test_whole_pixels() -> None:
-    with answering(http(200, b"abcd", "X-CRC32: ed82cd11")) as (transport, _):
-        pixels = transport.download("1", {"shape": [2, 2], "dtype": "uint8"})
+    with answering(http(206, b"abcd", "X-CRC32: ed82cd11")) as (transport, _):
+        pixels = transport.download("1", {"shape": [2, 2], "dtype": "uint8"}, Job())
     np.testing.assert_array_equal(pixels, [[97, 98], [99, 100]])
 
 

@@ -112,7 +112,7 @@ def test_a_command_is_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
     found = commands.find("BioImg Blur")
     assert found is commands.find("blur") is commands.find("BioImg Blur...")
     assert found.run({"image": IMAGE, "target": "x"}).figures == {"sigma": 1.5}
-    assert macro.record(found, {"target": "a b.tif"}) == "sigma=1.5 passes=[] target=[a b.tif] fast=false "
+    assert macro.record(found, {"target": "a b.tif"}) == "sigma=1.5 passes=[] target=[a b.tif] fast=false server=local "
     assert found.describe()["help"] == "Blur an image."
     with pytest.raises(UnknownCommandError, match="Did you mean blur"):
         commands.find("blurr")

@@ -7,16 +7,41 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** What the connection file says of a server. The token never shows in a message. */
+/**
+ * How a server is reached: as its connection file says, or the list of named servers. The token
+ * never shows in a message.
+ */
 final class Connection {
   final String url;
   final String token;
   final long pid;
 
+  /** SHA-256 of its certificate, which has to be this very one; "" trusts what Java trusts. */
+  final String fingerprint;
+
+  /** Its name in the list of servers; "" for that of this computer. */
+  final String name;
+
   Connection(String url, String token, long pid) {
+    this(url, token, pid, "", "");
+  }
+
+  Connection(String url, String token, long pid, String fingerprint, String name) {
     this.url = url;
     this.token = token;
     this.pid = pid;
+    this.fingerprint = fingerprint;
+    this.name = name;
+  }
+
+  /** Gives the connection to a named server. */
+  static Connection named(String name, String url, String token, String fingerprint) {
+    return new Connection(url, token, 0, fingerprint, name);
+  }
+
+  /** Tells whether it may be on another computer: no files in common, and a network in between. */
+  boolean isRemote() {
+    return !name.isEmpty();
   }
 
   /** Reads the file; null when there is none, or nothing that a server has written. */
@@ -27,7 +52,10 @@ final class Connection {
       String url = Json.string(json, "url", "");
       String token = Json.string(json, "token", "");
       long pid = (long) Json.number(json, "pid", 0);
-      return url.isEmpty() || token.isEmpty() || pid == 0 ? null : new Connection(url, token, pid);
+      String fingerprint = Json.string(json, "fingerprint", "");
+      return url.isEmpty() || token.isEmpty() || pid == 0
+          ? null
+          : new Connection(url, token, pid, fingerprint, "");
     } catch (IOException | RuntimeException unusable) {
       return null;
     }

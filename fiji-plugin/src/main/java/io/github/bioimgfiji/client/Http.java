@@ -13,6 +13,7 @@ import java.net.HttpURLConnection;
 import java.net.Proxy;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
+import javax.net.ssl.HttpsURLConnection;
 
 /**
  * Requests to one server.
@@ -23,7 +24,11 @@ import java.nio.charset.StandardCharsets;
  */
 final class Http {
   private static final int CONNECT_MS = 2000;
+  private static final int FAR_CONNECT_MS = 5000;
   private static final int READ_MS = 5000;
+
+  /** How long a slow network may take for a part of an image. */
+  private static final int PART_MS = 30000;
 
   /** How long the server may take to store what was sent. */
   private static final int STORE_MS = 60000;
@@ -62,6 +67,65 @@ final class Http {
     HttpURLConnection request = request("GET", path);
     request.setReadTimeout(milliseconds);
     return new LongRequest(request, () -> answer(request, 0, null));
+  }
+
+  /** Asks for a text that may take so many milliseconds. */
+  String getText(String path, int milliseconds) throws IOException, BackendException {
+    HttpURLConnection request = request("GET", path);
+    request.setReadTimeout(milliseconds);
+    return answer(request, 0, null);
+  }
+
+  /** Sets headers of a request. */
+  interface Headers {
+    void set(HttpURLConnection request);
+  }
+
+  /** A part of a buffer, as it has come. */
+  static final class Part {
+    final byte[] body;
+    final boolean encoded;
+    final String crc;
+
+    Part(byte[] body, boolean encoded, String crc) {
+      this.body = body;
+      this.encoded = encoded;
+      this.crc = crc;
+    }
+  }
+
+  /**
+   * Sends a part of a buffer. The connection is used again: parts may come twice, and a new one for
+   * each would cost more than the part.
+   */
+  void putPart(String path, long size, Headers headers, Body body)
+      throws IOException, BackendException {
+    HttpURLConnection request = request("PUT", path);
+    request.setRequestProperty("Connection", "keep-alive");
+    request.setReadTimeout(PART_MS);
+    request.setRequestProperty("Content-Type", "application/octet-stream");
+    headers.set(request);
+    send(request, size, body);
+    check(request);
+    text(request);
+  }
+
+  /**
+   * Asks for a part of a buffer.
+   *
+   * @param encoding that the answer may have, or ""
+   */
+  Part getPart(String path, String range, String encoding) throws IOException, BackendException {
+    HttpURLConnection request = request("GET", path);
+    request.setRequestProperty("Connection", "keep-alive");
+    request.setReadTimeout(PART_MS);
+    request.setRequestProperty("Range", range);
+    if (!encoding.isEmpty()) {
+      request.setRequestProperty(Coding.ACCEPT, encoding);
+    }
+    check(request);
+    boolean encoded = request.getHeaderField(Coding.HEADER) != null;
+    return new Part(body(request), encoded, String.valueOf(request.getHeaderField("X-CRC32")));
   }
 
   /** Asks for something long; the caller reads its stream, and disconnects. */
@@ -109,7 +173,10 @@ final class Http {
     URL url = new URL(connection.url + path);
     HttpURLConnection request = (HttpURLConnection) url.openConnection(Proxy.NO_PROXY);
     request.setRequestMethod(method);
-    request.setConnectTimeout(CONNECT_MS);
+    if (request instanceof HttpsURLConnection && !connection.fingerprint.isEmpty()) {
+      Pinned.apply((HttpsURLConnection) request, connection.fingerprint);
+    }
+    request.setConnectTimeout(connection.isRemote() ? FAR_CONNECT_MS : CONNECT_MS);
     request.setReadTimeout(READ_MS);
     request.setUseCaches(false);
     request.setInstanceFollowRedirects(false);
@@ -120,7 +187,7 @@ final class Http {
   }
 
   /** Sends a request, with a body or null, and gives the answer's text. */
-  private static String answer(HttpURLConnection request, long size, Body body)
+  private String answer(HttpURLConnection request, long size, Body body)
       throws IOException, BackendException {
     try {
       if (body != null) {
@@ -142,7 +209,7 @@ final class Http {
     }
   }
 
-  private static void check(HttpURLConnection request) throws IOException, BackendException {
+  private void check(HttpURLConnection request) throws IOException, BackendException {
     int status = request.getResponseCode();
     if (status >= 200 && status < 300) {
       return;
@@ -156,7 +223,7 @@ final class Http {
     throw error(status, body);
   }
 
-  private static BackendException error(int status, String body) {
+  private BackendException error(int status, String body) {
     try {
       if (Json.object(body).has("error")) {
         return BackendException.fromJson(body);
@@ -165,24 +232,30 @@ final class Http {
       // Falls through: some other program answers, or Java has thrown the body away.
     }
     if (status == HttpURLConnection.HTTP_UNAUTHORIZED) {
-      return new BackendException(
-          "authentication",
-          "The model server was restarted and does not know this request's token.",
-          "Run the command again.");
+      return connection.isRemote()
+          ? ServerErrors.token(connection)
+          : new BackendException(
+              "authentication",
+              "The model server was restarted and does not know this request's token.",
+              "Run the command again.");
     }
     return ServerErrors.protocol(
         "The model server answered with HTTP status " + status + " and without a reason.");
   }
 
-  /** Reads an answer. NB: Java takes one that broke off for whole. */
   private static String text(HttpURLConnection request) throws IOException {
+    return new String(body(request), StandardCharsets.UTF_8);
+  }
+
+  /** Reads an answer. NB: Java takes one that broke off for whole. */
+  private static byte[] body(HttpURLConnection request) throws IOException {
     try (InputStream stream = request.getInputStream()) {
       byte[] bytes = bytes(stream);
       long announced = request.getContentLengthLong();
       if (announced >= 0 && bytes.length != announced) {
         throw new EOFException("The model server's answer broke off.");
       }
-      return new String(bytes, StandardCharsets.UTF_8);
+      return bytes;
     }
   }
 

@@ -17,7 +17,10 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.Paths;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Runs the commands on a server process of this computer, over HTTP on loopback.
@@ -38,7 +41,36 @@ public final class HttpBackend implements Backend {
 
   @Override
   public String commands(Monitor monitor) throws BackendException {
-    return talk(monitor, http -> http.getText("/v1/commands"));
+    try {
+      Http here = servers.ensure(monitor);
+      url = here.connection().url;
+      return talk(here, http -> http.getText("/v1/commands"));
+    } catch (InterruptedException stopped) {
+      Thread.currentThread().interrupt();
+      throw BackendException.cancelled();
+    } catch (BackendException missing) {
+      if (!isBuildable(missing)) {
+        throw missing;
+      }
+    }
+    String far = farCommands(monitor);
+    return far.isEmpty() ? talk(monitor, http -> http.getText("/v1/commands")) : far;
+  }
+
+  /** Gives the commands of the first named server that answers, for a computer without Python. */
+  private static String farCommands(Monitor monitor) throws BackendException {
+    for (String name : NamedServers.all().keySet()) {
+      try {
+        return talk(Servers.named(name, monitor, false), http -> http.getText("/v1/commands"));
+      } catch (BackendException unusable) {
+        // The next one, or what is wrong here: no Python.
+      }
+    }
+    return "";
+  }
+
+  private static boolean isBuildable(BackendException missing) {
+    return Json.bool(Json.object(missing.details()), PythonSearch.BUILDABLE, false);
   }
 
   @Override
@@ -60,7 +92,56 @@ public final class HttpBackend implements Backend {
     } catch (JsonParseException wrong) {
       throw new BackendException("input", wrong.getMessage(), "");
     }
-    return new Patience(commandId, monitor).run(told -> job(commandId, parameters, images, told));
+    String server = Json.string(parameters, "server", NamedServers.LOCAL);
+    return new Patience(commandId, monitor)
+        .run(
+            told ->
+                server.isEmpty() || server.equals(NamedServers.LOCAL)
+                    ? job(commandId, parameters, images, told)
+                    : farJob(server, commandId, parameters, images, told));
+  }
+
+  /** Runs a job on a named server, which is neither started nor ended from here. */
+  private static Outcome farJob(
+      String server,
+      String commandId,
+      JsonObject parameters,
+      Map<String, ImagePlus> images,
+      Monitor monitor)
+      throws BackendException {
+    return talk(
+        Servers.named(server, monitor, true),
+        http -> {
+          try (RemoteJob job = new RemoteJob(http, monitor)) {
+            return job.run(commandId, parameters, images);
+          }
+        });
+  }
+
+  /**
+   * Tries a named server.
+   *
+   * @return its version, devices and jobs, and how long it takes to answer, for people
+   * @throws BackendException that tells why it cannot be used
+   */
+  public static String test(String name, Monitor monitor) throws BackendException {
+    return talk(
+        Servers.named(name, monitor, false),
+        http -> {
+          long start = System.nanoTime();
+          JsonObject info = http.get("/v1/info");
+          long milliseconds = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
+          String machine = http.longRequest("/v1/machine", MACHINE_MS).text(monitor::cancelled);
+          List<String> devices =
+              machine == null ? new ArrayList<>() : Json.strings(Json.object(machine), "devices");
+          return String.format(
+              "%s answers in %d ms: version %s, %d jobs, devices: %s.",
+              name,
+              milliseconds,
+              Json.string(info, "version", ""),
+              Servers.jobs(info),
+              devices.isEmpty() ? "none, its log tells why" : String.join(", ", devices));
+        });
   }
 
   private Outcome job(
@@ -251,9 +332,19 @@ public final class HttpBackend implements Backend {
   }
 
   private <T> T talk(Monitor monitor, Talk<T> wish) throws BackendException {
+    Http http;
     try {
-      Http http = server(monitor);
-      url = http.connection().url;
+      http = server(monitor);
+    } catch (InterruptedException stopped) {
+      Thread.currentThread().interrupt();
+      throw BackendException.cancelled();
+    }
+    url = http.connection().url;
+    return talk(http, wish);
+  }
+
+  private static <T> T talk(Http http, Talk<T> wish) throws BackendException {
+    try {
       return wish.with(http);
     } catch (InterruptedException | ClosedByInterruptException stopped) {
       Thread.currentThread().interrupt();
@@ -261,7 +352,7 @@ public final class HttpBackend implements Backend {
     } catch (CancelledIoException stopped) {
       throw BackendException.cancelled();
     } catch (IOException broken) {
-      throw ServerErrors.lost(broken);
+      throw ServerErrors.lost(broken, http.connection());
     }
   }
 
@@ -270,8 +361,7 @@ public final class HttpBackend implements Backend {
     try {
       return servers.ensure(monitor);
     } catch (BackendException missing) {
-      boolean buildable = Json.bool(Json.object(missing.details()), PythonSearch.BUILDABLE, false);
-      if (!buildable || !SetupOffer.ask(missing.getMessage())) {
+      if (!isBuildable(missing) || !SetupOffer.ask(missing.getMessage())) {
         throw missing;
       }
       return servers.ensure(monitor);

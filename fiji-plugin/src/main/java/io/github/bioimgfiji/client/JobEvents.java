@@ -3,6 +3,7 @@ package io.github.bioimgfiji.client;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.json.Json;
 import java.io.IOException;
 import java.io.InputStream;
@@ -23,12 +24,14 @@ final class JobEvents implements AutoCloseable {
 
   private final Http http;
   private final String path;
+  private final Endurance endurance;
   private final BlockingQueue<News> news = new LinkedBlockingQueue<>();
   private volatile boolean closed;
 
-  JobEvents(Http http, String path) {
+  JobEvents(Http http, String path, Monitor monitor) {
     this.http = http;
     this.path = path;
+    endurance = new Endurance(http.connection(), monitor);
     Thread thread = new Thread(this::follow, "BioImg events");
     thread.setDaemon(true);
     thread.start();
@@ -66,7 +69,7 @@ final class JobEvents implements AutoCloseable {
         ended = listen() || ask();
       }
     } catch (IOException error) {
-      news.add(new News(null, ServerErrors.lost(error)));
+      news.add(new News(null, ServerErrors.lost(error, http.connection())));
     } catch (BackendException error) {
       news.add(new News(null, error));
     } catch (RuntimeException error) {
@@ -109,14 +112,17 @@ final class JobEvents implements AutoCloseable {
     for (int attempt = 1; !closed; attempt++) {
       try {
         boolean ended = tell(http.get(path));
+        endurance.found();
         if (!ended) {
           Thread.sleep(PAUSE_MS);
         }
         return ended;
-      } catch (ConnectException gone) {
-        throw gone;
       } catch (IOException broken) {
-        if (attempt == ATTEMPTS) {
+        if (http.connection().isRemote()) {
+          endurance.lost(broken);
+          continue;
+        }
+        if (attempt == ATTEMPTS || broken instanceof ConnectException) {
           throw broken;
         }
         Thread.sleep(PAUSE_MS);

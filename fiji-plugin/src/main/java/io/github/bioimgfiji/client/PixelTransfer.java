@@ -59,10 +59,37 @@ final class PixelTransfer {
    */
   void send(ImagePlus image, JsonObject buffer) throws IOException, BackendException {
     String path = Json.string(buffer, "path", "");
-    if (!path.isEmpty() && Files.isWritable(Paths.get(path))) {
+    if (http.connection().isRemote()) {
+      sendParts(image, "/v1/buffers/" + Json.string(buffer, "id", ""));
+    } else if (!path.isEmpty() && Files.isWritable(Paths.get(path))) {
       write(image, Paths.get(path));
     } else {
       upload(image, "/v1/buffers/" + Json.string(buffer, "id", ""));
+    }
+  }
+
+  private void sendParts(ImagePlus image, String path) throws IOException, BackendException {
+    long size = Planes.size(image);
+    Transit transit = transit("Sending " + image.getTitle(), size, NOTHING);
+    try {
+      Planes.write(image, transit.into(parts(path, size, Planes.bytesPerPixel(image)).sender()));
+    } catch (Parts.Failure failure) {
+      throw failure.error;
+    }
+  }
+
+  private Parts parts(String path, long size, int bytesPerPixel) {
+    return new Parts(http, monitor, path, size, bytesPerPixel);
+  }
+
+  private Object[] receiveParts(String header, String path) throws IOException, BackendException {
+    long size = Planes.size(header);
+    Transit transit = transit("Receiving the result", size, NOTHING);
+    try {
+      return planes(
+          header, transit.outOf(parts(path, size, Planes.bytesPerPixel(header)).receiver()));
+    } catch (Parts.Failure failure) {
+      throw failure.error;
     }
   }
 
@@ -116,10 +143,12 @@ final class PixelTransfer {
       if (onDisk && Files.size(Paths.get(path)) > largest) {
         return virtual(header, Paths.get(path));
       }
+      String buffer = "/v1/buffers/" + Json.string(part, "buffer", "");
+      if (http.connection().isRemote()) {
+        return ImageHeader.build(header, receiveParts(header, buffer));
+      }
       Object[] planes =
-          local
-              ? read(header, Paths.get(path), beat)
-              : download(header, "/v1/buffers/" + Json.string(part, "buffer", ""), beat);
+          local ? read(header, Paths.get(path), beat) : download(header, buffer, beat);
       return ImageHeader.build(header, planes);
     } catch (IllegalArgumentException wrong) {
       throw ServerErrors.protocol("The result's image cannot be built: " + wrong.getMessage());

@@ -27,6 +27,7 @@ import java.util.UUID;
 final class RemoteJob implements AutoCloseable {
   private static final String[] ACCEPT = {"uint8", "uint16", "int16", "float32"};
   private static final int LEASE_SECONDS = 30;
+  private static final int FAR_LEASE_SECONDS = Endurance.SECONDS + 300;
   private static final int SUBMIT_ATTEMPTS = 3;
   private static final long POLL_MS = 100;
 
@@ -63,8 +64,8 @@ final class RemoteJob implements AutoCloseable {
       accept.add(type);
     }
     request.add("accept", accept);
-    request.addProperty("local", true);
-    request.addProperty("lease", LEASE_SECONDS);
+    request.addProperty("local", !http.connection().isRemote());
+    request.addProperty("lease", lease());
     request.addProperty("client", CLIENT);
     String path = "/v1/jobs/" + submit(request);
     return outcome(result(follow(path)), path);
@@ -79,12 +80,14 @@ final class RemoteJob implements AutoCloseable {
     }
     JsonObject wish = new JsonObject();
     wish.addProperty("size", Planes.size(image));
-    wish.addProperty("local", true);
+    wish.addProperty("local", !http.connection().isRemote());
+    wish.addProperty("lease", lease());
     if (pixels.wantsDisk(image)) {
       ShownFiles.makeRoom();
       wish.addProperty("on_disk", true);
     }
-    JsonObject buffer = http.post("/v1/buffers", wish);
+    JsonObject buffer =
+        Endurance.ask(http.connection(), monitor, () -> http.post("/v1/buffers", wish));
     String id = Json.string(buffer, "id", "");
     owned.add("/v1/buffers/" + id);
     String path = Json.string(buffer, "path", "");
@@ -96,12 +99,19 @@ final class RemoteJob implements AutoCloseable {
     return part;
   }
 
+  /** Gives how long the server is to wait for us, seconds. */
+  private int lease() {
+    return http.connection().isRemote() ? FAR_LEASE_SECONDS : LEASE_SECONDS;
+  }
+
   private String submit(JsonObject request)
       throws IOException, BackendException, InterruptedException {
     String key = UUID.randomUUID().toString();
     for (int attempt = 1; ; ) {
       try {
-        String id = Json.string(http.post("/v1/jobs", request, key), "id", "");
+        JsonObject made =
+            Endurance.ask(http.connection(), monitor, () -> http.post("/v1/jobs", request, key));
+        String id = Json.string(made, "id", "");
         owned.clear(); // the buffers are the job's from now on
         owned.add("/v1/jobs/" + id);
         return id;
@@ -139,7 +149,7 @@ final class RemoteJob implements AutoCloseable {
     boolean asked = false;
     boolean finishing = false;
     LiveReader live = new LiveReader(http, path, monitor);
-    try (JobEvents events = new JobEvents(http, path)) {
+    try (JobEvents events = new JobEvents(http, path, monitor)) {
       while (true) {
         JsonObject status = events.poll(POLL_MS);
         if (status != null) {
@@ -150,8 +160,7 @@ final class RemoteJob implements AutoCloseable {
           }
         }
         if (!asked && monitor.cancelled()) {
-          asked = true;
-          cancel(path);
+          asked = cancel(path);
         }
         if (!finishing && monitor.finishing()) {
           finishing = finish(path);
@@ -161,11 +170,13 @@ final class RemoteJob implements AutoCloseable {
     }
   }
 
-  private void cancel(String path) throws BackendException {
+  /** Asks the job to stop; false when the server has not got it and is to be asked again. */
+  private boolean cancel(String path) throws BackendException {
     try {
       http.post(path + "/cancel", new JsonObject());
+      return true;
     } catch (IOException broken) {
-      // The events tell whether the server is still there.
+      return !http.connection().isRemote(); // the events tell whether the server is still there
     }
   }
 
@@ -232,6 +243,7 @@ final class RemoteJob implements AutoCloseable {
       try {
         http.delete(path);
       } catch (ConnectException dead) {
+        // Of a named server the lease does it.
         folders.forEach(folder -> PixelFolder.remove(folder, http.connection().pid));
       } catch (IOException | BackendException gone) {
         // A server that has ended has freed everything; else the lease does it.

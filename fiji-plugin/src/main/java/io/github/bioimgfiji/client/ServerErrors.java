@@ -6,6 +6,8 @@ import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Path;
+import java.security.cert.CertificateException;
+import javax.net.ssl.SSLHandshakeException;
 
 /** The errors that the client itself finds; all others come from the server. */
 final class ServerErrors {
@@ -36,6 +38,47 @@ final class ServerErrors {
                     + ".");
     error.initCause(cause);
     return error;
+  }
+
+  /** Tells that a named server cannot be reached, or is another one than was pinned. */
+  static BackendException lost(IOException cause, Connection connection) {
+    if (!connection.isRemote()) {
+      return lost(cause);
+    }
+    Throwable reason = cause;
+    while (reason.getCause() != null && !(reason instanceof CertificateException)) {
+      reason = reason.getCause();
+    }
+    String where = "The server " + connection.name + " at " + connection.url;
+    boolean other =
+        reason instanceof CertificateException || cause instanceof SSLHandshakeException;
+    BackendException error =
+        other
+            ? new BackendException(
+                "authentication",
+                where + " is not the one that is expected: " + reason.getMessage() + ".",
+                "Ask who runs it for its fingerprint, and enter it by Plugins > BioImg > BioImg"
+                    + " Server > Edit. If nobody has changed its certificate, somebody stands"
+                    + " between.")
+            : new BackendException(
+                UNAVAILABLE,
+                where + " does not answer (" + told(cause) + ").",
+                "Check its address, and that it and the network or tunnel to it run; Plugins >"
+                    + " BioImg > BioImg Server > Test tells whether it answers.");
+    error.initCause(cause);
+    return error;
+  }
+
+  private static String told(IOException cause) {
+    return cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage();
+  }
+
+  /** Tells that a named server does not take its token. */
+  static BackendException token(Connection connection) {
+    return new BackendException(
+        "authentication",
+        "The server " + connection.name + " does not know the token.",
+        "Copy it anew from the file that the server was started with (--token-file).");
   }
 
   /** Tells a server that takes a connection, and does not answer. */

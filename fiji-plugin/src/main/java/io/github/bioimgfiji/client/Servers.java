@@ -80,6 +80,30 @@ final class Servers {
     return running != null ? running.http : start(file, monitor);
   }
 
+  /**
+   * Gives a named server, once it has answered and is of a version that fits.
+   *
+   * @param waits whether a lost connection is waited for
+   * @throws BackendException when there is none of that name, or it cannot be used
+   */
+  static Http named(String name, Monitor monitor, boolean waits) throws BackendException {
+    Http http = new Http(NamedServers.connection(name));
+    JsonObject info;
+    try {
+      info =
+          waits
+              ? Endurance.ask(http.connection(), monitor, () -> http.get("/v1/info"))
+              : http.get("/v1/info");
+    } catch (IOException error) {
+      throw ServerErrors.lost(error, http.connection());
+    }
+    String who = "The server " + name;
+    checkProtocol(
+        (int) Json.number(info, "protocol", 0), who, "End the running one there, and start it again.");
+    Versions.require(Versions.plugin(), Json.string(info, "version", ""), who);
+    return http;
+  }
+
   /** Gives the server that runs, or null; none is started. */
   Running running() throws BackendException {
     return answering(Places.connectionFile());
@@ -157,7 +181,10 @@ final class Servers {
 
   private void requireFit(Running found) throws BackendException {
     long pid = found.http.connection().pid;
-    checkProtocol((int) Json.number(found.info, "protocol", 0), pid);
+    checkProtocol(
+        (int) Json.number(found.info, "protocol", 0),
+        "The running model server",
+        ServerErrors.howToEnd("End the running server", pid));
     Versions.require(
         plugin,
         Json.string(found.info, "version", ""),
@@ -197,18 +224,15 @@ final class Servers {
     return same ? new Running(http, info) : null;
   }
 
-  private static void checkProtocol(int theirs, long pid) throws BackendException {
+  private static void checkProtocol(int theirs, String who, String end) throws BackendException {
     if (theirs != PROTOCOL) {
       String fix =
           theirs > PROTOCOL
               ? "Update the plugin: in a terminal run bioimg-fiji install-plugin FOLDER, where"
                   + " FOLDER is that of this Fiji or ImageJ, and restart it."
-              : "Update the server: in a terminal run pip install --upgrade bioimg-fiji. "
-                  + ServerErrors.howToEnd("End the running server", pid);
+              : "Update the server: in a terminal run pip install --upgrade bioimg-fiji. " + end;
       throw new BackendException(
-          "protocol",
-          "The running model server speaks protocol " + theirs + ", this plugin " + PROTOCOL + ".",
-          fix);
+          "protocol", who + " speaks protocol " + theirs + ", this plugin " + PROTOCOL + ".", fix);
     }
   }
 

@@ -54,7 +54,7 @@ final class Inputs {
     for (Parameter parameter : command.images()) {
       String key = parameter.key();
       String name = values.image(key);
-      if (given.test(key)) {
+      if (given.test(key) || Values.isOnServer(name)) {
         continue;
       }
       if (!name.isEmpty() && parameter.isImageList()) {

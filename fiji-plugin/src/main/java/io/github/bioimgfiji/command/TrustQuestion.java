@@ -19,11 +19,13 @@ final class TrustQuestion {
   private final CommandSpec command;
   private final BackendException refusal;
   private final String model;
+  private final String server;
 
   TrustQuestion(CommandSpec command, Values values, BackendException refusal) {
     this.command = command;
     this.refusal = refusal;
     this.model = values.text(model(command).key());
+    this.server = values.text("server");
   }
 
   /** Tells whether a failure is a refusal that the user can lift. */
@@ -54,6 +56,9 @@ final class TrustQuestion {
     parameters.addProperty("action", "trust");
     parameters.addProperty("source", model);
     parameters.addProperty("trust", sha256(refusal));
+    if (!server.isEmpty()) {
+      parameters.addProperty("server", server); // which keeps a list of its own
+    }
     return Json.text(parameters);
   }
 
@@ -62,7 +67,7 @@ final class TrustQuestion {
     return Lines.wrap(refusal.getMessage(), WIDTH)
         + "\n \n"
         + Lines.wrap(
-            "Code can do on this computer whatever you can do. Run it only if you know where the"
+            "Code can do on the computer that runs it whatever you can do. Run it only if you know where the"
                 + " package comes from. Your answer holds until a file of the package changes.",
             WIDTH)
         + "\n \nTo read it: "

@@ -35,6 +35,36 @@ public final class Planes {
   }
 
   /**
+   * Tells how many bytes the pixels of a header have.
+   *
+   * @param headerJson the header
+   * @return bytes
+   */
+  public static long size(String headerJson) {
+    Dimensions sizes = Dimensions.of(Json.object(headerJson));
+    return (long) sizes.planes() * sizes.planeSize() * type(headerJson).bytesPerPixel;
+  }
+
+  /** Gives the bytes of a value of an image. */
+  public static int bytesPerPixel(ImagePlus image) {
+    return perValue(PixelType.of(image));
+  }
+
+  /** Gives the bytes of a value of a header's image. */
+  public static int bytesPerPixel(String headerJson) {
+    return perValue(type(headerJson));
+  }
+
+  private static int perValue(PixelType type) {
+    return type == PixelType.RGB ? 1 : type.bytesPerPixel;
+  }
+
+  private static PixelType type(String headerJson) {
+    com.google.gson.JsonObject header = Json.object(headerJson);
+    return PixelType.of(Json.string(header, "dtype", ""), Dimensions.of(header).rgb);
+  }
+
+  /**
    * Writes the pixels.
    *
    * @param image the image
@@ -59,9 +89,8 @@ public final class Planes {
    * @throws IOException when the channel cannot give them all
    */
   public static Object[] read(String headerJson, ReadableByteChannel channel) throws IOException {
-    com.google.gson.JsonObject header = Json.object(headerJson);
-    Dimensions sizes = Dimensions.of(header);
-    PixelType type = PixelType.of(Json.string(header, "dtype", ""), sizes.rgb);
+    Dimensions sizes = Dimensions.of(Json.object(headerJson));
+    PixelType type = type(headerJson);
     ByteBuffer buffer = buffer();
     Object[] planes = new Object[sizes.planes()];
     for (int i = 0; i < planes.length; i++) {

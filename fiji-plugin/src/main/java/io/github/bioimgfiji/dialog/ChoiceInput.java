@@ -2,6 +2,7 @@ package io.github.bioimgfiji.dialog;
 
 import io.github.bioimgfiji.options.Parameter;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import javax.swing.JComboBox;
 import javax.swing.JComponent;
@@ -27,11 +28,15 @@ final class ChoiceInput extends Input {
   }
 
   static ChoiceInput of(Parameter parameter) {
+    return of(parameter, parameter.choices());
+  }
+
+  static ChoiceInput of(Parameter parameter, List<String> choices) {
     Map<String, String> labels = new LinkedHashMap<>();
     if (parameter.isOptional()) {
       labels.put("", NO_VALUE);
     }
-    parameter.choices().forEach(choice -> labels.put(choice, choice));
+    choices.forEach(choice -> labels.put(choice, choice));
     return new ChoiceInput(parameter, labels);
   }
 

@@ -35,7 +35,9 @@ abstract class Input {
     if (parameter.widget().equals("model")) {
       return new ModelInput(parameter, models);
     }
-    return new TextInput(parameter);
+    return parameter.suggestions().isEmpty()
+        ? new TextInput(parameter)
+        : ChoiceInput.of(parameter, parameter.suggestions());
   }
 
   final Parameter parameter() {

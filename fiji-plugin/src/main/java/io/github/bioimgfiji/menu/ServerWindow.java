@@ -69,8 +69,11 @@ final class ServerWindow extends JFrame {
     bottom.add(status, BorderLayout.CENTER);
     bottom.add(buttons, BorderLayout.SOUTH);
     getRootPane().setDefaultButton(start);
-    getContentPane().add(table, BorderLayout.CENTER);
-    getContentPane().add(bottom, BorderLayout.SOUTH);
+    JPanel here = new JPanel(new BorderLayout());
+    here.add(table, BorderLayout.CENTER);
+    here.add(bottom, BorderLayout.SOUTH);
+    getContentPane().add(here, BorderLayout.CENTER);
+    getContentPane().add(new NamedServersPanel(this::pack), BorderLayout.SOUTH);
     show(ServerState.lines("", ""));
     GUI.centerOnImageJScreen(this);
   }

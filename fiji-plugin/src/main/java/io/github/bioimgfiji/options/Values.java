@@ -12,6 +12,9 @@ import java.util.Map;
 
 /** Checked values of a command's parameters, images apart. */
 public final class Values {
+  private static final String LOCAL = "local";
+  private static final String ON_SERVER = "server:";
+
   private final CommandSpec command;
   private final Map<String, String> texts;
   private final JsonObject parameters;
@@ -23,7 +26,10 @@ public final class Values {
     for (Parameter parameter : command.parameters()) {
       String text = texts.get(parameter.key());
       if (!parameter.isImage() && text != null) {
-        parameters.add(parameter.key(), parameter.value(path(parameter, text)));
+        boolean here = server().isEmpty() || server().equals(LOCAL);
+        parameters.add(parameter.key(), parameter.value(here ? path(parameter, text) : text));
+      } else if (text != null && isOnServer(text)) {
+        parameters.addProperty(parameter.key(), text);
       }
     }
   }
@@ -59,6 +65,15 @@ public final class Values {
       }
     }
     return new Values(command, texts);
+  }
+
+  /** Tells whether an image's text names one that the server has, and none that is open. */
+  public static boolean isOnServer(String text) {
+    return text.startsWith(ON_SERVER);
+  }
+
+  private String server() {
+    return texts.getOrDefault("server", LOCAL);
   }
 
   /** Gives the values as a JSON object, images apart: what the backend is sent. */

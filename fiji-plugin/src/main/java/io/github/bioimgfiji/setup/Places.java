@@ -8,6 +8,9 @@ public final class Places {
   /** System property with the connection file's path, stronger than the environment. */
   public static final String CONNECTION_PROPERTY = "bioimg_fiji.connection";
 
+  /** System property with the path of the list of named servers, stronger than the environment. */
+  public static final String SERVERS_PROPERTY = "bioimg_fiji.servers";
+
   /** System property with the path of the Python that starts the server. */
   public static final String PYTHON_PROPERTY = "bioimg_fiji.python";
 
@@ -18,6 +21,14 @@ public final class Places {
     String given = given(CONNECTION_PROPERTY, "BIOIMG_FIJI_CONNECTION");
     return given.isEmpty()
         ? homeFolder().resolve("connection.json")
+        : Paths.get(given).toAbsolutePath();
+  }
+
+  /** Gives the list of named servers, which need not exist. */
+  public static Path serversFile() {
+    String given = given(SERVERS_PROPERTY, "BIOIMG_FIJI_SERVERS");
+    return given.isEmpty()
+        ? homeFolder().resolve("servers.json")
         : Paths.get(given).toAbsolutePath();
   }
 

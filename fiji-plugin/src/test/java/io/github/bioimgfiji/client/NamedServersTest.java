@@ -1,0 +1,84 @@
+package io.github.bioimgfiji.client;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.client.NamedServers.Entry;
+import io.github.bioimgfiji.setup.Places;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class NamedServersTest {
+  private static final String URL = "https://gpu.example.org:8443";
+  private static final String TOKEN = "0123456789abcdefghijABCDEFGHIJ0123456789abc";
+  private static final String PIN =
+      "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9";
+
+  @TempDir Path folder;
+
+  @BeforeEach
+  void ownList() {
+    System.setProperty(Places.SERVERS_PROPERTY, folder.resolve("servers.json").toString());
+  }
+
+  @AfterEach
+  void noList() {
+    System.clearProperty(Places.SERVERS_PROPERTY);
+  }
+
+  @Test
+  void anEntryIsKeptFoundAndRemoved() throws BackendException, IOException {
+    NamedServers.add(new Entry("gpu", URL + "/", PIN, ""), TOKEN);
+    Connection connection = NamedServers.connection("gpu");
+    assertEquals(URL, connection.url);
+    assertEquals(TOKEN, connection.token);
+    assertTrue(connection.isRemote());
+    assertTrue(connection.fingerprint.startsWith("0A:1B:2C:"), connection.fingerprint);
+    Path token = folder.resolve("tokens").resolve("gpu");
+    assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(token)));
+    String list =
+        new String(Files.readAllBytes(folder.resolve("servers.json")), StandardCharsets.UTF_8);
+    assertFalse(list.contains(TOKEN));
+    NamedServers.remove("gpu");
+    assertTrue(NamedServers.all().isEmpty());
+    assertFalse(Files.exists(token));
+  }
+
+  @Test
+  void whatCannotBeIsTold() throws BackendException {
+    assertTold("https", new Entry("far", "http://gpu.example.org", "", ""));
+    assertTold("local", new Entry("local", URL, "", ""));
+    assertTold("64 hex", new Entry("far", URL, "12:34", ""));
+    assertTold("address", new Entry("far", "gpu", "", ""));
+    NamedServers.add(new Entry("tunnel", "http://127.0.0.1:8443", "", ""), TOKEN);
+    BackendException unknown =
+        assertThrows(BackendException.class, () -> NamedServers.connection("tunel"));
+    assertTrue(unknown.fix().contains("Did you mean tunnel?"), unknown.fix());
+  }
+
+  private static void assertTold(String part, Entry entry) {
+    BackendException told =
+        assertThrows(BackendException.class, () -> NamedServers.add(entry, TOKEN));
+    assertTrue(told.getMessage().contains(part), told.getMessage());
+  }
+
+  @Test
+  void aTokenThatOthersReadIsRefused() throws BackendException, IOException {
+    NamedServers.add(new Entry("gpu", URL, "", ""), TOKEN);
+    Path token = folder.resolve("tokens").resolve("gpu");
+    Files.setPosixFilePermissions(token, PosixFilePermissions.fromString("rw-r--r--"));
+    BackendException told =
+        assertThrows(BackendException.class, () -> NamedServers.connection("gpu"));
+    assertTrue(told.fix().contains("chmod 600"), told.fix());
+  }
+}

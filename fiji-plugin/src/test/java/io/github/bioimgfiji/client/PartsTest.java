@@ -1,0 +1,142 @@
+package io.github.bioimgfiji.client;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.bioimgfiji.backend.BackendException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.WritableByteChannel;
+import java.util.Random;
+import java.util.zip.CRC32;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class PartsTest {
+  private static final int PART = 4 << 20;
+  private static final String PATH = "/v1/buffers/7";
+
+  private final byte[] data = new byte[PART + 1000];
+  private final Witness witness = new Witness();
+  private FakeServer server;
+  private Http http;
+
+  @BeforeEach
+  void start() throws IOException {
+    new Random(1).nextBytes(data);
+    server = new FakeServer();
+    http = new Http(Connection.named("gpu", server.url(), FakeServer.TOKEN, ""));
+  }
+
+  @AfterEach
+  void stop() {
+    server.close();
+  }
+
+  private Parts parts() {
+    return new Parts(http, witness, PATH, data.length, 1);
+  }
+
+  private static String crc(byte[] bytes, int from, int to) {
+    CRC32 crc = new CRC32();
+    crc.update(bytes, from, to - from);
+    return String.format("%08x", crc.getValue());
+  }
+
+  private void send() throws IOException {
+    WritableByteChannel channel = parts().sender();
+    for (int from = 0; from < data.length; from += 100_000) {
+      channel.write(ByteBuffer.wrap(data, from, Math.min(100_000, data.length - from)));
+    }
+  }
+
+  @Test
+  void aPartWhoseAnswerIsLostIsSentAgain() throws IOException {
+    int[] asked = {0};
+    server.on(
+        "PUT " + PATH,
+        exchange -> {
+          if (asked[0]++ == 0) {
+            exchange.close(); // the part has come, its answer goes nowhere
+          } else {
+            FakeServer.reply(exchange, 204, "");
+          }
+        });
+    send();
+    java.util.List<FakeServer.Request> requests = server.requests("PUT " + PATH);
+    assertEquals(3, requests.size());
+    String first = "bytes 0-" + (PART - 1) + "/" + data.length;
+    assertEquals(first, requests.get(0).headers.getFirst("Content-Range"));
+    assertEquals(first, requests.get(1).headers.getFirst("Content-Range"));
+    FakeServer.Request last = requests.get(2);
+    assertEquals(
+        "bytes " + PART + "-" + (data.length - 1) + "/" + data.length,
+        last.headers.getFirst("Content-Range"));
+    assertEquals(crc(data, PART, data.length), last.headers.getFirst("X-CRC32"));
+    assertEquals(crc(data, 0, data.length), last.headers.getFirst("X-CRC32-Whole"));
+    assertTrue(witness.messages.stream().anyMatch(text -> text.contains("waited for")));
+  }
+
+  @Test
+  void aRefusalEndsIt() {
+    server.on("PUT " + PATH, 409, "{\"error\": {\"code\": \"protocol\", \"message\": \"no\"}}");
+    Parts.Failure failure = assertThrows(Parts.Failure.class, this::send);
+    assertEquals("protocol", failure.error.code());
+    assertEquals(1, server.requests("PUT " + PATH).size());
+  }
+
+  private void serve(String sum, boolean damaged) {
+    server.on(
+        "GET " + PATH,
+        exchange -> {
+          String[] range = exchange.getRequestHeaders().getFirst("Range").split("[=-]");
+          int from = Integer.parseInt(range[1]);
+          int to = Integer.parseInt(range[2]) + 1;
+          byte[] part = java.util.Arrays.copyOfRange(data, from, to);
+          exchange.getResponseHeaders().set("X-CRC32", crc(part, 0, part.length));
+          part[0] ^= damaged ? (byte) 1 : 0;
+          FakeServer.reply(exchange, 206, part);
+        });
+    server.on("GET " + PATH + "/state", 200, "{\"crc32\": \"" + sum + "\"}");
+  }
+
+  private byte[] receive() throws IOException {
+    ByteBuffer all = ByteBuffer.allocate(data.length);
+    java.nio.channels.ReadableByteChannel channel = parts().receiver();
+    while (all.hasRemaining() && channel.read(all) >= 0) {
+      continue;
+    }
+    return all.array();
+  }
+
+  @Test
+  void partsAreReceivedAndSummedUp() throws IOException {
+    serve(crc(data, 0, data.length), false);
+    assertArrayEquals(data, receive());
+    assertEquals(1, server.requests("GET " + PATH + "/state").size());
+  }
+
+  @Test
+  void damagedPixelsAreNoResult() {
+    serve(crc(data, 0, data.length), true);
+    assertEquals("protocol", assertThrows(Parts.Failure.class, this::receive).error.code());
+    serve("00000000", false);
+    assertEquals("protocol", assertThrows(Parts.Failure.class, this::receive).error.code());
+  }
+
+  @Test
+  void whoDoesNotWantToWaitGoes() {
+    server.close();
+    witness.stopWhen(() -> true);
+    BackendException told =
+        assertThrows(
+            BackendException.class,
+            () -> Endurance.ask(http.connection(), witness, () -> http.get("/v1/info")));
+    assertEquals("cancelled", told.code());
+  }
+}

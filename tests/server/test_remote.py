@@ -1,0 +1,278 @@
+"""A server that others reach: TLS, token, fingerprint, named servers, and images that it has already."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bioimg_fiji.client import Client, connect
+from bioimg_fiji.commands import find
+from bioimg_fiji.errors import AuthenticationError, BioimgError, ParameterError
+from bioimg_fiji.files import read_image, write_image
+from bioimg_fiji.remote import fingerprint, named, token
+from bioimg_fiji.server import address, roots, tls
+from bioimg_fiji.server.options import ServeOptions
+from support.servers import Server, noise
+
+pytestmark = pytest.mark.timeout(120)
+OTHER = ":".join(["AB"] * 32)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of images that the server may read, beside one that it may not."""
+    folder = tmp_path_factory.mktemp("images")
+    (folder / "data" / "day 1").mkdir(parents=True)
+    write_image(noise(48, 40), folder / "data" / "day 1" / "cells.tif")
+    write_image(noise(32, 32), folder / "secret.tif")
+    (folder / "data" / "link.tif").symlink_to(folder / "secret.tif")
+    (folder / "data" / "out").symlink_to(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Iterator[Server]:
+    """A server that listens on all addresses."""
+    folder = tmp_path_factory.mktemp("remote")
+    arguments = ["--host", "0.0.0.0", "--self-signed", "--token-file", str(folder / "token")]
+    server = Server.start(folder, *arguments, "--root", f"data={images / 'data'}", "--allowed-host", "gpu.example")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def gpu(remote: Server) -> str:
+    """Its name in the list of servers."""
+    url, pin = remote.connection.url, remote.connection.fingerprint
+    return named.add("gpu", url, token_file=remote.folder / "token", pinned=pin).name
+
+
+def line(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bioimg_fiji", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | environment, input=""
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "gpu.example"])
+def test_an_open_address_needs_tls_and_a_token(host: str, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"TLS is and a token is missing.*--self-signed.*--token-file"):
+        address.prepare(ServeOptions(host=host))
+    with pytest.raises(ParameterError, match=r"where TLS is missing") as caught:
+        address.prepare(ServeOptions(host=host, token_file=tmp_path / "token"))
+    assert "token-file" not in caught.value.fix
+    with pytest.raises(ParameterError, match=r"where a token is missing"):
+        address.prepare(ServeOptions(host=host, self_signed=True))
+
+
+def test_the_command_line_refuses_with_the_next_step() -> None:
+    done = line("serve", "--host", "0.0.0.0")
+    assert done.returncode == 1
+    assert "--self-signed" in done.stderr
+    assert "SSH tunnel" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_key_and_the_token_are_private_and_stay(
+    start: Callable[..., Server], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--host", "0.0.0.0", "--self-signed", "--token-file", str(tmp_path / "token")]
+    first = start(*arguments)
+    folder = first.folder / "home" / ".bioimg-fiji" / "tls"
+    assert stat.S_IMODE((folder / "key.pem").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+    told = (first.folder / "server.err").read_text()
+    assert first.connection.fingerprint in told
+    assert first.connection.token not in told
+    assert first.connection.token == token.read(tmp_path / "token")
+    first.stop()
+    second = start(*arguments)
+    assert second.connection.fingerprint == first.connection.fingerprint
+    assert second.connection.token == first.connection.token
+
+
+def test_the_certificate_has_names_and_addresses(tmp_path: Path) -> None:
+    from cryptography import x509
+
+    identity = tls.self_signed(tmp_path, ["gpu.example", "192.0.2.7", "::1"])
+    made = x509.load_pem_x509_certificate(identity.certificate.read_bytes())
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["gpu.example"]
+    assert {str(each) for each in names.get_values_for_type(x509.IPAddress)} == {"192.0.2.7", "::1"}
+    digits = made.fingerprint(made.signature_hash_algorithm).hex()  # type: ignore[arg-type]
+    assert fingerprint.parse(digits) == identity.fingerprint
+
+
+def test_what_is_no_certificate_or_open_to_others_is_refused(tmp_path: Path) -> None:
+    identity = tls.self_signed(tmp_path / "one", ["localhost"])
+    other = tls.self_signed(tmp_path / "two", ["localhost"])
+    with pytest.raises(ParameterError, match="cannot be used"):
+        tls.load(identity.certificate, other.key)
+    with pytest.raises(ParameterError, match="cannot be used"):
+        tls.load(tmp_path / "none.pem", identity.key)
+    identity.key.chmod(0o640)
+    with pytest.raises(ParameterError, match="chmod 600"):
+        tls.load(identity.certificate, identity.key)
+
+
+def test_tokens_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(token.VARIABLE, "secret")
+    with pytest.raises(ParameterError, match="BIOIMG_FIJI_TOKEN is none") as caught:
+        token.given(None)
+    assert "secret" not in str(caught.value)
+    monkeypatch.setenv(token.VARIABLE, "a" * 40)
+    assert token.given(None) == "a" * 40
+    loose = tmp_path / "loose"
+    loose.write_text("a" * 40)
+    loose.chmod(0o644)
+    with pytest.raises(ParameterError, match="chmod 600"):
+        token.given(loose)
+
+
+def test_the_pinned_server_runs_commands_and_another_certificate_is_refused(
+    remote: Server, small_model: Path, private_places: Path
+) -> None:
+    url, secret, pin = remote.connection.url, remote.connection.token, remote.connection.fingerprint
+    assert url.startswith("https://")
+    expected = find("run_model").run({"image": noise(48, 40), "model": small_model}).images["output"]
+    with Client(url=url, token=secret, fingerprint=pin.lower().replace(":", "")) as client:
+        output = client.run("run_model", noise(48, 40), model=small_model).images["output"]
+    np.testing.assert_array_equal(output.pixels, expected.pixels)
+    with pytest.raises(AuthenticationError, match=f"not the one that is expected.*{pin}"):
+        Client(url=url, token=secret, fingerprint=OTHER)
+    with pytest.raises(AuthenticationError, match=r"self-signed|self signed"):
+        Client(url=url, token=secret)
+    with pytest.raises(AuthenticationError, match="token"):
+        Client(url=url, token=secret[::-1], fingerprint=pin)
+
+
+def test_plain_http_and_other_names_get_nothing(remote: Server) -> None:
+    port = remote.connection.url.rpartition(":")[2]
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(f"http://127.0.0.1:{port}/v1/info", trust_env=False)
+    for host, status in ((f"gpu.example:{port}", 200), (f"127.0.0.1.evil:{port}", 403), ("gpu.example:1", 403)):
+        assert remote.http.get("/v1/info", headers={"Host": host}).status_code == status
+
+
+def test_a_named_server_in_every_way(gpu: str, remote: Server, small_model: Path, tmp_path: Path) -> None:
+    expected = find("run_model").run({"image": noise(48, 40), "model": small_model}).images["output"]
+    write_image(noise(48, 40), tmp_path / "in.tif")
+    with connect(gpu) as client:
+        ours = client.run("run_model", noise(48, 40), model=small_model).images["output"]
+    assert f"server={gpu} " in ours.properties["BioImg Macro"]
+    done = line("run", str(small_model), str(tmp_path / "in.tif"), str(tmp_path / "out.tif"), "--server", gpu)
+    assert done.returncode == 0, done.stderr
+    for each in (ours, read_image(tmp_path / "out.tif")):
+        np.testing.assert_array_equal(each.pixels, expected.pixels)
+    with pytest.raises(ParameterError, match=r"connect\(\"gpu\"\)"):
+        find("run_model").run({"image": noise(48, 40), "model": small_model, "server": gpu})
+
+
+def test_the_list_of_servers_by_the_command_line(remote: Server, tmp_path: Path) -> None:
+    url, pin = remote.connection.url, remote.connection.fingerprint
+    added = line("servers", "add", "box", url, "--fingerprint", pin, "--token-file", str(remote.folder / "token"))
+    assert added.returncode == 0, added.stderr
+    tried = line("servers", "test", "box")
+    assert tried.returncode == 0, tried.stderr
+    assert "cpu" in tried.stdout
+    assert "ms" in tried.stdout
+    wrong = line("servers", "add", "wrong", url, "--fingerprint", OTHER, "--token-file", str(remote.folder / "token"))
+    assert wrong.returncode == 0
+    tried = line("servers", "test", "wrong")
+    assert tried.returncode == 1
+    assert "not the one that is expected" in tried.stderr
+    assert line("servers", "remove", "wrong").returncode == 0
+    assert list(named.load()) == ["box"]
+    gone = line("servers", "test", "bx")
+    assert "Did you mean box?" in gone.stderr
+    described = find("run_model").describe()["schema"]["properties"]["server"]
+    assert described["x-suggestions"] == ["local", "box"]
+
+
+def test_entries_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "token").touch(0o600)
+    (tmp_path / "token").write_text("a" * 40)
+    file = tmp_path / "token"
+    with pytest.raises(ParameterError, match="https"):
+        named.add("far", "http://gpu.example:80", token_file=file)
+    with pytest.raises(ParameterError, match="not 'local'"):
+        named.add("local", "https://gpu.example", token_file=file)
+    with pytest.raises(ParameterError, match="64 hex"):
+        named.add("far", "https://gpu.example", token_file=file, pinned="12:34")
+    kept = named.add("tunnel", "http://127.0.0.1:8765", token_file=None, token_text="b" * 40)
+    assert stat.S_IMODE(Path(kept.token_file).stat().st_mode) == 0o600
+    assert kept.token == "b" * 40
+    assert "b" * 40 not in Path(os.environ["BIOIMG_FIJI_SERVERS"]).read_text()
+    named.remove("tunnel")
+    assert not Path(kept.token_file).exists()
+
+
+def test_images_that_the_server_has(gpu: str, small_model: Path, images: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in images.rglob("*.tif")}
+    expected = find("run_model").run({"image": noise(48, 40), "model": small_model}).images["output"]
+    with connect(gpu) as client:
+        assert client.info()["roots"] == ["data"]
+        output = client.run("run_model", model=small_model, image="server:data/day 1/cells.tif").images["output"]
+        np.testing.assert_array_equal(output.pixels, expected.pixels)
+        for path in ("data/link.tif", "data/out/secret.tif", "data/../secret.tif", "other/a.tif", "data//etc/passwd"):
+            with pytest.raises(BioimgError) as caught:
+                client.run("run_model", model=small_model, image=f"server:{path}")
+            assert caught.value.code == "parameter", path
+            assert caught.value.fix
+    assert {path: path.stat().st_mtime_ns for path in images.rglob("*.tif")} == before
+    done = line("run", str(small_model), "server:data/day 1/cells.tif", str(tmp_path / "out.tif"), "--server", gpu)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(read_image(tmp_path / "out.tif").pixels, expected.pixels)
+
+
+@settings(max_examples=300, deadline=None)
+@given(path=st.lists(st.sampled_from(["..", ".", "", "day 1", "cells.tif", "link.tif", "out", "/", "secret.tif"])))
+def test_no_path_leads_out(images: Path, path: list[str]) -> None:
+    text = "/".join(path)
+    try:
+        found = roots.read(*roots.place(f"data/{text}", {"data": images / "data"}))
+    except BioimgError:
+        return
+    assert found.shape == (48, 40)  # not the secret one
+
+
+def test_a_link_that_comes_between_leads_nowhere(images: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "a").mkdir(parents=True)
+    write_image(noise(48, 40), root / "a" / "x.tif")
+    (tmp_path / "evil").mkdir()
+    write_image(noise(32, 32), tmp_path / "evil" / "x.tif")
+    over = threading.Event()
+
+    def swap() -> None:
+        while not over.is_set():
+            (root / "a").rename(root / "b")
+            (root / "a").symlink_to(tmp_path / "evil")
+            (root / "a").unlink()
+            (root / "b").rename(root / "a")
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    seen = 0
+    try:
+        for _ in range(400):
+            try:
+                assert roots.read(str(root), "a/x.tif").shape == (48, 40)
+                seen += 1
+            except ParameterError:
+                continue
+    finally:
+        over.set()
+        thread.join()
+    assert seen
