@@ -99,7 +99,9 @@ final class Servers {
     }
     String who = "The server " + name;
     checkProtocol(
-        (int) Json.number(info, "protocol", 0), who, "End the running one there, and start it again.");
+        (int) Json.number(info, "protocol", 0),
+        who,
+        "End the running one there, and start it again.");
     Versions.require(Versions.plugin(), Json.string(info, "version", ""), who);
     return http;
   }
