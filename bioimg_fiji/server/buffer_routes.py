@@ -63,7 +63,7 @@ class BufferRoutes:
         size, local, on_disk = data.get("size"), data.get("local", False), data.get("on_disk", False)
         if type(size) is not int or size < 0 or type(local) is not bool or type(on_disk) is not bool:
             raise ProtocolError("A buffer has a size in bytes, and local and on_disk, true or false.")
-        lease = data.get("lease") or 0
+        lease = 0 if data.get("lease") is None else data["lease"]
         if type(lease) not in (int, float) or not 0 <= lease < 1e9:
             raise ProtocolError(f"lease is a number of seconds from 0, not {lease!r}.")
         limit = self.limits.disk_bytes if on_disk else self.limits.buffer_bytes
@@ -181,9 +181,11 @@ class BufferRoutes:
 
     async def _read_part(self, request: Request, buffer: Buffer) -> Response:
         found = re.fullmatch(r"bytes=(\d{1,18})-(\d{1,18})", request.headers["range"])
-        part = _Part(int(found[1]), int(found[2]) + 1) if found else _Part(0, 0)
+        text = f"The range is bytes=FIRST-LAST within {buffer.size} bytes, {self.limits.part_bytes} at most."
+        if found is None:
+            raise ProtocolError(text)
+        part = _Part(int(found[1]), int(found[2]) + 1)
         if not 0 < part.size <= self.limits.part_bytes or part.end > buffer.size:
-            text = f"The range is bytes=FIRST-LAST within {buffer.size} bytes, {self.limits.part_bytes} at most."
             raise RefusedError(416, ProtocolError(text))
         encoding = Coding.parse(request.headers.get(ACCEPT, ""))
         data = await asyncio.to_thread(_bytes_of, buffer, part)

@@ -117,18 +117,33 @@ _SCHEMAS: dict[str, Schema] = {
         {
             "command": _TEXT,
             "parameters": _map(_ANY),
-            "images": _map(_object({"header": _HEADER_IN, "buffer": _TEXT}, more=True)),
+            "images": _map(
+                {"anyOf": [_object({"header": _HEADER_IN, "buffer": _TEXT}, more=True), _object({"path": _TEXT})]}
+            ),
             "accept": {"type": "array", "items": {"enum": sorted(DTYPES)}, "minItems": 1},
             "local": _YES,
             "lease": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1e9},
+            "client": {"type": "string", "maxLength": 200},
         },
         "parameters",
         "images",
         "accept",
         "local",
         "lease",
+        "client",
     ),
-    "BufferRequest": _object({"size": _COUNT, "local": _YES, "on_disk": _YES}, "local", "on_disk", more=True),
+    "BufferRequest": _object(
+        {
+            "size": _COUNT,
+            "local": _YES,
+            "on_disk": _YES,
+            "lease": {"type": "number", "minimum": 0, "exclusiveMaximum": 1e9},
+        },
+        "local",
+        "on_disk",
+        "lease",
+        more=True,
+    ),
     "Command": _object({"id": _TEXT, "title": _TEXT, "menu": _TEXT, "help": _TEXT, "schema": {"type": "object"}}),
     "Model": _object(
         {"name": _TEXT, "title": _TEXT, "task": _TEXT, "axes": _TEXT, "fits": _or_null(_YES), "why": _TEXT}, more=True
@@ -143,8 +158,10 @@ _REASONS = {
     "401": "No token, or a wrong one.",
     "403": "Another Host or Origin than the server's own, a web form, an upgrade.",
     "404": "There is none of that id, or nothing to look at.",
-    "409": "In use.",
+    "408": "It came too slowly.",
+    "409": "In use, or not the next part.",
     "413": "Too large.",
+    "416": "The range is not within the buffer, or too long.",
     "429": "Too much at once: ask again after Retry-After seconds.",
     "503": "The server is ending, or not ready.",
     "507": "No space.",
@@ -187,6 +204,20 @@ def _file(summary: str, kind: str) -> Schema:
 
 _STATUS = _answer("The job's status.", _ref("Status"))
 _CRC = {"name": "X-CRC32", "in": "header", "required": True, "schema": {"type": "string", "pattern": "^[0-9a-f]{8}$"}}
+_CODING: Schema = {"type": "string", "pattern": "^((zstd|deflate)(; shuffle=[248])?)?$"}
+_PART_SENT = (
+    {
+        "name": "Content-Range",
+        "in": "header",
+        "schema": {"type": "string", "pattern": r"^bytes \d{1,18}-\d{1,18}/\d{1,18}$"},
+    },
+    {"name": "X-CRC32-Whole", "in": "header", "schema": _CRC["schema"]},
+    {"name": "X-Encoding", "in": "header", "schema": _CODING},
+)
+_PART_ASKED_FOR = (
+    {"name": "Range", "in": "header", "schema": {"type": "string", "pattern": r"^bytes=\d{1,18}-\d{1,18}$"}},
+    {"name": "X-Accept-Encoding", "in": "header", "schema": _CODING},
+)
 _READY = _object({"ready": _YES, "checks": _map(_YES)})
 
 _PATHS: dict[str, dict[str, Schema]] = {
@@ -296,29 +327,43 @@ _PATHS: dict[str, dict[str, Schema]] = {
     },
     "/v1/buffers/{id}": {
         "put": _route(
-            "The bytes of a buffer.",
+            "The bytes of a buffer, or with Content-Range the next part of them.",
             {"204": _answer("They have come.")},
             "400",
             "404",
+            "408",
             "409",
             "413",
             "507",
             body=_BYTES,
-            parameters=(_ID, _CRC),
+            parameters=(_ID, _CRC, *_PART_SENT),
         ),
         "get": _route(
-            "The bytes of a buffer.",
+            "The bytes of a buffer, or with Range a part of them.",
             {
-                "200": {
-                    "description": "Bytes.",
+                status: {
+                    "description": text,
                     "content": _BYTES,
                     "headers": {"X-CRC32": {"schema": _TEXT, "required": True}},
                 }
+                for status, text in (("200", "Bytes."), ("206", "A part."))
             },
+            "400",
             "404",
-            parameters=(_ID,),
+            "416",
+            "507",
+            parameters=(_ID, *_PART_ASKED_FOR),
         ),
         "delete": _route("Free a buffer.", {"204": _answer("It is gone.")}, "409", parameters=(_ID,)),
+    },
+    "/v1/buffers/{id}/state": {
+        "get": _route(
+            "How much of a buffer is there.",
+            {"200": _answer("It.", _object({"size": _COUNT, "received": _COUNT, "crc32": _TEXT}))},
+            "404",
+            "507",
+            parameters=(_ID,),
+        )
     },
     "/v1/jobs": {
         "get": _route(
