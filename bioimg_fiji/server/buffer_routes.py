@@ -171,15 +171,16 @@ class BufferRoutes:
     async def read(self, request: Request) -> Response:
         """Give the bytes of a buffer, all or a part."""
         buffer = self._touched(request.path_params["id"])
+        encoding = Coding.parse(request.headers.get(ACCEPT, ""))
         with _file_of(buffer):
             if "range" in request.headers:
-                return await self._read_part(request, buffer)
+                return await self._read_part(request, buffer, encoding)
             whole = _Part(0, buffer.size)
             crc = buffer.crc if buffer.crc is not None else await asyncio.to_thread(_crc_of, buffer, whole)
             headers = {"X-CRC32": crc_text(crc), "Cache-Control": "no-store"}
             return PlainFile(buffer.path, headers=headers, media_type="application/octet-stream")
 
-    async def _read_part(self, request: Request, buffer: Buffer) -> Response:
+    async def _read_part(self, request: Request, buffer: Buffer, encoding: Coding | None) -> Response:
         found = re.fullmatch(r"bytes=(\d{1,18})-(\d{1,18})", request.headers["range"])
         text = f"The range is bytes=FIRST-LAST within {buffer.size} bytes, {self.limits.part_bytes} at most."
         if found is None:
@@ -187,7 +188,6 @@ class BufferRoutes:
         part = _Part(int(found[1]), int(found[2]) + 1)
         if not 0 < part.size <= self.limits.part_bytes or part.end > buffer.size:
             raise RefusedError(416, ProtocolError(text))
-        encoding = Coding.parse(request.headers.get(ACCEPT, ""))
         data = await asyncio.to_thread(_bytes_of, buffer, part)
         headers = {
             "X-CRC32": crc_text(zlib.crc32(data)),

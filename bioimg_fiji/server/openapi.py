@@ -137,7 +137,7 @@ _SCHEMAS: dict[str, Schema] = {
             "size": _COUNT,
             "local": _YES,
             "on_disk": _YES,
-            "lease": {"type": "number", "minimum": 0, "exclusiveMaximum": 1e9},
+            "lease": _or_null({"type": "number", "minimum": 0, "exclusiveMaximum": 1e9}),
         },
         "local",
         "on_disk",
