@@ -122,7 +122,8 @@ def test_the_result_is_that_of_memory_can_be_saved_without_a_server_and_goes_wit
         + 'if (!is("Virtual Stack")) exit("the result was loaded");\n'
         + f'File.saveString({listing}, "{listed}");\n'
         + f'exec("kill", "{server.pid}");\nwhile (File.exists("{os.environ["BIOIMG_FIJI_CONNECTION"]}")) wait(50);\n'
-        + f'setSlice(12);\nsaveAs("Tiff", "{result}");\nclose();\nwait(3000);\n'
+        + f'setSlice(12);\nsaveAs("Tiff", "{result}");\nclose();\n'
+        + f'for (i = 0; i < 100 && indexOf({listing}, "raw") >= 0; i++) wait(100);\n'
         + f'File.saveString({listing}, "{after}");\n'
     )
     assert result.exists(), done.stdout + done.stderr

@@ -3,6 +3,7 @@ package io.github.bioimgfiji.results;
 import ij.ImagePlus;
 import ij.ImageStack;
 import ij.WindowManager;
+import ij.io.FileInfo;
 import io.github.bioimgfiji.convert.ImageHeader;
 import io.github.bioimgfiji.convert.RawStack;
 import java.io.IOException;
@@ -23,6 +24,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.Timer;
 import java.util.TimerTask;
+import java.util.WeakHashMap;
 
 /**
  * The files of results that are virtual stacks. They are ImageJ's own: the server may end.
@@ -42,7 +44,7 @@ public final class ShownFiles {
   private static final long LOOK_MS = 1000;
 
   /** Looks without an open image after which the garbage is collected; each time twice as many. */
-  private static final int FIRST_WAIT = 2;
+  private static final int FIRST_WAIT = 1;
 
   private static final int LAST_WAIT = 64;
 
@@ -54,20 +56,24 @@ public final class ShownFiles {
 
   private ShownFiles() {}
 
-  /** The stack over one file, and for how long no open image has it. */
+  /** The stack over one file, the images that had it, and for how long no open one has. */
   private static final class Shown extends WeakReference<ImageStack> {
     final Path file;
+    private final Set<ImagePlus> images = Collections.newSetFromMap(new WeakHashMap<>());
     private int looks;
     private int wait = FIRST_WAIT;
 
-    Shown(ImageStack stack, Path file) {
+    Shown(ImageStack stack, Path file, ImagePlus image) {
       super(stack);
       this.file = file;
+      images.add(image);
     }
 
     /** Notes a look; tells whether it is time to ask whether the stack is garbage. */
-    boolean isDue(Set<ImageStack> open) {
-      if (open.contains(get())) {
+    boolean isDue(Map<ImageStack, ImagePlus> open) {
+      ImagePlus image = open.get(get());
+      if (image != null) {
+        images.add(image);
         looks = 0;
         wait = FIRST_WAIT;
         return false;
@@ -78,6 +84,21 @@ public final class ShownFiles {
         wait = wait < LAST_WAIT ? 2 * wait : 0; // a stack that a script keeps is not asked for ever
       }
       return due;
+    }
+
+    /**
+     * Frees the stack of what ImageJ has noted when it saved an image that is closed now: a window
+     * that was closed last is kept by Java, with its image, until another one is worked in.
+     */
+    void forgetSaved() {
+      ImageStack stack = get();
+      for (ImagePlus image : images) {
+        FileInfo saved = image.getOriginalFileInfo();
+        boolean closed = !image.hasImageStack() || image.getImageStack() != stack;
+        if (closed && saved != null && saved.virtualStack == stack) {
+          saved.virtualStack = null;
+        }
+      }
     }
   }
 
@@ -109,8 +130,8 @@ public final class ShownFiles {
     }
   }
 
-  private static synchronized boolean isAnyClosed(Set<ImageStack> open) {
-    return ALL.stream().anyMatch(shown -> !open.contains(shown.get()));
+  private static synchronized boolean isAnyClosed(Map<ImageStack, ImagePlus> open) {
+    return ALL.stream().anyMatch(shown -> !open.containsKey(shown.get()));
   }
 
   /**
@@ -136,7 +157,7 @@ public final class ShownFiles {
       RawStack stack = new RawStack(header, file);
       // NB: it reads planes, and those who wait for the lock must not wait for that.
       ImagePlus image = ImageHeader.build(header, stack);
-      add(new Shown(stack, file));
+      add(new Shown(stack, file, image));
       return image;
     } catch (IllegalArgumentException wrong) {
       Files.delete(file);
@@ -208,6 +229,7 @@ public final class ShownFiles {
 
   /** Collects the garbage, and removes the files of stacks that were some. */
   private static void collect() {
+    forgetSaved();
     System.gc();
     sweep();
   }
@@ -235,11 +257,15 @@ public final class ShownFiles {
     return gone;
   }
 
+  private static synchronized void forgetSaved() {
+    ALL.forEach(Shown::forgetSaved);
+  }
+
   private static synchronized boolean isEmpty() {
     return ALL.isEmpty();
   }
 
-  private static synchronized boolean isDue(Set<ImageStack> open) {
+  private static synchronized boolean isDue(Map<ImageStack, ImagePlus> open) {
     boolean due = false;
     for (Shown shown : ALL) {
       due |= shown.isDue(open);
@@ -247,14 +273,14 @@ public final class ShownFiles {
     return due;
   }
 
-  /** Gives the stacks of the images that are open, in windows or in a macro's batch mode. */
-  private static Set<ImageStack> open() {
-    Set<ImageStack> open = Collections.newSetFromMap(new IdentityHashMap<>());
+  /** Gives the images that are open, in windows or in a macro's batch mode, by their stacks. */
+  private static Map<ImageStack, ImagePlus> open() {
+    Map<ImageStack, ImagePlus> open = new IdentityHashMap<>();
     int[] ids = WindowManager.getIDList();
     for (int id : ids == null ? new int[0] : ids) {
       ImagePlus image = WindowManager.getImage(id);
       if (image != null && image.hasImageStack()) {
-        open.add(image.getImageStack());
+        open.put(image.getImageStack(), image);
       }
     }
     return open;

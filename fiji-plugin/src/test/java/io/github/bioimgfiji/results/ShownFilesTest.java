@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ij.ImagePlus;
 import ij.ImageStack;
+import ij.VirtualStack;
 import ij.WindowManager;
+import ij.io.FileInfo;
 import ij.macro.Interpreter;
 import io.github.bioimgfiji.convert.ImageHeader;
 import java.io.IOException;
@@ -65,6 +67,17 @@ class ShownFilesTest {
     assertPixels(WindowManager.getCurrentImage().getImageStack());
     WindowManager.getCurrentImage().close();
     assertRemoved();
+  }
+
+  @Test
+  void aResultThatWasSavedAndClosedIsRemovedAlthoughItsWindowIsKept() throws Exception {
+    ImagePlus image = image();
+    FileInfo saved = image.getFileInfo(); // as File > Save As > Tiff... leaves it
+    saved.virtualStack = (VirtualStack) image.getImageStack();
+    image.setFileInfo(saved);
+    image.flush();
+    assertRemoved();
+    assertFalse(image.hasImageStack(), "it is still here, as in the window that was closed last");
   }
 
   @Test
