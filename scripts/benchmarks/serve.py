@@ -37,7 +37,7 @@ SHAPE = (64, 1024, 1024)
 
 SIDE = 256
 ROUNDS, WARM_UP = 5, 2
-CLIENTS, RUNS = 8, 12
+CLIENTS, RUNS = 8, 6
 """How many clients send small images at once, and how many each."""
 
 LATENCY_ROUNDS = 10
