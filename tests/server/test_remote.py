@@ -266,7 +266,8 @@ def test_a_link_that_comes_between_leads_nowhere(images: Path, tmp_path: Path) -
     thread.start()
     seen = refused = 0
     try:
-        for _ in range(400):
+        deadline = time.monotonic() + 30
+        while min(seen, refused) < 50 and time.monotonic() < deadline:
             try:
                 assert roots.read(str(root), "a/x.tif").shape == (48, 40)
                 seen += 1
@@ -275,5 +276,4 @@ def test_a_link_that_comes_between_leads_nowhere(images: Path, tmp_path: Path) -
     finally:
         over.set()
         thread.join()
-    assert seen
-    assert refused
+    assert min(seen, refused) >= 50
