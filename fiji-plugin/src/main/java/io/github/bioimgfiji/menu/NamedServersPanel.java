@@ -114,7 +114,11 @@ final class NamedServersPanel extends JPanel {
     line(form, "Token", token, "As in the file that the server was started with.");
     line(form, "or its file", file, "A file of mode 0600 on this computer.");
     while (JOptionPane.showConfirmDialog(
-            this, form, "BioImg Named Server", JOptionPane.OK_CANCEL_OPTION, JOptionPane.PLAIN_MESSAGE)
+            this,
+            form,
+            "BioImg Named Server",
+            JOptionPane.OK_CANCEL_OPTION,
+            JOptionPane.PLAIN_MESSAGE)
         == JOptionPane.OK_OPTION) {
       Entry entry = new Entry(name.getText(), url.getText(), pin.getText(), file.getText());
       try {
