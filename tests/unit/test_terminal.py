@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -250,15 +249,15 @@ def test_ctrl_c_finishes_then_cancels_then_interrupts(handlers: Callable[[], lis
     def work() -> None:
         with shown.job(finishable=True) as job:
             assert not job.finishing
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             assert job.finishing
             assert not job.cancelled
             until(lambda: FINISHING in shown.err.export_text(clear=False))
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             assert job.cancelled
             until(lambda: CANCELLING in shown.err.export_text(clear=False))
             assert handlers()[0] == before[0]
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             pytest.fail("the third one interrupts")
 
     with pytest.raises(KeyboardInterrupt):
@@ -270,7 +269,7 @@ def test_ctrl_c_in_a_job_that_ends_leaves_all_as_it_was(handlers: Callable[[], l
     before = handlers()
     with shown.job(finishable=True) as job:
         assert handlers() != before
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         until(lambda: FINISHING in shown.err.export_text(clear=False))
         job.progress("Training", 5, 5)
     assert handlers() == before
@@ -281,7 +280,7 @@ def test_sigterm_cancels(handlers: Callable[[], list[object]]) -> None:
 
     def work() -> None:
         with terminal().job(finishable=True) as job:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
             assert handlers()[1] == before[1]
             job.check()
             pytest.fail("it is cancelled")
@@ -294,8 +293,8 @@ def test_ctrl_c_after_sigterm_does_not_speak_of_finishing(handlers: Callable[[],
     shown = terminal(force_terminal=False)
     before = handlers()
     with shown.job(finishable=True) as job:
-        os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
         until(lambda: CANCELLING in shown.err.export_text(clear=False))
         assert not job.finishing
         assert handlers() == before
@@ -307,7 +306,7 @@ def test_a_job_that_cannot_finish_is_interrupted_at_once(handlers: Callable[[], 
     def work() -> None:
         with terminal().job():
             assert handlers() == before
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             pytest.fail("it interrupts")
 
     with pytest.raises(KeyboardInterrupt):
@@ -318,7 +317,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with terminal().job(finishable=True) as job:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             assert not job.finishing
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
