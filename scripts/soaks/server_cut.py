@@ -112,7 +112,7 @@ def server(folder: Path, between: Cable) -> Iterator[connection.Connection]:
     with (folder / "server.err").open("wb") as log:
         process = subprocess.Popen(line, env=os.environ | places, stderr=log)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while (known := connection.read(path)) is None:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((folder / "server.err").read_text())
