@@ -11,6 +11,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from hypothesis import settings
+
+# A computer that does much else makes tests slow, and not wrong; each has its own time limit.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRACT = ROOT / "tests" / "contract"
