@@ -36,13 +36,10 @@ def check_space(what: str, folder: Path, needed: int, promised: int = 0) -> None
 
 
 def in_cache(error: StorageError, folder: Path) -> StorageError:
-    """Name the setting of a folder that is in the cache, whose own name tells users nothing."""
+    """Name the variable of a folder that is in the cache, whose own name tells users nothing."""
     cache = settings.cache_folder()
     if folder.is_relative_to(cache):
-        error.fix = (
-            f"Free space on the disk of {cache}, or name a folder with more by BIOIMG_FIJI_CACHE, and start ImageJ, or "
-            "the server, again."
-        )
+        error.fix += f" BIOIMG_FIJI_CACHE names {cache}; start ImageJ, or the server, again after a change."
     return error
 
 

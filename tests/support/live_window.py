@@ -226,9 +226,10 @@ def finish(fiji: Fiji) -> dict[str, Any]:
     return seen | {"figures": wait(last_figures), "left": left()}
 
 
-def last_figures() -> dict[str, str]:
+def last_figures() -> dict[str, Any]:
     """Give the figures of the last command, as macros get them."""
-    return dict(line.split("=", 1) for line in str(jclass("io.github.bioimgfiji.BioImg").figures()).splitlines())
+    lines = str(jclass("io.github.bioimgfiji.BioImg").figures()).splitlines()
+    return {name: json.loads(value) for name, value in (line.split("=", 1) for line in lines)}
 
 
 def hide(fiji: Fiji) -> dict[str, Any]:
