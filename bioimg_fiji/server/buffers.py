@@ -132,8 +132,7 @@ class BufferStore:
         promised = sum(each.size for each in self._buffers.values() if not each.filled and each.on_disk is on_disk)
         if on_disk:
             check_space("The image", folder, size, promised)
-        free = shutil.disk_usage(folder).free - promised
-        if size > free:
+        elif size > (free := shutil.disk_usage(folder).free - promised):
             cause = OSError(errno.ENOSPC, f"No space left on device ({size} bytes are needed, {max(free, 0)} are free)")
             raise buffer_error(folder.parent, cause)
         id_ = secrets.token_hex(16)
