@@ -102,6 +102,11 @@ def to_imageplus(image: Image) -> Any:
         raise ImageError(f"ImageJ cannot hold {image.title}: {error.getMessage()}.") from error
 
 
+def imagej_order(image: Image) -> str:
+    """Give an image's axes in the order in which ImageJ has them."""
+    return "".join(axis for axis in IMAGEJ_AXES if axis in image.axes)
+
+
 def _in_order(image: Image) -> Image:
     """Bring the axes into ImageJ's order, leaving out a b of one."""
     if image.size("b") > 1:
@@ -115,7 +120,7 @@ def _in_order(image: Image) -> Image:
             f"A plane of {image.size('y')} x {image.size('x')} pixels is more than ImageJ can hold (2^31 - 1).",
             fix="Crop the image, or work on files.",
         )
-    axes = "".join(axis for axis in IMAGEJ_AXES if axis in image.axes)
+    axes = imagej_order(image)
     return image if axes == image.axes else dataclasses.replace(image, pixels=image.ordered(axes), axes=axes)
 
 

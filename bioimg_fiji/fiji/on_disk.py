@@ -19,11 +19,11 @@ import numpy as np
 
 from bioimg_fiji.commands import Result
 from bioimg_fiji.errors import storage_error
-from bioimg_fiji.fiji.convert import describe, fetch, plane_shape, to_image, to_imageplus
+from bioimg_fiji.fiji.convert import describe, fetch, imagej_order, plane_shape, to_image, to_imageplus
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.files.source import map_raw, raw_file
 from bioimg_fiji.files.space import check_space, in_cache
-from bioimg_fiji.image import IMAGEJ_AXES, Image
+from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.server.buffers import Room, disk_root
 from bioimg_fiji.server.results import accepted_on_disk
@@ -117,8 +117,9 @@ class Disk:
         """Give a result's image as Python keeps it, and its ImagePlus: a virtual stack over a large file."""
         import jpype
 
-        file = None if self._room is None else raw_file(image)
-        if file is None or self._room is None or not file.is_relative_to(self._room.folder) or not _in_order(image):
+        file = raw_file(image)
+        ours = file is not None and self.folder is not None and file.is_relative_to(self.folder)
+        if not ours or image.axes != imagej_order(image):
             return image, to_imageplus(image)
         if image.pixels.nbytes <= int(jclass(_SHOWN).largestInMemory()):
             image = image.with_pixels(np.array(image.pixels))
@@ -129,8 +130,3 @@ class Disk:
             return image, to_imageplus(image)
         imp = jclass(_SHOWN).image(json.dumps(image.header()), path)
         return image.with_pixels(map_raw(Path(str(path)), image.shape, image.dtype)), imp
-
-
-def _in_order(image: Image) -> bool:
-    """Whether the planes lie in the order in which ImageJ has them."""
-    return image.axes == "".join(axis for axis in IMAGEJ_AXES if axis in image.axes)

@@ -35,11 +35,23 @@ def check_space(what: str, folder: Path, needed: int, promised: int = 0) -> None
         raise in_cache(no_space(what, folder, needed, free), folder)
 
 
-def in_cache(error: StorageError, folder: Path) -> StorageError:
-    """Name the variable of a folder that is in the cache, whose own name tells users nothing."""
+def in_cache(error: StorageError, folder: Path, elsewhere: str = "") -> StorageError:
+    """Name the variable of a folder that is in the cache, whose own name tells users nothing.
+
+    Parameters
+    ----------
+    error
+        The error; its fix is changed.
+    folder
+        What it is about.
+    elsewhere
+        The fix of a folder that is not in the cache; left out, the error's own.
+    """
     cache = settings.cache_folder()
     if folder.is_relative_to(cache):
         error.fix += f" BIOIMG_FIJI_CACHE names {cache}; start ImageJ, or the server, again after a change."
+    elif elsewhere:
+        error.fix = elsewhere
     return error
 
 

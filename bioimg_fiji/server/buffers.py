@@ -141,8 +141,7 @@ class BufferStore:
         )
         if on_disk:
             check_space("The image", folder, size, promised)
-        free = shutil.disk_usage(folder).free - promised
-        if size > free:
+        elif size > (free := shutil.disk_usage(folder).free - promised):
             cause = OSError(errno.ENOSPC, f"No space left on device ({size} bytes are needed, {max(free, 0)} are free)")
             raise buffer_error(folder.parent, cause)
         id_ = secrets.token_hex(16)

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,13 @@ def store(result: Result, accept: list[str] | None, folder: Path, job: str, *, c
     ImageError
         When the client can show none of the pixel types that would hold an image.
     """
-    images: dict[str, Any] = {}
-    with _all_or_none(folder, job):
-        for number, (name, given) in enumerate(result.images.items()):
-            image = _accepted(name, given, accept)
-            crc = write_pixels(folder / f"{job}.{number}", image.pixels, create=True, checked=checked)
-            images[name] = _told(image, f"{job}.{number}", crc, on_disk=False)
-    return {"images": images, **plain(result.to_json())}
+
+    def put(name: str, given: Image, target: Path) -> dict[str, Any]:
+        image = _accepted(name, given, accept)
+        crc = write_pixels(target, image.pixels, create=True, checked=checked)
+        return _told(image, target, crc, on_disk=False)
+
+    return _stored(result, folder, job, put)
 
 
 def store_on_disk(result: Result, accept: list[str] | None, folder: Path, id_: str, job: Job) -> dict[str, Any]:
@@ -49,17 +49,27 @@ def store_on_disk(result: Result, accept: list[str] | None, folder: Path, id_: s
     ------
     As `store`, and JobCancelledError when the user asks to stop while pixels are converted.
     """
-    images: dict[str, Any] = {}
-    with _all_or_none(folder, id_):
-        for number, (name, given) in enumerate(result.images.items()):
-            target = folder / f"{id_}.{number}"
-            image = accepted_on_disk(name, given, accept, job)
-            file, crc = raw_file(image), None
-            if file is not None and job.scratch is not None and file.is_relative_to(job.scratch):
-                _move(file, target, image)
-            else:
-                crc = write_pixels(target, image.pixels, create=True)
-            images[name] = _told(image, target.name, crc, on_disk=True)
+
+    def put(name: str, given: Image, target: Path) -> dict[str, Any]:
+        image = accepted_on_disk(name, given, accept, job)
+        file, crc = raw_file(image), None
+        if file is not None and job.scratch is not None and file.is_relative_to(job.scratch):
+            _move(file, target, image)
+        else:
+            crc = write_pixels(target, image.pixels, create=True)
+        return _told(image, target, crc, on_disk=True)
+
+    return _stored(result, folder, id_, put)
+
+
+def _stored(
+    result: Result, folder: Path, job: str, put: Callable[[str, Image, Path], dict[str, Any]]
+) -> dict[str, Any]:
+    with _all_or_none(folder, job):
+        images = {
+            name: put(name, image, folder / f"{job}.{number}")
+            for number, (name, image) in enumerate(result.images.items())
+        }
     return {"images": images, **plain(result.to_json())}
 
 
@@ -94,8 +104,8 @@ def _move(file: Path, target: Path, image: Image) -> None:
         write_pixels(target, image.pixels, create=True)
 
 
-def _told(image: Image, file: str, crc: int | None, *, on_disk: bool) -> dict[str, Any]:
-    return {"header": _header(image), "file": file, "size": image.pixels.nbytes, "crc": crc, "on_disk": on_disk}
+def _told(image: Image, file: Path, crc: int | None, *, on_disk: bool) -> dict[str, Any]:
+    return {"header": _header(image), "file": file.name, "size": image.pixels.nbytes, "crc": crc, "on_disk": on_disk}
 
 
 def _header(image: Image) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji import settings
 from bioimg_fiji.errors import ImageError, ProtocolError, StorageError, storage_error
 from bioimg_fiji.files.source import map_raw
 from bioimg_fiji.files.space import in_cache
@@ -141,14 +140,11 @@ def shaped(raw: npt.NDArray[np.uint8], header: Mapping[str, Any]) -> npt.NDArray
 
 def buffer_error(folder: Path, cause: OSError) -> StorageError:
     """Tell a failed write to the folder for pixels, and how to get another one."""
-    error = storage_error("Writing pixels to", folder, cause)
-    if folder.is_relative_to(settings.cache_folder()):
-        return in_cache(error, folder)
-    error.fix = (
+    fix = (
         "Free space there, or name a folder with more space by the setting 'buffers' (BIOIMG_FIJI_BUFFERS) "
         "and start the server again."
     )
-    return error
+    return in_cache(storage_error("Writing pixels to", folder, cause), folder, elsewhere=fix)
 
 
 def crc_text(crc: int) -> str:

@@ -28,13 +28,6 @@ MEMORY = 256 << 20
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache of server and plugin; requested before `server`."""
-    monkeypatch.setenv("BIOIMG_FIJI_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def small_java(imagej: ImageJ) -> ImageJ:
     """An ImageJ with little memory."""
     imagej.environment["JAVA_TOOL_OPTIONS"] = f"-Xmx{MEMORY >> 20}m"

@@ -40,12 +40,6 @@ with open_fiji("embedded") as fiji:
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("BIOIMG_FIJI_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def movie(tmp_path: Path) -> Path:
     pixels = np.random.default_rng(2).integers(0, 4000, (12, 900, 1000)).astype(np.uint16)
     scales = {"x": Scale(0.2, "µm"), "y": Scale(0.2, "µm"), "t": Scale(2.0, "sec")}

@@ -13,6 +13,7 @@ import javax.net.ssl.SSLHandshakeException;
 final class ServerErrors {
   static final String UNAVAILABLE = "server_unavailable";
   static final String BUSY = "server_busy";
+  private static final String STORAGE = "storage";
   static final String INSTALL =
       "Plugins > BioImg > BioImg Check Installation shows what is there and builds a Python. In a"
           + " terminal: pip install bioimg-fiji, then: bioimg-fiji install-plugin FOLDER, where"
@@ -83,31 +84,27 @@ final class ServerErrors {
 
   /** Tells a server that takes a connection, and does not answer. */
   static BackendException hangs(long pid, IOException cause) {
-    BackendException error =
-        new BackendException(
-            UNAVAILABLE,
-            "The model server (process " + pid + ") does not answer.",
-            "The computer may be out of memory. Wait a little and try again; if that does not help,"
-                + " end the process "
-                + pid
-                + " by the task manager.");
-    error.initCause(cause);
-    return error;
+    return caused(
+        UNAVAILABLE,
+        "The model server (process " + pid + ") does not answer.",
+        "The computer may be out of memory. Wait a little and try again; if that does not help, end"
+            + " the process "
+            + pid
+            + " by the task manager.",
+        cause);
   }
 
   /** Tells a server that was asked to end and goes on. */
   static BackendException stays(Http server, BackendException refused) {
     long pid = server.connection().pid;
-    BackendException error =
-        new BackendException(
-            UNAVAILABLE,
-            "The model server (process "
-                + pid
-                + ") does not end"
-                + (refused == null ? "." : ": " + refused.getMessage()),
-            "End its process, " + pid + ", by the task manager.");
-    error.initCause(refused);
-    return error;
+    return caused(
+        UNAVAILABLE,
+        "The model server (process "
+            + pid
+            + ") does not end"
+            + (refused == null ? "." : ": " + refused.getMessage()),
+        "End its process, " + pid + ", by the task manager.",
+        refused);
   }
 
   /** Tells how a server is ended: in a window, in a macro without one, and where both fail. */
@@ -129,7 +126,8 @@ final class ServerErrors {
         onDisk
             ? "by the variable BIOIMG_FIJI_CACHE"
             : "by the setting 'buffers' (BIOIMG_FIJI_BUFFERS)";
-    return storage(
+    return caused(
+        STORAGE,
         "Writing pixels to " + file.getParent() + " failed: " + reason(cause) + ".",
         "Free space there, or name a folder with more space "
             + place
@@ -139,7 +137,8 @@ final class ServerErrors {
 
   /** Tells the file of a virtual result that could not be made ImageJ's own. */
   static BackendException notTaken(Path file, IOException cause) {
-    return storage(
+    return caused(
+        STORAGE,
         "The result's file " + file + " could not be taken over by ImageJ: " + reason(cause) + ".",
         "Check that you may write to "
             + file.toAbsolutePath().getParent().getParent()
@@ -148,8 +147,8 @@ final class ServerErrors {
         cause);
   }
 
-  private static BackendException storage(String message, String fix, IOException cause) {
-    BackendException error = new BackendException("storage", message, fix);
+  private static BackendException caused(String code, String message, String fix, Throwable cause) {
+    BackendException error = new BackendException(code, message, fix);
     error.initCause(cause);
     return error;
   }
@@ -162,7 +161,8 @@ final class ServerErrors {
 
   /** Tells a log that the server cannot write to. */
   static BackendException noLog(Path log, IOException cause) {
-    return storage(
+    return caused(
+        STORAGE,
         "The model server was not started: its log "
             + log
             + " cannot be written: "

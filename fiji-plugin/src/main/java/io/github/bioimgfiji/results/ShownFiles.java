@@ -25,6 +25,7 @@ import java.util.Set;
 import java.util.Timer;
 import java.util.TimerTask;
 import java.util.WeakHashMap;
+import java.util.stream.Collectors;
 
 /**
  * The files of results that are virtual stacks. They are ImageJ's own: the server may end.
@@ -246,13 +247,8 @@ public final class ShownFiles {
   }
 
   private static synchronized List<Shown> gone() {
-    List<Shown> gone = new ArrayList<>();
-    ALL.forEach(
-        shown -> {
-          if (shown.get() == null) {
-            gone.add(shown);
-          }
-        });
+    List<Shown> gone =
+        ALL.stream().filter(shown -> shown.get() == null).collect(Collectors.toList());
     ALL.removeAll(gone);
     return gone;
   }

@@ -60,7 +60,7 @@ final class CheckRun {
   /** Offers to end a server that this plugin cannot use; tells whether that was done. */
   private static boolean offerToEnd(HttpBackend server) throws BackendException {
     String misfit = server.misfit();
-    String question = misfit + "\n \nShall it be ended now? Jobs that run there are lost.";
+    String question = misfit + "\n \nShall this server be ended now? Jobs that run there are lost.";
     boolean wanted =
         !misfit.isEmpty() && IJ.showMessageWithCancel(TITLE, Lines.wrap(question, WIDTH));
     if (wanted) {
