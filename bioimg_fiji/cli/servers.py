@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,6 +16,9 @@ from bioimg_fiji.errors import BioimgError, ParameterError
 from bioimg_fiji.remote import named
 
 EXIT_FAILED = 1
+
+_AT_LEAST_ONE = click.IntRange(1)
+_NOT_NEGATIVE = click.FloatRange(0)
 
 
 def _roots(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Mapping[str, Path]:
@@ -32,6 +36,13 @@ def _roots(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Ma
 @click.option("--port", default=0, help="Port; 0 takes a free one.")
 @click.option("--connection", type=click.Path(path_type=Path), help="Connection file. Default: where Fiji looks.")
 @click.option("--idle-exit", type=float, help="Seconds without work after which the server ends. Default: never.")
+@click.option("--grace", default=0.0, show_default=True, help="Seconds that jobs may go on when it is told to end.")
+@click.option("--parallel", default=1, show_default=True, help="Runs at the same time.", type=_AT_LEAST_ONE)
+@click.option("--batches", default=1, show_default=True, help="Batch runs at the same time.", type=_AT_LEAST_ONE)
+@click.option("--trainings", default=1, show_default=True, help="Trainings at the same time.", type=_AT_LEAST_ONE)
+@click.option("--warm-memory", type=_NOT_NEGATIVE, help="GiB for models that are kept loaded. Default: a quarter.")
+@click.option("--warm-gpu-memory", type=_NOT_NEGATIVE, help="The same of the GPU's memory. Default: half.")
+@click.option("--warm-seconds", type=_NOT_NEGATIVE, default=600, show_default=True, help="How long they are kept.")
 @click.option("--self-signed", is_flag=True, help="TLS with a certificate made here at the first time, to be pinned.")
 @click.option("--certificate", type=click.Path(path_type=Path), help="TLS with this certificate (PEM).")
 @click.option("--key", type=click.Path(path_type=Path), help="Its key (PEM, mode 0600).")
@@ -39,33 +50,27 @@ def _roots(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Ma
 @click.option("--allowed-host", multiple=True, help="A further NAME or NAME:PORT that clients reach the server by.")
 @click.option("--root", "roots", multiple=True, callback=_roots, help="NAME=FOLDER whose images may be named by path.")
 def serve(
-    host: str,
-    port: int,
     connection: Path | None,
-    idle_exit: float | None,
-    self_signed: bool,
-    certificate: Path | None,
-    key: Path | None,
-    token_file: Path | None,
     allowed_host: tuple[str, ...],
-    roots: Mapping[str, Path],
+    warm_memory: float | None,
+    warm_gpu_memory: float | None,
+    warm_seconds: float,
+    **given: Any,
 ) -> int:
     """Start the model server that Fiji talks to."""
-    from bioimg_fiji.server import ServeOptions, serve
+    from bioimg_fiji.server import ServeOptions, Warmth, serve
 
     options = ServeOptions(
-        host=host,
-        port=port,
         connection_file=connection or settings.connection_file(),
-        idle_exit=idle_exit,
-        self_signed=self_signed,
-        certificate=certificate,
-        key=key,
-        token_file=token_file,
         allowed_hosts=allowed_host,
-        roots=roots,
+        warmth=Warmth(_bytes(warm_memory), _bytes(warm_gpu_memory), warm_seconds),
+        **given,
     )
     return serve(options)
+
+
+def _bytes(gibibytes: float | None) -> int | None:
+    return None if gibibytes is None else int(gibibytes * 2**30)
 
 
 @click.group()

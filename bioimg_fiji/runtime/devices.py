@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 
 def devices() -> list[str]:
@@ -17,3 +18,12 @@ def devices() -> list[str]:
     if torch.backends.mps.is_available():
         found.append("mps")
     return found
+
+
+def gpu_has_failed(error: BaseException) -> bool:
+    """Whether an error is the GPU's or its driver's own, after which this process cannot compute on it any more.
+
+    Memory that does not suffice is none: torch has another class for that (`torch.OutOfMemoryError`).
+    """
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.AcceleratorError)

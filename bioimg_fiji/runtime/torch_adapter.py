@@ -84,7 +84,8 @@ class TorchAdapter:
         if self.device.startswith("cuda"):
             import torch
 
-            torch.cuda.empty_cache()
+            with contextlib.suppress(torch.AcceleratorError):  # of a GPU that has failed there is nothing to free
+                torch.cuda.empty_cache()
 
 
 def torch_device(wanted: str) -> str:

@@ -65,7 +65,13 @@ def lent(
 
 
 def gpu_memory() -> tuple[int, int]:
-    """Give back what torch holds in vain on the GPU; give the bytes that it keeps there, and those of the GPU."""
+    """Give back what torch holds in vain on the GPU; give the bytes that it keeps there, and those of the GPU.
+
+    Raises
+    ------
+    RuntimeError
+        When the GPU has failed.
+    """
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return 0, 0

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from bioimg_fiji.errors import ServerUnavailableError
+from bioimg_fiji.server.gpus import gpus
 
 _PROGRAM = "import json; from bioimg_fiji.runtime import devices; print(json.dumps(devices()))"
 _SECONDS = 60
@@ -19,7 +20,7 @@ _known: list[list[str]] = []
 
 
 async def look(stopping: asyncio.Event) -> dict[str, Any]:
-    """Give the devices ("cpu (8 cores)", "cuda (NAME, 16 GiB)"), the memory in bytes, and Python's version.
+    """Give the devices ("cpu (8 cores)", "cuda (NAME, 16 GiB)"), the memory in bytes, the GPUs, Python's version.
 
     Raises
     ------
@@ -31,6 +32,7 @@ async def look(stopping: asyncio.Event) -> dict[str, Any]:
         "python": platform.python_version(),
         "devices": await _devices(stopping),
         "memory": {"free": memory.available, "total": memory.total},
+        "gpus": await asyncio.to_thread(gpus),
     }
 
 

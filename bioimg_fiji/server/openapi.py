@@ -281,7 +281,14 @@ _PATHS: dict[str, dict[str, Schema]] = {
                 "200": _answer(
                     "Devices and memory.",
                     _object(
-                        {"python": _TEXT, "devices": _list(_TEXT), "memory": _map(_COUNT), "log": _TEXT}, more=True
+                        {
+                            "python": _TEXT,
+                            "devices": _list(_TEXT),
+                            "memory": _map(_COUNT),
+                            "gpus": _list(_object({"name": _TEXT, "used": _COUNT, "total": _COUNT, "busy": _COUNT})),
+                            "log": _TEXT,
+                        },
+                        more=True,
                     ),
                 )
             },

@@ -15,6 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bioimg_fiji.server.gpus import gpus
+
 REGISTRY = CollectorRegistry(auto_describe=True)
 
 _SECONDS = (0.01, 0.05, 0.25, 1, 5, 30, 120, 600, 3600, 6 * 3600, 24 * 3600)
@@ -67,6 +69,10 @@ class Sight(Collector):
         yield _gauge("bioimg_fiji_resident_bytes", "Resident memory, by process.", "process", _resident())
         free = {name: free_bytes(folder) for name, folder in self._folders.items()}
         yield _gauge("bioimg_fiji_free_bytes", "Free space for pixels, by place.", "place", free)
+        if found := {str(number): gpu for number, gpu in enumerate(gpus())}:
+            used, total = ({name: gpu[kind] for name, gpu in found.items()} for kind in ("used", "total"))
+            yield _gauge("bioimg_fiji_gpu_used_bytes", "GPU memory in use, by anybody.", "gpu", used)
+            yield _gauge("bioimg_fiji_gpu_bytes", "GPU memory.", "gpu", total)
         yield GaugeMetricFamily("bioimg_fiji_workers", "Worker processes.", value=workers())
 
 

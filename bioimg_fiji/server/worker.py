@@ -195,7 +195,10 @@ class _Place:
         if dict(os.environ) != self.environment:
             os.environ.clear()
             os.environ.update(self.environment)
-        gpu, total = warm.gpu_memory()
+        try:
+            gpu, total = warm.gpu_memory()
+        except RuntimeError:  # a GPU that has failed is none for this process any more
+            gpu, total, clean = 0, 0, False
         memory = psutil.Process().memory_info().rss
         growth = memory - self.memory
         return {"memory": memory, "growth": growth, "gpu": gpu, "gpu_total": total, "clean": clean}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bioimg_fiji.errors import JobCancelledError, TrainingError
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.nets import build
+from bioimg_fiji.runtime.devices import gpu_has_failed
 from bioimg_fiji.train import checkpoint
 from bioimg_fiji.train.best import Best
 from bioimg_fiji.train.config import TrainConfig
@@ -80,6 +81,7 @@ class Loop:
         self._kept: Weights | None = None
         self._torn = False
         self.together = patches_at_once(kwargs, source.patch, config, device)
+        self._saved = 0
         self.history: list[float] = []
         self.validation: list[tuple[int, float]] = []
 
@@ -105,7 +107,8 @@ class Loop:
         Raises
         ------
         TrainingError
-            When a loss or gradient is not finite; the last finite state is kept in the checkpoint.
+            When a loss or gradient is not finite; the last finite state is kept in the checkpoint. When the GPU has
+            failed; the checkpoint is the last that was written before.
         JobCancelledError
             When the job was cancelled.
         """
@@ -118,6 +121,10 @@ class Loop:
             if not self._torn:  # else the last checkpoint is the last whole state
                 self._save(path, header)
             raise
+        except RuntimeError as error:
+            if not gpu_has_failed(error):
+                raise
+            raise self._lost(error, path) from error
         except TrainingError as error:
             self._save(path, header)
             if path is not None and self.done:
@@ -147,6 +154,17 @@ class Loop:
                     self._save(path, header)
                     return "early"
         return "steps"
+
+    def _lost(self, error: RuntimeError, path: Path | None) -> TrainingError:
+        """Tell that the GPU has failed; the state since the last checkpoint is on it, and gone with it."""
+        text = f"The GPU failed at step {self.done + 1} ({' '.join(str(error).split())[:200]})."
+        if path is None or not self._saved:
+            return TrainingError(text, fix="Train again, on another device if it fails again (device=cpu).")
+        return TrainingError(
+            f"{text} The state after step {self._saved} is kept in {path}.",
+            fix="The same command with resume=true goes on from there, with device=cpu without the GPU.",
+            step=self.done + 1,
+        )
 
     def _finish(self, path: Path | None, header: Mapping[str, Any]) -> None:
         """Judge what there is, so that the best of all is kept."""
@@ -295,6 +313,7 @@ class Loop:
             "validation": [list(pair) for pair in self.validation],
         }
         checkpoint.save(path, state)
+        self._saved = self.done
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint's state."""
@@ -306,4 +325,5 @@ class Loop:
         self._best.restore(state["validated"])
         self.together = int(state["together"])
         self.history = [float(value) for value in state["history"]]
+        self._saved = self.done
         self.validation = [(int(step), float(loss)) for step, loss in state["validation"]]

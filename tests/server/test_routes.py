@@ -57,7 +57,8 @@ def test_the_machine_is_told(server: Server) -> None:
     assert machine["devices"][0].startswith("cpu (")
     assert 0 < machine["memory"]["free"] <= machine["memory"]["total"]
     assert machine["python"].count(".") == 2
-    assert machine == server.http.get("/v1/machine").json() | {"memory": machine["memory"]}
+    assert machine == server.http.get("/v1/machine").json() | {key: machine[key] for key in ("memory", "gpus")}
+    assert all(0 <= gpu["used"] <= gpu["total"] for gpu in machine["gpus"])
 
 
 def test_the_connection_file_is_private(server: Server) -> None:

@@ -37,6 +37,8 @@ def odd(parameters: Odd, job: Job) -> Result:
         _kept.append(bytes(os.urandom(1 << 20)) * 1100)
     elif parameters.how == "exit":
         os._exit(3)
+    elif parameters.how == "gpu":
+        break_gpu()
     elif parameters.how == "abort":
         os.abort()
     job.progress("Odd", 1, 2)
@@ -45,6 +47,14 @@ def odd(parameters: Odd, job: Job) -> Result:
         time.sleep(0.01)
     images = {} if parameters.image is None else {"output": parameters.image}
     return Result(images=images, figures=found)
+
+
+def break_gpu() -> None:
+    """Have the GPU fail for this process: a kernel reads beyond its memory, and all calls after it fail."""
+    import torch
+
+    place = torch.tensor([1 << 20], device="cuda")
+    torch.zeros(8, device="cuda")[place].cpu()
 
 
 def _talk_on(job: Job) -> None:

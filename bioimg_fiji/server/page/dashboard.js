@@ -328,8 +328,28 @@ async function showMachine() {
   put("memory-text", `${gib(used)} of ${gib(found.memory.total)} used`);
   const devices = found.devices.length ? found.devices : ["none: PyTorch does not start here"];
   at("devices").replaceChildren(...devices.map((device) => make("li", {}, device)));
+  showGpus(found.gpus);
   const info = await ask("GET", "/v1/info");
   put("where", `${location.host}, version ${info.version}, process ${info.pid}`);
+}
+
+function showGpus(gpus) {
+  const box = at("gpus");
+  if (box.children.length !== gpus.length) {
+    box.replaceChildren(...gpus.map((_, number) => {
+      const row = make("div");
+      const text = make("p");
+      text.append(make("label", { for: `gpu-${number}` }), " ", make("span", { class: "quiet" }));
+      row.append(text, make("meter", { id: `gpu-${number}`, min: 0, max: 1, high: 0.85, optimum: 0 }));
+      return row;
+    }));
+  }
+  gpus.forEach((gpu, number) => {
+    const row = box.children[number];
+    set(row.querySelector("label"), `Memory of ${gpu.name}`);
+    set(row.querySelector("span"), `${gib(gpu.used)} of ${gib(gpu.total)} used, busy for ${gpu.busy} % of the time`);
+    row.querySelector("meter").value = gpu.used / gpu.total;
+  });
 }
 
 async function showModels() {

@@ -79,13 +79,14 @@ def _trained(noisy: NDArray[np.float32], config: TrainConfig) -> tuple[float, in
 
 def _bare_loop(config: TrainConfig, kwargs: dict[str, object]) -> Callable[[], None]:
     network = build("unet", kwargs | {"padding": config.padding, "upsampling": config.upsampling})
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(config.device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate_of(config.method))
-    inputs = torch.randn(config.batch_size, 1, config.patch, config.patch).to(memory_format=torch.channels_last)
+    inputs = torch.randn(config.batch_size, 1, config.patch, config.patch, device=config.device)
+    inputs = inputs.to(memory_format=torch.channels_last)
     half = config.precision == "bf16"
 
     def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        with torch.autocast(config.device, torch.bfloat16, enabled=half):
             output = network(inputs)
         loss = (output.float() - inputs).square().mean()
         optimizer.zero_grad(set_to_none=True)
@@ -96,7 +97,15 @@ def _bare_loop(config: TrainConfig, kwargs: dict[str, object]) -> Callable[[], N
 
 
 def _timed(step: Callable[[], None], times: int) -> float:
+    _wait()
     began = time.perf_counter()
     for _ in range(times):
         step()
+    _wait()
     return (time.perf_counter() - began) / times
+
+
+def _wait() -> None:
+    """Wait until a GPU has done what it was told."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()

@@ -70,7 +70,14 @@ def run(options: Options, record: Record) -> Iterator[Figure]:
 def measure(arm: Arm, seed: int, options: Options, record: Record) -> Values:
     """Train one arm and judge it on the three test images (means over them)."""
     scene = SCENES[arm.scene]()
-    config = TrainConfig(
+    model = record.fit(scene.images, config_of(arm, seed, options), scene.targets)
+    denoised = [model.denoise(image) for image in scene.noisy]
+    return judged(scene, denoised) | {"seconds": float(model.provenance["figures"]["seconds"])}
+
+
+def config_of(arm: Arm, seed: int, options: Options) -> TrainConfig:
+    """Give the parameters of a training."""
+    return TrainConfig(
         method=arm.method,
         steps=arm.steps,
         batch_size=4,
@@ -81,9 +88,6 @@ def measure(arm: Arm, seed: int, options: Options, record: Record) -> Values:
         early_stop=0,
         force=True,  # line noise does not suit n2v, which is to be shown
     )
-    model = record.fit(scene.images, config, scene.targets)
-    denoised = [model.denoise(image) for image in scene.noisy]
-    return judged(scene, denoised) | {"seconds": float(model.provenance["figures"]["seconds"])}
 
 
 def judged(scene: Scene, denoised: list[NDArray[Any]]) -> Values:
