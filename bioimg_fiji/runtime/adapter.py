@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bioimg_fiji import settings
 from bioimg_fiji.errors import WeightsError
 from bioimg_fiji.package import ModelPackage
-from bioimg_fiji.runtime.devices import gpu_has_failed
+from bioimg_fiji.runtime.devices import failed_gpu, gpu_has_failed
 
 Array = npt.NDArray[Any]
 
@@ -85,12 +85,7 @@ def refused(weights: str, error: Exception, inputs: Sequence[Array | None]) -> W
             reason="memory",
         )
     if gpu_has_failed(error):
-        return WeightsError(
-            f"The GPU has failed ({text[:200]}).",
-            fix="Run it again. If the same comes again, end this program and start it anew, look at what nvidia-smi "
-            "tells, or choose device=cpu.",
-            reason="device",
-        )
+        return failed_gpu(error)
     return WeightsError(
         f"The model ({weights}) failed on tensors of shape {shapes}: {text[:400]}",
         fix="Check that the image's axes are those that the model was made for.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from bioimg_fiji.errors import WeightsError
+
 
 def devices() -> list[str]:
     """Describe what `device=` can name, as torch finds it: "cpu (8 cores)", "cuda (NAME, 16 GiB)", "mps"."""
@@ -27,3 +29,13 @@ def gpu_has_failed(error: BaseException) -> bool:
     """
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(error, torch.AcceleratorError)
+
+
+def failed_gpu(error: BaseException) -> WeightsError:
+    """Tell that in the user's words."""
+    return WeightsError(
+        f"The GPU has failed ({' '.join(str(error).split())[:200]}).",
+        fix="Run it again. If the same comes again, end this program and start it anew, look at what nvidia-smi tells, "
+        "or choose device=cpu.",
+        reason="device",
+    )

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bioimg_fiji.errors import WeightsError
 from bioimg_fiji.package import ModelPackage
+from bioimg_fiji.runtime.devices import failed_gpu
 from bioimg_fiji.settings import cache_folder
 
 LARGEST = 2**22
@@ -107,7 +108,10 @@ def free_memory(device: str) -> int:
     if device.startswith("cuda"):
         import torch
 
-        free, total = torch.cuda.mem_get_info()
+        try:
+            free, total = torch.cuda.mem_get_info()
+        except torch.AcceleratorError as error:
+            raise failed_gpu(error) from error
         return int(min(free + _held["cuda"], total))
     import psutil
 

@@ -32,6 +32,9 @@ _GRADIENT_LIMIT = 1.0
 _BETAS = (0.9, 0.98)
 """NB: torch's 0.999 remembers the first, huge gradients for a thousand steps, as long as a short training lasts."""
 
+_failed: list[RuntimeError] = []
+"""Failures of GPUs, with all that their frames hold: torch ends the process when memory that it has pinned is freed."""
+
 Weights = dict[str, torch.Tensor]
 
 
@@ -124,6 +127,7 @@ class Loop:
         except RuntimeError as error:
             if not gpu_has_failed(error):
                 raise
+            _failed.append(error)
             raise self._lost(error, path) from error
         except TrainingError as error:
             self._save(path, header)

@@ -16,7 +16,7 @@ import pytest
 
 from bioimg_fiji.client import Client
 from bioimg_fiji.commands import find
-from bioimg_fiji.errors import BioimgError, JobCancelledError
+from bioimg_fiji.errors import BioimgError, JobCancelledError, TrainingError
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.package import open_package
 from bioimg_fiji.predict import predict
@@ -132,6 +132,14 @@ def test_a_gpu_that_fails_costs_its_job_and_the_next_one_works(hosting: Server, 
         after = client.run("run_model", noise(96, 96), model=unet, device="cuda").images["output"].pixels
         assert client.run("odd").figures["pid"] == broken, "a worker that works was not kept"
     np.testing.assert_array_equal(before, after)
+
+
+def test_a_training_in_a_worker_tells_that_the_gpu_failed(hosting: Server, tmp_path: Path) -> None:
+    with (
+        Client(url=hosting.connection.url, token=hosting.connection.token) as client,
+        pytest.raises(TrainingError, match=r"The GPU failed at step 1\d .* The state after step 10 is kept"),
+    ):
+        client.run("odd", how=f"gpu in training, {tmp_path / 'one.checkpoint'}")
 
 
 def broken(*arguments: object) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
+import torch
+
 from bioimg_fiji.errors import BioimgError
-from bioimg_fiji.jobs import Job, Progress
 from bioimg_fiji.package import open_package
 from bioimg_fiji.predict import predict
 from bioimg_fiji.runtime import choose
 from bioimg_fiji.train import TrainConfig, train
+from bioimg_fiji.train.feed import Tensors
+from bioimg_fiji.train.loop import Loop
 from support.odd_command import break_gpu
 from support.servers import noise
 
@@ -21,17 +25,20 @@ def main(what: str, file: Path) -> None:
     try:
         train_with(file) if what == "train" else run(file)
     except BioimgError as error:
-        print(f"{type(error).__name__}: {error.message} {error.fix}")
+        print(f"{type(error).__name__}: {error.message} {error.fix}", flush=True)
+        os._exit(0)  # torch would abort at the end of a process whose GPU has failed
 
 
 def train_with(checkpoint: Path) -> None:
-    """Train until the GPU fails, some steps after the tenth."""
+    """Train until a kernel of the twelfth step fails, which shows when its loss is read."""
+    errors = Loop._squared_errors
 
-    def look(progress: Progress) -> None:
-        if progress.current >= 12:
-            with contextlib.suppress(RuntimeError):
-                break_gpu()
+    def failing(loop: Loop, batch: Tensors) -> torch.Tensor:
+        if loop.done == 11:  # noqa: PLR2004
+            break_gpu()
+        return errors(loop, batch)
 
+    Loop._squared_errors = failing  # type: ignore[method-assign]
     config = TrainConfig(
         method="n2v",
         steps=40,
@@ -44,7 +51,7 @@ def train_with(checkpoint: Path) -> None:
         force=True,
         device="cuda",
     )
-    train([noise(96, 96)], config, job=Job(look), checkpoint=checkpoint)
+    train([noise(96, 96)], config, checkpoint=checkpoint)
 
 
 def run(model: Path) -> None:
@@ -53,7 +60,7 @@ def run(model: Path) -> None:
     with contextlib.closing(choose(package, device="cuda")) as adapter:
         predict(noise(96, 96), package, adapter=adapter)
         with contextlib.suppress(RuntimeError):
-            break_gpu()
+            break_gpu().cpu()
         predict(noise(96, 96), package, adapter=adapter)
 
 

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from bioimg_fiji.commands import Command, Result
 from bioimg_fiji.commands.parameters import ImageInput, Parameters, key
@@ -38,7 +39,11 @@ def odd(parameters: Odd, job: Job) -> Result:
     elif parameters.how == "exit":
         os._exit(3)
     elif parameters.how == "gpu":
-        break_gpu()
+        break_gpu().cpu()
+    elif parameters.how.startswith("gpu in training, "):
+        from support.broken_gpu import train_with
+
+        train_with(Path(parameters.how.partition(", ")[2]))
     elif parameters.how == "abort":
         os.abort()
     job.progress("Odd", 1, 2)
@@ -49,12 +54,12 @@ def odd(parameters: Odd, job: Job) -> Result:
     return Result(images=images, figures=found)
 
 
-def break_gpu() -> None:
-    """Have the GPU fail for this process: a kernel reads beyond its memory, and all calls after it fail."""
+def break_gpu() -> Any:
+    """Have the GPU fail for this process: a kernel reads beyond its memory, and the next call that waits for it fails."""
     import torch
 
     place = torch.tensor([1 << 20], device="cuda")
-    torch.zeros(8, device="cuda")[place].cpu()
+    return torch.zeros(8, device="cuda")[place]
 
 
 def _talk_on(job: Job) -> None:
