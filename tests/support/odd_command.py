@@ -55,7 +55,7 @@ def odd(parameters: Odd, job: Job) -> Result:
 
 
 def break_gpu() -> Any:
-    """Have the GPU fail for this process: a kernel reads beyond its memory, and the next call that waits for it fails."""
+    """Have the GPU fail for this process: a kernel reads beyond its memory, and whatever waits for it fails."""
     import torch
 
     place = torch.tensor([1 << 20], device="cuda")
