@@ -34,7 +34,7 @@ def train_with(checkpoint: Path) -> None:
     errors = Loop._squared_errors
 
     def failing(loop: Loop, batch: Tensors) -> torch.Tensor:
-        if loop.done == 11:  # noqa: PLR2004
+        if loop.done == 11:
             break_gpu()
         return errors(loop, batch)
 
