@@ -26,7 +26,7 @@ from bioimg_fiji.remote.fingerprint import parse as parse_fingerprint
 from bioimg_fiji.remote.named import LOCAL
 from bioimg_fiji.server.wire import plain, write_pixels
 
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = 10.0
 """A blocking call's job is cancelled by the server when this program has been gone for so long."""
 
 _POLL_SECONDS = 0.1

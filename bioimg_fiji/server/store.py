@@ -35,6 +35,9 @@ _log = logging.getLogger(__name__)
 _LONGEST_WAIT = 30
 """Seconds after which a client that was told to wait asks again at the latest."""
 
+_ASLEEP = 5.0
+"""Seconds between two looks at all jobs, which come twice a second, that tell that the computer has slept."""
+
 
 class JobStore:
     """All jobs of one server, and their workers."""
@@ -45,6 +48,7 @@ class JobStore:
         self._buffers = buffers
         self._log_file = log_file
         self._pool = WorkerPool(options.warmth)
+        self._looked = time.monotonic()
         slots = {"run": options.parallel, "batch": options.batches, "training": options.trainings}
         self._queue = JobQueue(slots)
         self._jobs: dict[str, JobRecord] = {}
@@ -223,6 +227,12 @@ class JobStore:
     def tidy(self) -> None:
         """Cancel jobs whose lease has run out, forget old ones; called every now and then."""
         now = time.monotonic()
+        slept, self._looked = now - self._looked, now
+        if slept > _ASLEEP:  # nobody could ask meanwhile
+            _log.warning("The server, or the computer, has slept for %.0f s: leases are as much longer.", slept)
+            for job in self._jobs.values():
+                job.touched += slept
+            self._buffers.excuse(slept)
         for job in list(self._jobs.values()):
             lease, silent = job.request.lease, now - job.touched
             if not job.state.ended:

@@ -181,8 +181,8 @@ def play(scene: str, display: str) -> dict[str, Any]:
 
 def test_the_recorder_writes_every_key_in_each_of_its_languages(display: str, plugin_jar: Path) -> None:
     seen = play("recorder", display)
-    with_image = '"BioImg Tint in Test...", "strength=0.5 name=[] fast=false ");'
-    without = '"BioImg Tell in Test...", "text=[a [b] c] number=[] ");'
+    with_image = '"BioImg Tint in Test...", "strength=0.5 name=[] fast=false server=local ");'
+    without = '"BioImg Tell in Test...", "text=[a [b] c] number=[] server=local ");'
     assert seen.pop("modes") == list(seen) == ["Macro", "JavaScript", "BeanShell", "Python", "Java"]
     assert seen.pop("Macro") == [f"run({with_image}", f"run({without}"]
     for lines in seen.values():

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from bioimg_fiji.client import Client
+from bioimg_fiji.client import Client, remote_job
 from bioimg_fiji.commands import Result, find
 from bioimg_fiji.errors import (
     BioimgError,
@@ -233,17 +233,27 @@ def test_a_job_of_its_own(client: Client, small_model: Path) -> None:
         job.status()
 
 
-def test_a_forgotten_job_ends_its_worker_and_those_who_watch(client: Client, tmp_path: Path) -> None:
+def test_a_forgotten_job_ends_its_worker_and_those_who_watch(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     running = client.submit("train_denoiser", noise(64, 64), **training(tmp_path))
     queued = client.submit("train_denoiser", noise(64, 64), **training(tmp_path))
     until(lambda: running.status()["state"] == "running")
     ends: list[str] = []
+    seen = {each.id: threading.Event() for each in (running, queued)}
+
+    tell = remote_job._Told.tell
+
+    def note(told: Any, status: Any) -> None:
+        seen[status["id"]].set()
+        tell(told, status)
+
+    monkeypatch.setattr(remote_job._Told, "tell", note)
     watchers = [threading.Thread(target=lambda j=each: ends.append(j.wait()["state"])) for each in (running, queued)]
     for each in watchers:
         each.start()
-    until(lambda: all(each.is_alive() for each in watchers))
+    assert all(each.wait(20) for each in seen.values())
     for job in (queued, running):
-        until(lambda job=job: job.status())
         job.forget()
     for each in watchers:
         each.join(10)

@@ -118,8 +118,9 @@ def test_ranges_come_encoded(server: Server, buffer: str, coding: str) -> None:
     assert known is not None
     assert known.decode(answer.content, 8000) == DATA[1000:9000]
     assert answer.headers["x-crc32"] == f"{zlib.crc32(DATA[1000:9000]):08x}"
-    for wrong in ("bytes=0-", f"bytes=0-{len(DATA)}", "bytes=9-3", "bytes=0-1,4-5"):
-        assert server.http.get(f"/v1/buffers/{buffer}", headers={"Range": wrong}).status_code == 416
+    for wrong, status in (("0-", 400), ("0-1,4-5", 400), (f"0-{len(DATA)}", 416), ("9-3", 416)):
+        answer = server.http.get(f"/v1/buffers/{buffer}", headers={"Range": f"bytes={wrong}"})
+        assert answer.status_code == status, wrong
 
 
 @settings(max_examples=100, deadline=None)

@@ -26,7 +26,7 @@ import java.util.UUID;
 /** One job on the server, from its images to its result. Closing it leaves nothing there. */
 final class RemoteJob implements AutoCloseable {
   private static final String[] ACCEPT = {"uint8", "uint16", "int16", "float32"};
-  private static final int LEASE_SECONDS = 30;
+  private static final int LEASE_SECONDS = 10;
   private static final int FAR_LEASE_SECONDS = Endurance.SECONDS + 300;
   private static final int SUBMIT_ATTEMPTS = 3;
   private static final long POLL_MS = 100;
