@@ -37,6 +37,7 @@ def _roots(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Ma
 @click.option("--connection", type=click.Path(path_type=Path), help="Connection file. Default: where Fiji looks.")
 @click.option("--idle-exit", type=float, help="Seconds without work after which the server ends. Default: never.")
 @click.option("--grace", default=0.0, show_default=True, help="Seconds that jobs may go on when it is told to end.")
+@click.option("--keep-jobs", type=click.Path(path_type=Path), help="Folder in which jobs outlive this server.")
 @click.option("--parallel", default=1, show_default=True, help="Runs at the same time.", type=_AT_LEAST_ONE)
 @click.option("--batches", default=1, show_default=True, help="Batch runs at the same time.", type=_AT_LEAST_ONE)
 @click.option("--trainings", default=1, show_default=True, help="Trainings at the same time.", type=_AT_LEAST_ONE)

@@ -58,6 +58,8 @@ class Waiting:
         self._patience, self._job = patience, job
         self._since: float | None = None
         self._pause = _FIRST
+        self.kept = False
+        """Whether a server that has ended has left what is waited for to the next one."""
 
     def found(self) -> None:
         """Take note that the server has answered."""
@@ -76,7 +78,8 @@ class Waiting:
         now = time.monotonic()
         if self._since is None:
             self._since = now
-        limit = self._patience.refused if error.details.get("refused") else self._patience.seconds
+        ended = error.details.get("refused") and not self.kept
+        limit = self._patience.refused if ended else self._patience.seconds
         if now - self._since >= limit:
             raise error
         end = now + self._pause

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from bioimg_fiji.errors import (
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job, JobState, Live
 from bioimg_fiji.server.wire import read_pixels
+
+_AGAIN_SECONDS = 0.2
 
 
 class RemoteJob:
@@ -125,31 +128,34 @@ class RemoteJob:
     def _statuses(self, job: Job) -> Iterator[dict[str, Any] | None]:
         """Give each status that the server tells, and None for each of its signs of life, until the job has ended.
 
-        A stream that is lost is opened again, for as long as the connection's patience lasts.
+        A stream that is lost is opened again, for as long as the connection's patience lasts; the next server has a job
+        that is kept.
         """
         waiting = Waiting(self._transport.patience, job)
         while True:
+            cause: Exception | None = None
             try:
                 with self._transport.lines(f"/v1/jobs/{self.id}/events") as lines:
                     for line in lines:
                         if line.startswith("data:"):
-                            yield json.loads(line.removeprefix("data:"))
+                            status = json.loads(line.removeprefix("data:"))
+                            waiting.kept = bool(status.get("kept"))
+                            yield status
                         elif line.startswith(":"):
                             yield None
+                time.sleep(_AGAIN_SECONDS)  # a server that leaves the job to the next one closes the stream
             except httpx.TransportError as error:
-                try:  # the stream is lost; whether the server is, the next answer tells
-                    status = self.status()
-                except ServerUnavailableError as gone:
-                    lost = ServerUnavailableError(
-                        f"The model server at {self._transport.url} ended while the job ran.",
-                        fix=gone.fix,
-                        **gone.details,
-                    )
-                    lost.__cause__ = error
-                    waiting.lost(lost)
-                else:
-                    waiting.found()
-                    yield status
+                cause = error
+            try:  # the stream is lost; whether the server is, the next answer tells
+                status = self.status()
+            except ServerUnavailableError as gone:
+                text = f"The model server at {self._transport.url} ended while the job ran."
+                lost = ServerUnavailableError(text, fix=gone.fix, **gone.details)
+                lost.__cause__ = cause or gone
+                waiting.lost(lost)
+            else:
+                waiting.found()
+                yield status
 
 
 class _Told:

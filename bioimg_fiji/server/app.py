@@ -146,7 +146,7 @@ class App:
             wish.check_images(command.parameters)
             # NB: who does not say who it is shares with all of its computer.
             client = wish.client or (request.client.host if request.client else "")
-            job = self.jobs.submit(wish, key, fingerprint, work=command.work, client=client)
+            job = await self.jobs.accept(wish, key, fingerprint, work=command.work, client=client)
         return JSONResponse({"id": job.id, "state": job.state.value}, 202)
 
     async def status(self, request: Request) -> Response:
@@ -214,7 +214,7 @@ async def _events(job: JobRecord) -> AsyncIterator[bytes]:
         if job.state is not state or job.finishing is not finishing:
             state, finishing = job.state, job.finishing
             yield _event("state", job)
-        if state.ended:
+        if state.ended or job.parked:
             return
         try:
             await asyncio.wait_for(changed.wait(), _COMMENT_SECONDS)

@@ -1,4 +1,7 @@
-"""A server's end that loses no work: nothing new is taken, trainings keep a checkpoint, short work may end."""
+"""A server's end that loses no work: nothing new is taken, trainings keep a checkpoint, short work may end.
+
+Jobs that are kept (`keeping`) end in the same way, but are told so only by the next server.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,10 @@ import contextlib
 import logging
 
 from bioimg_fiji.jobs import JobState
-from bioimg_fiji.server.record import JobRecord
+from bioimg_fiji.server.record import STOPPED, JobRecord
 from bioimg_fiji.server.store import JobStore
 
 _log = logging.getLogger(__name__)
-REASON = "The server was stopped."
 _KILL_SECONDS = 2.0
 
 
@@ -27,9 +29,10 @@ async def drain(jobs: JobStore, grace: float, checkpoint_seconds: float) -> None
     checkpoint_seconds
         Seconds after which the store kills work that was to keep a checkpoint.
     """
+    jobs.leave()
     for job in jobs.all():
         if job.state is JobState.QUEUED or (job.state is JobState.RUNNING and job.finishable):
-            jobs.cancel(job, REASON)
+            jobs.cancel(job, STOPPED)
     running = [job for job in jobs.all() if not job.state.ended]
     keeping = [job for job in running if job.finishable]
     if running:

@@ -29,6 +29,7 @@ from bioimg_fiji.server.logs import logging_to_file
 from bioimg_fiji.server.options import PROTOCOL, ServeOptions
 from bioimg_fiji.server.punctual import Punctual, PunctualProtocol, allow_many_files
 from bioimg_fiji.server.security import Gate
+from bioimg_fiji.server.shelf import Shelf
 from bioimg_fiji.server.store import JobStore
 
 _log = logging.getLogger(__name__)
@@ -92,13 +93,15 @@ def _serve(options: ServeOptions, access: Access, path: Path, log_file: str) -> 
     allow_many_files()
     gc.collect()
     gc.freeze()  # the modules stay: a collection has only requests and jobs to look at, and is due in time
-    listening = _listen(options)
-    store = buffers.BufferStore(buffers.root())
-    try:
-        asyncio.run(_Life(options, access, path, log_file, store, listening).live())
-    finally:
-        listening.close()
-        store.close()
+    with contextlib.ExitStack() as stack:
+        shelf = None if options.keep_jobs is None else Shelf(options.keep_jobs)
+        if shelf is not None:
+            stack.callback(shelf.close)
+        listening = _listen(options)
+        stack.callback(listening.close)
+        store = buffers.BufferStore(buffers.root())
+        stack.callback(store.close)
+        asyncio.run(_Life(options, access, path, log_file, store, shelf, listening).live())
     return 0
 
 
@@ -130,11 +133,12 @@ class _Life:
         path: Path,
         log_file: str,
         store: buffers.BufferStore,
+        shelf: Shelf | None,
         listening: socket.socket,
     ) -> None:
         self._options, self._path, self._listening = options, path, listening
         self._stop = asyncio.Event()
-        self._jobs = JobStore(options, store, log_file)
+        self._jobs = JobStore(options, store, log_file, shelf)
         port = listening.getsockname()[1]
         identity = access.identity
         self._connection = Connection(
@@ -170,6 +174,7 @@ class _Life:
             await self._live()
 
     async def _live(self) -> None:
+        self._jobs.take_up()
         serving = asyncio.create_task(self._server.serve(sockets=[self._listening]))
         try:
             await _first(serving, self._server.answering)

@@ -76,6 +76,7 @@ _SCHEMAS: dict[str, Schema] = {
             "result": _or_null({"type": "object"}),
             "live": _COUNT,
             "finishing": _YES,
+            "kept": _YES,
         },
         more=True,
     ),

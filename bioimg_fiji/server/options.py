@@ -115,6 +115,8 @@ class ServeOptions:
         Further names (or name:port) under which clients reach the server.
     roots
         Folders by name whose images clients may name instead of sending them.
+    keep_jobs
+        Folder in which jobs of clients that come again outlive the server; None: they end with it.
     """
 
     host: str = "127.0.0.1"
@@ -132,4 +134,5 @@ class ServeOptions:
     token_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
     roots: Mapping[str, Path] = field(default_factory=dict)
+    keep_jobs: Path | None = None
     limits: Limits = field(default_factory=Limits)

@@ -16,12 +16,16 @@ from bioimg_fiji.server.requests import JobRequest
 CANCELLED = "The job was cancelled."
 """What is said of a job that its user has cancelled."""
 
+STOPPED = "The server was stopped."
+"""What is said of a job that ended with its server."""
+
 
 @dataclass
 class JobRecord:
     """One job as the server knows it.
 
-    `work` is the kind of its command (`bioimg_fiji.commands.registry.Work`), `client` who is charged for it.
+    `work` is the kind of its command (`bioimg_fiji.commands.registry.Work`), `client` who is charged for it. One
+    that is `kept` outlives the server, and has begun `starts` times; `parked`: this server does no more for it.
     """
 
     id: str
@@ -44,6 +48,9 @@ class JobRecord:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     work: str = "run"
     client: str = ""
+    kept: bool = False
+    starts: int = 0
+    parked: bool = False
 
     @property
     def label(self) -> str:
@@ -88,6 +95,17 @@ class JobRecord:
                 self.ended.set()
             self.announce()
 
+    def fail(self, error: BioimgError) -> None:
+        """Have failed before it began."""
+        self.error = error
+        self.become(JobState.FAILED)
+
+    def park(self) -> None:
+        """Leave the job to the next server: those who watch it hear nothing of an end."""
+        self.parked = True
+        self.ended.set()
+        self.announce()
+
     def _count(self, state: JobState) -> None:
         now, command = time.monotonic(), self.request.command
         if state is JobState.RUNNING:
@@ -124,4 +142,5 @@ class JobRecord:
             "result": self.result,
             "live": self.shown,
             "finishing": self.finishing,
+            "kept": self.kept,
         }

@@ -22,15 +22,20 @@ from bioimg_fiji.errors import (
 from bioimg_fiji.jobs import JobState, Progress
 from bioimg_fiji.server import roots
 from bioimg_fiji.server.buffers import BufferStore
+from bioimg_fiji.server.keeping import Keeper
 from bioimg_fiji.server.options import ServeOptions
 from bioimg_fiji.server.pool import Holding, WorkerPool
 from bioimg_fiji.server.process import Worker
 from bioimg_fiji.server.queue import JobQueue
-from bioimg_fiji.server.record import CANCELLED, JobRecord
+from bioimg_fiji.server.record import CANCELLED, STOPPED, JobRecord
 from bioimg_fiji.server.requests import ImagePart, JobRequest
+from bioimg_fiji.server.shelf import Shelf
 from bioimg_fiji.server.wire import byte_size
 
 _log = logging.getLogger(__name__)
+
+_KEEP_SECONDS = 60.0
+"""How long a server that ends goes on keeping results."""
 
 _LONGEST_WAIT = 30
 """Seconds after which a client that was told to wait asks again at the latest."""
@@ -42,13 +47,16 @@ _ASLEEP = 5.0
 class JobStore:
     """All jobs of one server, and their workers."""
 
-    def __init__(self, options: ServeOptions, buffers: BufferStore, log_file: str) -> None:
+    def __init__(self, options: ServeOptions, buffers: BufferStore, log_file: str, shelf: Shelf | None = None) -> None:
         self._limits = options.limits
         self._roots = options.roots
         self._buffers = buffers
         self._log_file = log_file
         self._pool = WorkerPool(options.warmth)
         self._looked = time.monotonic()
+        self._keeper = Keeper(shelf, buffers)
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._leaving = False
         slots = {"run": options.parallel, "batch": options.batches, "training": options.trainings}
         self._queue = JobQueue(slots)
         self._jobs: dict[str, JobRecord] = {}
@@ -59,6 +67,43 @@ class JobStore:
     def prepare(self) -> None:
         """Start the first worker in advance."""
         self._pool.prepare()
+
+    def take_up(self) -> None:
+        """Take up the jobs that an earlier server has left; before the first client asks for one."""
+        for taken in self._keeper.take():
+            job = taken.job
+            self._jobs[job.id] = job
+            if taken.key:
+                self._keys[taken.key] = (job.id, taken.fingerprint)
+            if not job.state.ended:
+                for part in job.request.images.values():
+                    self._buffers.get(part.buffer).job = job.id
+                self._queue.add(job.id, job.client, job.work)
+            _log.info("job %s (%s) is taken up: %s", job.id, job.request.command, job.state.value)
+        self._start_next()
+
+    def leave(self) -> None:
+        """Have what is kept end without a word, as the next server goes on with it."""
+        self._leaving = True
+
+    async def accept(self, request: JobRequest, key: str, fingerprint: str, *, work: str, client: str) -> JobRecord:
+        """Take a job into the queue as `submit` does, on the disk before it is answered where it is one that is kept.
+
+        Raises
+        ------
+        As `submit`, and StorageError when there is no space to keep it.
+        """
+        kept = ""
+        if self._keeper.keeps(request):
+            self._check(request, client, work)
+            kept = secrets.token_hex(16)
+            put = functools.partial(self._keeper.put, key=key, fingerprint=fingerprint, work=work, client=client)
+            await asyncio.to_thread(put, kept, request)
+            same = self.known(key, fingerprint) if key else None
+            if same is not None:  # the same request has come twice meanwhile
+                self._keeper.drop(kept)
+                return same
+        return self.submit(request, key, fingerprint, work=work, client=client, kept=kept)
 
     def count(self, state: JobState) -> int:
         """How many jobs are in that state."""
@@ -85,7 +130,14 @@ class JobStore:
         return self._jobs[id_]
 
     def submit(
-        self, request: JobRequest, key: str = "", fingerprint: str = "", *, work: str = "run", client: str = ""
+        self,
+        request: JobRequest,
+        key: str = "",
+        fingerprint: str = "",
+        *,
+        work: str = "run",
+        client: str = "",
+        kept: str = "",
     ) -> JobRecord:
         """Take a job into the queue.
 
@@ -99,6 +151,8 @@ class JobStore:
             The kind of the command.
         client
             Who is charged for it.
+        kept
+            The id under which it is kept already, see `accept`.
 
         Raises
         ------
@@ -109,17 +163,13 @@ class JobStore:
         ParameterError
             When a path is not under one of the roots.
         """
-        for path in request.files.values():
-            roots.place(path, self._roots)
-        job = JobRecord(secrets.token_hex(16), request, work=work, client=client)
-        parts = list(request.images.values())
-        if len({part.buffer for part in parts}) != len(parts):
-            raise ProtocolError("Two images name the same buffer.", fix="Send each image to a buffer of its own.")
-        # Checked before any is taken: a refused request leaves its buffers to the client.
-        for part in parts:
-            self._buffers.check(part.buffer, byte_size(part.header))
-        self._check_room(job)
-        for part in parts:
+        job = JobRecord(kept or secrets.token_hex(16), request, work=work, client=client, kept=bool(kept))
+        try:
+            self._check(request, client, work)
+        except BaseException:
+            self._keeper.drop(kept)
+            raise
+        for part in request.images.values():
             self._buffers.get(part.buffer).job = job.id
         self._jobs[job.id] = job
         if key:
@@ -132,15 +182,26 @@ class JobStore:
         """Give all jobs."""
         return list(self._jobs.values())
 
-    def _check_room(self, job: JobRecord) -> None:
-        mine, limits = self._queue.waiting(job.client), self._limits
+    def _check(self, request: JobRequest, client: str, work: str) -> None:
+        """Check all before anything is taken: a refused request leaves its buffers to the client."""
+        for path in request.files.values():
+            roots.place(path, self._roots)
+        parts = list(request.images.values())
+        if len({part.buffer for part in parts}) != len(parts):
+            raise ProtocolError("Two images name the same buffer.", fix="Send each image to a buffer of its own.")
+        for part in parts:
+            self._buffers.check(part.buffer, byte_size(part.header))
+        self._check_room(client, work)
+
+    def _check_room(self, client: str, work: str) -> None:
+        mine, limits = self._queue.waiting(client), self._limits
         if mine >= limits.queued_by_client:
             what = f"{mine} jobs of this client"
         elif len(self._queue) >= limits.queued:
             what = f"{len(self._queue)} jobs"
         else:
             return
-        seconds = min(_LONGEST_WAIT, math.ceil(self._queue.seconds_to_wait(job.work)))
+        seconds = min(_LONGEST_WAIT, math.ceil(self._queue.seconds_to_wait(work)))
         raise ServerBusyError(
             f"The model server takes no job now: {what} wait already.",
             fix=f"Try again in {seconds} s.",
@@ -252,10 +313,12 @@ class JobStore:
         """End all jobs and kill all workers."""
         self._stopping = True
         for job in list(self._jobs.values()):
-            self._end(job, JobState.CANCELLED, error=JobCancelledError("The server was stopped."))
+            self._end(job, JobState.CANCELLED, error=JobCancelledError(STOPPED))
             if job.task is not None:
                 job.task.cancel()
         await self._pool.close()
+        if self._keeping:
+            await asyncio.wait(self._keeping, timeout=_KEEP_SECONDS)
 
     def _give_up(self, job: JobRecord) -> None:
         """Let a job that has no worker yet wait no longer."""
@@ -266,6 +329,8 @@ class JobStore:
 
     def _drop(self, job: JobRecord) -> None:
         self._jobs.pop(job.id, None)
+        if job.kept:
+            self._keeper.drop(job.id)
         self._keys = {key: value for key, value in self._keys.items() if value[0] != job.id}
         self._buffers.free_job(job.id)
 
@@ -315,6 +380,7 @@ class JobStore:
         job.worker = worker
         _log.info("job %s (%s) runs in process %d", job.id, job.request.command, worker.process.pid)
         job.become(JobState.RUNNING)
+        self._keeper.started(job)
         begun = False
         try:
             await worker.send(self._order(job))
@@ -407,13 +473,25 @@ class JobStore:
         error: BioimgError | None = None,
         result: dict[str, Any] | None = None,
     ) -> None:
-        if job.state.ended:
+        if job.state.ended or job.parked:
+            return
+        if self._leaving and job.kept and state is JobState.CANCELLED and job.cancel_reason in (None, STOPPED):
+            job.park()
+            _log.info("job %s is left to the next server", job.id)
             return
         job.error, job.result = error, result
         job.touched = time.monotonic()
         job.become(state)
         _log.info("job %s %s%s", job.id, state.value, f" [{error.code}] {error.message}" if error else "")
         self._buffers.free_inputs(job.id)
+        if job.kept:
+            self._keeping.add(task := asyncio.create_task(self._keep_end(job)))
+            task.add_done_callback(self._keeping.discard)
+
+    async def _keep_end(self, job: JobRecord) -> None:
+        await asyncio.to_thread(self._keeper.ended, job)
+        if job.id not in self._jobs:  # it was forgotten meanwhile
+            self._keeper.drop(job.id)
 
 
 async def _let_end(worker: Worker, jobs: int, seconds: float) -> None:

@@ -24,6 +24,7 @@ final class Endurance {
 
   private final Connection connection;
   private final Monitor monitor;
+  private volatile boolean kept;
   private long since;
   private long pause = FIRST_MS;
 
@@ -55,6 +56,11 @@ final class Endurance {
         endurance.lost(lost);
       }
     }
+  }
+
+  /** Takes note of whether a server that has ended leaves what is waited for to the next one. */
+  void kept(boolean isKept) {
+    kept = isKept;
   }
 
   /** Takes note that the server has answered. */
@@ -101,6 +107,6 @@ final class Endurance {
    */
   private int limit(IOException error) {
     boolean tunnel = connection.url.matches("https?://(127\\.|localhost|\\[::1]).*");
-    return error instanceof ConnectException && !tunnel ? REFUSED_SECONDS : SECONDS;
+    return error instanceof ConnectException && !tunnel && !kept ? REFUSED_SECONDS : SECONDS;
   }
 }

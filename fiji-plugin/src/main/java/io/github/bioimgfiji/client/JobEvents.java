@@ -132,6 +132,7 @@ final class JobEvents implements AutoCloseable {
   }
 
   private boolean tell(JsonObject status) {
+    endurance.kept(Json.bool(status, "kept", false));
     news.add(new News(status, null));
     return ended(status);
   }

@@ -1,0 +1,180 @@
+"""Jobs that outlive their server, whether it was told to end or was killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from bioimg_fiji.client import Client
+from bioimg_fiji.commands import find
+from bioimg_fiji.errors import BioimgError, ServerError, StorageError
+from bioimg_fiji.jobs import Job, Progress
+from bioimg_fiji.runtime.fake import write_random_unet
+from bioimg_fiji.server.shelf import Shelf
+from support.servers import Server, noise, training, until
+
+pytestmark = pytest.mark.timeout(180)
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Callable[[], Server]]:
+    """Start servers one after the other, at one address, with one token and one shelf."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    started: list[Server] = []
+
+    def begin() -> Server:
+        line = ("--port", port, "--token-file", str(tmp_path / "token"), "--keep-jobs", str(tmp_path / "kept"))
+        started.append(Server.start(tmp_path / f"server{len(started)}", *line))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        each.stop()
+
+
+def kept(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "kept").iterdir() if path.is_dir())
+
+
+def client_of(server: Server) -> Client:
+    return Client(url=server.connection.url, token=server.connection.token, patience=120)
+
+
+def keys_of(model: Path) -> dict[str, Any]:
+    return {"model": model, "steps": 150, "batch_size": 2, "patch": 32, "force": True, "early_stop": 0, "device": "cpu"}
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_no_job_is_lost_with_its_server(begin: Callable[[], Server], tmp_path: Path, end: signal.Signals) -> None:
+    first = begin()
+    write_random_unet(tmp_path / "unet.zip")
+    results: dict[str, Any] = {}
+    notes: list[str] = []
+    steps: list[float] = []
+
+    def look(progress: Progress) -> None:
+        if progress.message == "Training":
+            steps.append(progress.current)
+
+    def train(name: str, job: Job | None = None) -> None:
+        with client_of(first) as client:
+            results[name] = client.run("train_denoiser", noise(96, 96), job=job, **keys_of(tmp_path / f"{name}.zip"))
+
+    runs = threading.Thread(target=train, args=("runs", Job(look, notes.append)))
+    waits = threading.Thread(target=train, args=("waits",))
+    with client_of(first) as client:
+        done = client.submit("run_model", noise(80, 64), model=tmp_path / "unet.zip")
+        failed = client.submit("run_model", noise(8, 8), model=tmp_path / "none.zip")
+        for job in (done, failed):
+            until(lambda job=job: job.status()["state"] in ("done", "failed"), 60)
+        until(lambda: json.loads((tmp_path / "kept" / done.id / "job.json").read_text())["state"] == "done")
+        until(lambda: json.loads((tmp_path / "kept" / failed.id / "job.json").read_text())["state"] == "failed")
+        runs.start()
+        until(lambda: steps and steps[-1] >= 10, 60)
+        waits.start()
+        until(lambda: len(client_jobs(first)) == 4)
+        workers = first.workers()
+        first.process.send_signal(end)
+        first.process.wait(30)
+        psutil.wait_procs(workers, timeout=10)
+        second = begin()
+        for thread in (runs, waits):
+            thread.join(120)
+        assert sorted(results) == ["runs", "waits"]
+        found = client.job(done.id).result()
+        here = find("run_model").run({"model": tmp_path / "unet.zip", "image": noise(80, 64)})
+        np.testing.assert_array_equal(found.images["output"].pixels, here.images["output"].pixels)
+        with pytest.raises(BioimgError, match=r"none\.zip"):
+            client.job(failed.id).result()
+        assert any(note.startswith("Resumed after step") for note in notes) or end is signal.SIGKILL
+        for job in (done, failed):
+            client.job(job.id).forget()
+    whole = find("train_denoiser").run({"image": noise(96, 96), **keys_of(tmp_path / "whole.zip")})
+    for name in ("runs", "waits"):
+        np.testing.assert_array_equal(results[name].images["output"].pixels, whole.images["output"].pixels)
+    until(lambda: kept(tmp_path) == [])
+    second.stop()
+
+
+def client_jobs(server: Server) -> list[dict[str, Any]]:
+    jobs: list[dict[str, Any]] = server.http.get("/v1/jobs").json()["jobs"]
+    return jobs
+
+
+def test_only_jobs_whose_client_comes_again_are_kept(begin: Callable[[], Server], tmp_path: Path) -> None:
+    server = begin()
+    hasty = server.job("train_denoiser", training(tmp_path), noise(32, 32), lease=10)
+    patient = server.job("train_denoiser", training(tmp_path) | {"model": str(tmp_path / "b.zip")}, noise(32, 32))
+    assert (server.status(hasty)["kept"], server.status(patient)["kept"]) == (False, True)
+    assert kept(tmp_path) == [patient]
+    assert (tmp_path / "kept").stat().st_mode & 0o77 == 0
+    assert all(path.stat().st_mode & 0o77 == 0 for path in (tmp_path / "kept" / patient).iterdir())
+    for job in (hasty, patient):
+        server.http.delete(f"/v1/jobs/{job}")
+    assert kept(tmp_path) == []
+
+
+def test_the_same_request_gives_the_same_job_after_a_restart(begin: Callable[[], Server], tmp_path: Path) -> None:
+    first = begin()
+    body = {"command": "train_denoiser", "parameters": training(tmp_path)}
+    image = {"image": {"header": noise(32, 32).header(), "buffer": first.put(noise(32, 32).pixels)}}
+    ask = lambda server: server.http.post("/v1/jobs", json=body | {"images": image}, headers={"Idempotency-Key": "a"})  # noqa: E731
+    before = ask(first)
+    first.ended()
+    second = begin()
+    assert ask(second).json()["id"] == before.json()["id"]
+    second.http.delete(f"/v1/jobs/{before.json()['id']}")
+
+
+def test_a_job_that_ends_its_servers_is_not_begun_for_ever(begin: Callable[[], Server], tmp_path: Path) -> None:
+    first = begin()
+    job = first.job("train_denoiser", training(tmp_path), noise(32, 32))
+    until(lambda: first.status(job)["state"] == "running")
+    first.ended()
+    entry = tmp_path / "kept" / job / "job.json"
+    entry.write_text(json.dumps(json.loads(entry.read_text()) | {"starts": 3}))
+    second = begin()
+    status = second.status(job)
+    assert status["state"] == "failed"
+    assert "has begun 3 times" in status["error"]["message"]
+    second.http.delete(f"/v1/jobs/{job}")
+
+
+def test_what_another_version_has_left_is_no_obstacle(begin: Callable[[], Server], tmp_path: Path) -> None:
+    for name, text in (("odd", "{}"), ("broken", "{"), ("half.new", "{}")):
+        (tmp_path / "kept" / name).mkdir(parents=True)
+        (tmp_path / "kept" / name / "job.json").write_text(text)
+    server = begin()
+    assert client_jobs(server) == []
+    assert kept(tmp_path) == ["broken", "odd"]
+
+
+def test_a_shelf_has_one_server(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "kept")
+    with pytest.raises(ServerError, match="Another server keeps its jobs in"):
+        Shelf(tmp_path / "kept")
+    shelf.close()
+    Shelf(tmp_path / "kept").close()
+
+
+def test_a_full_disk_refuses_the_job_and_leaves_nothing(small_disk: Path, tmp_path: Path) -> None:
+    shelf = Shelf(small_disk / "kept")
+    large = tmp_path / "large"
+    large.write_bytes(bytes(3 << 20))
+    with pytest.raises(StorageError, match="to be kept"):
+        shelf.put("a", {"queued": 1.0}, {"in.image": large})
+    assert list(shelf.entries()) == []
+    assert [path.name for path in shelf.folder.iterdir()] == ["lock"]
+    shelf.close()
