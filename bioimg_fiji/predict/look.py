@@ -6,6 +6,7 @@ The bounds are wide on purpose: a warning that is often wrong is read by nobody.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,9 @@ _MICROMETRES = {"nm": 1e-3, "nanometer": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0
 _MICROMETRES |= {"micrometer": 1.0, "micrometre": 1.0, "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "m": 1e6, "meter": 1e6}
 _NORMALISING = ("zero_mean_unit_variance", "scale_range")
 _SIDE = 512
+_NOISE_SIDE = 128
+_ASKED = 1 << 14
+"""Pixels from which the range of values is told: a short run has no time for more."""
 _LEAST_SIDE = 16
 """Pixels of a side below which noise is not told from structure."""
 
@@ -74,7 +78,7 @@ def _pixel_size(image: Image, tensor: TensorSpec) -> Iterator[str]:
 
 
 def _values(plane: Array, tensor: TensorSpec) -> Iterator[str]:
-    low, high = np.percentile(plane, (0.5, 99.5))
+    low, high = _range(plane)
     if high <= low:
         yield "The image has no contrast: nearly all of its pixels are equal."
         return
@@ -88,8 +92,8 @@ def _values(plane: Array, tensor: TensorSpec) -> Iterator[str]:
                 f"The image has values from {low:.4g} to {high:.4g}, the model was made for {meant.low:.4g} to "
                 f"{meant.high:.4g} and does not normalise them."
             )
-    if min(plane.shape) >= _LEAST_SIDE and meant.noise is not None:
-        found = noise_sigma(plane) / (high - low)
+    if meant.noise is not None and (noise := _noise(plane)) is not None:
+        found = noise / (high - low)
         if found > NOISE_RATIO * max(meant.noise, 0.01):
             yield (
                 f"The image is noisier than what the model was made for: noise of {found:.0%} of the contrast, "
@@ -116,11 +120,25 @@ def _meant(file: PackageFile, axes: str) -> _Meant | None:
     if array.ndim != len(axes) or not array.size:
         return None
     sample = _plane(array, axes)
-    low, high = np.percentile(sample, (0.5, 99.5))
+    low, high = _range(sample)
     if high <= low:
         return None
-    noise = noise_sigma(sample) / (high - low) if min(sample.shape) >= _LEAST_SIDE else None
-    return _Meant(float(low), float(high), noise)
+    noise = _noise(sample)
+    return _Meant(low, high, None if noise is None else noise / (high - low))
+
+
+def _range(plane: Array) -> tuple[float, float]:
+    """Give the values that all but a hundredth of the pixels lie between; of large planes some pixels are asked."""
+    step = math.ceil(math.sqrt(plane.size / _ASKED))
+    low, high = np.percentile(plane[::step, ::step], (0.5, 99.5))
+    return float(low), float(high)
+
+
+def _noise(plane: Array) -> float | None:
+    """Give the noise of the plane's middle; None where it is too small to tell."""
+    if min(plane.shape) < _LEAST_SIDE:
+        return None
+    return noise_sigma(plane[tuple(slice(max(0, (n - _NOISE_SIDE) // 2), (n + _NOISE_SIDE) // 2) for n in plane.shape)])
 
 
 def _plane(array: Array, axes: str) -> Array:

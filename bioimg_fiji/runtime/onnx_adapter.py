@@ -38,6 +38,7 @@ class OnnxAdapter:
         self._outputs = tuple(tensor.id for tensor in package.outputs)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_count(threads)
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # NB: tiles differ in shape; a plan per shape would keep the memory of each of them.

@@ -147,6 +147,7 @@ def main(server: int) -> int:
     load_commands()
     channel.send({"ready": True})
     place = _Place.now()
+    first = True
     while True:
         request, line = desk.next()
         place.prepare(request)
@@ -154,7 +155,8 @@ def main(server: int) -> int:
         line.close(_answer(request, line))
         if not request["keep"]:
             return 0
-        channel.send({"waits": place.restored()})
+        channel.send({"waits": place.restored(first=first)})
+        first = False
 
 
 @dataclass(frozen=True)
@@ -182,12 +184,12 @@ class _Place:
         own = max(0, psutil.Process().memory_info().rss - self.memory)
         memory.hold(request["held"][0] + own, request["held"][1])
 
-    def restored(self) -> dict[str, Any]:
-        """Clear up after a job, and tell what this process holds (`server.pool.Holding`)."""
+    def restored(self, *, first: bool) -> dict[str, Any]:
+        """Clear up after a job, the first or a further one; tell what this process holds (`server.pool.Holding`)."""
         from bioimg_fiji.runtime import warm
 
         gc.collect()
-        if not gc.get_freeze_count():
+        if first:
             gc.freeze()  # the libraries stay: the next collections have only what jobs have made to look at
         clean = not _has_children() and all(each.ident in self.threads for each in threading.enumerate())
         if Path.cwd() != self.folder:
