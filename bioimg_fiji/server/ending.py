@@ -33,7 +33,7 @@ async def drain(jobs: JobStore, grace: float, checkpoint_seconds: float) -> None
     for job in jobs.all():
         if job.state is JobState.QUEUED or (job.state is JobState.RUNNING and job.finishable):
             jobs.cancel(job, STOPPED)
-    running = [job for job in jobs.all() if not job.state.ended]
+    running = [job for job in jobs.all() if not job.ended.is_set()]
     keeping = [job for job in running if job.finishable]
     if running:
         _log.warning("The server ends: %d jobs run, %d of them keep a checkpoint.", len(running), len(keeping))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
+import re
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, get_args
 
 from bioimg_fiji import commands
 from bioimg_fiji.commands.parameters import entries
+from bioimg_fiji.commands.registry import Work
 from bioimg_fiji.errors import BioimgError, StorageError, WorkerDiedError
 from bioimg_fiji.jobs import JobState
 from bioimg_fiji.server.buffers import BufferStore
@@ -49,6 +54,15 @@ class Keeper:
 
     def __init__(self, shelf: Shelf | None, buffers: BufferStore) -> None:
         self._shelf, self._buffers = shelf, buffers
+        self._writer = ThreadPoolExecutor(1, "bioimg-keeper")  # one thread: changes are written in their order
+
+    def close(self) -> None:
+        """Wait until all is written."""
+        self._writer.shutdown()
+
+    def _write(self, work: Callable[..., None], *arguments: Any, **more: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the server has ended: what comes now is the next one's matter
+            self._writer.submit(work, *arguments, **more).add_done_callback(_tell)
 
     def keeps(self, request: JobRequest) -> bool:
         """Whether a job is one that is kept: somebody comes back for it."""
@@ -81,45 +95,51 @@ class Keeper:
         """Note that a kept job begins."""
         if self._shelf is not None and job.kept:
             job.starts += 1
-            self._shelf.change(job.id, starts=job.starts)
+            self._write(self._shelf.change, job.id, starts=job.starts)
+
+    def left(self, job: JobRecord) -> None:
+        """Note that a job that runs is left to the next server in good order: this start does not count."""
+        if self._shelf is not None and job.kept and job.state is JobState.RUNNING:
+            self._write(self._shelf.change, job.id, starts=max(1, job.starts - 1))
 
     def ended(self, job: JobRecord) -> None:
-        """Keep how a kept job has ended; blocks while its result is copied."""
+        """Keep how a kept job has ended, with a copy of its result."""
         if self._shelf is None or not job.kept:
             return
         values: dict[str, Any] = {"state": job.state.value, "notes": job.notes, "progress": job.progress.to_json()}
         if job.error is not None:
             values["error"] = job.error.to_json()
+        results: dict[str, Path] = {}
         if job.result is not None:
-            images = job.result["images"]
-            try:
-                paths = {f"out.{name}": self._buffers.get(image["buffer"]).path for name, image in images.items()}
-                self._shelf.add(job.id, paths)
-            except BioimgError as error:  # the client may have it all the same, if it comes before the server ends
-                _log.warning("The result of job %s is not kept: %s", job.id, error)
-                return
             values["result"] = job.result
-        self._shelf.change(job.id, **values)
-        self._shelf.drop(job.id, *(f"in.{name}" for name in job.request.images))
+            images = job.result["images"]
+            results = {f"out.{name}": self._buffers.get(image["buffer"]).path for name, image in images.items()}
+        inputs = [f"in.{name}" for name in job.request.images]
+        self._write(_write_end, self._shelf, job.id, values, results, inputs)
 
     def drop(self, id_: str) -> None:
         """Keep a job no longer; "" is none."""
         if self._shelf is not None and id_:
-            self._shelf.drop(id_)
+            self._write(self._shelf.drop, id_)
 
     def take(self) -> Iterator[Taken]:
         """Give the jobs that an earlier server has left, the oldest first, with their pixels back in buffers.
 
-        One that cannot be taken up has failed, and says why.
+        One that waits and cannot be taken up has failed, and says why; an ended one whose result has no room now stays
+        for the next server.
         """
         for id_, entry in self._shelf.entries() if self._shelf is not None else ():
             try:
                 yield self._taken(id_, entry)
+            except StorageError as error:
+                _log.warning("The result of the kept job %s is left on the shelf: %s", id_, error)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 _log.warning("The kept job %s is of another version, and left: %r", id_, error)
 
     def _taken(self, id_: str, entry: dict[str, Any]) -> Taken:
         told, starts, state = dict(entry["request"]), int(entry["starts"]), JobState(entry["state"])
+        if entry["work"] not in get_args(Work):
+            raise ValueError(entry["work"])
         headers, told["images"] = told["images"], {}
         accept = told["accept"]
         request = JobRequest(**(told | {"accept": None if accept is None else tuple(accept)}))
@@ -130,6 +150,8 @@ class Keeper:
         elif starts >= _MOST_STARTS:
             text = f"The job has begun {starts} times, and each time its server ended before it."
             fix = "Try a smaller image or smaller tiles; the log may tell why the server ended."
+            if "resume" in request.parameters:
+                fix += " The same command with resume=true goes on from its checkpoint."
             job.fail(WorkerDiedError(text, fix=fix, signal="", log=""))
         else:
             try:
@@ -164,21 +186,44 @@ class Keeper:
             job.error = BioimgError.from_json(entry["error"])
         if entry.get("result") is not None:
             result = dict(entry["result"])
-            try:
-                result["images"] = {name: self._output(job, name, image) for name, image in result["images"].items()}
-            except BioimgError as error:
-                job.fail(error)
-                return
+            result["images"] = {name: self._output(job, name, image) for name, image in result["images"].items()}
             job.result = result
         job.state = state
         job.ended.set()
 
     def _output(self, job: JobRecord, name: str, image: dict[str, Any]) -> dict[str, Any]:
-        id_ = self._buffer(job.id, f"out.{name}", byte_size(image["header"]))
-        buffer = self._buffers.get(id_)
-        buffer.job = job.id
+        """Bring back an image of a result under its old id: its client may know that already."""
+        id_, size = str(image["buffer"]), byte_size(image["header"])
+        if not re.fullmatch(re.escape(job.id) + r"\.\d+", id_):
+            raise ValueError(id_)
+        for on_disk in (False, True):
+            folder = self._buffers.disk if on_disk else self._buffers.folder
+            try:
+                assert self._shelf is not None
+                self._shelf.take(job.id, f"out.{name}", folder / id_)
+                break
+            except StorageError:
+                if on_disk:
+                    raise
+        buffer = self._buffers.adopt(id_, size, None, job.id, on_disk=on_disk)
         path = str(buffer.path) if job.request.local else None
-        return image | {"buffer": id_, "path": path, "on_disk": buffer.on_disk}
+        return image | {"path": path, "on_disk": on_disk}
+
+
+def _tell(written: Future[None]) -> None:
+    if (error := written.exception()) is not None:
+        _log.error("a kept job could not be changed", exc_info=error)
+
+
+def _write_end(shelf: Shelf, id_: str, values: dict[str, Any], results: dict[str, Path], inputs: list[str]) -> None:
+    """Write how a job has ended; what was given to it is not needed any more."""
+    try:
+        shelf.add(id_, results)
+    except BioimgError as error:  # the client may have it all the same, if it comes before the server ends
+        _log.warning("The result of job %s is not kept: %s", id_, error)
+        return
+    shelf.change(id_, **values)
+    shelf.drop(id_, *inputs)
 
 
 def resumed(request: JobRequest) -> JobRequest:

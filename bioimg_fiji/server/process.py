@@ -31,8 +31,7 @@ class Worker:
     """One process.
 
     `messages` gives its messages in their order and ends with None once the process is gone; `jobs` counts those that
-    it has done. Must be made on the event
-    loop's thread: on Linux a worker dies with the *thread* that started it.
+    it has done. Must be made on the event loop's thread: on Linux a worker dies with the *thread* that started it.
     """
 
     def __init__(self) -> None:
@@ -41,6 +40,7 @@ class Worker:
         self._log: collections.deque[str] = collections.deque(maxlen=40)
         self._reaping = threading.Lock()
         self.gone = asyncio.Event()
+        self._sending = asyncio.Lock()
         self.jobs = 0
         self._reaped = False
         self.process = subprocess.Popen(
@@ -78,7 +78,8 @@ class Worker:
 
     async def send(self, message: dict[str, Any]) -> None:
         """Send a message; a worker that has gone meanwhile is told by `messages`."""
-        await asyncio.to_thread(self._send, json.dumps(message).encode() + b"\n")
+        async with self._sending:  # a wish must not overtake the job that it is meant for
+            await asyncio.to_thread(self._send, json.dumps(message).encode() + b"\n")
 
     def _send(self, line: bytes) -> None:
         with contextlib.suppress(OSError, ValueError):

@@ -13,6 +13,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from bioimg_fiji.server.plainfile import open_plain, plain_size
 _log = logging.getLogger(__name__)
 
 _ENTRY = "job.json"
+_JOB = re.compile(r"[0-9a-f]{32}")
 _UNFINISHED = ".new"
 
 
@@ -35,21 +37,21 @@ class Shelf:
     Parameters
     ----------
     folder
-        Made where there is none, for this user alone; one server at a time has it.
+        Made where there is none, for this user alone; one server at a time has it. What else lies there is left alone.
 
     Raises
     ------
     StorageError
         When it cannot be made.
     ServerError
-        When another server has it.
+        When another server has it, or others may read it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder.chmod(0o700)
+            _check_private(folder)
             self._lock = LockFile(folder / "lock")
             free = self._lock.acquire()
         except OSError as error:
@@ -121,14 +123,19 @@ class Shelf:
         """Give what is kept, the oldest first; what was not finished is removed, what cannot be read is left."""
         found = []
         for folder in self.folder.iterdir():
-            if folder.name.endswith(_UNFINISHED):
+            name = folder.name.removesuffix(_UNFINISHED)
+            if not _JOB.fullmatch(name) or folder.is_symlink():
+                continue
+            if name != folder.name:
                 shutil.rmtree(folder, ignore_errors=True)
-            elif folder.is_dir() and not folder.is_symlink():
-                try:
-                    found.append((folder.name, json.loads((folder / _ENTRY).read_text("utf-8"))))
-                except (OSError, ValueError) as error:
-                    _log.warning("The job in %s cannot be read: %s", folder, error)
-        yield from sorted(found, key=lambda each: float(each[1].get("queued", 0)))
+                continue
+            try:
+                entry = json.loads((folder / _ENTRY).read_text("utf-8"))
+                found.append((float(entry["queued"]), name, entry))
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                _log.warning("The job in %s cannot be read: %r", folder, error)
+        for _, name, entry in sorted(found, key=lambda each: each[:2]):
+            yield name, entry
 
     def take(self, id_: str, name: str, target: Path) -> None:
         """Copy a kept file to a place where there is none, or an empty one.
@@ -141,7 +148,18 @@ class Shelf:
         try:
             _copy(self.folder / id_ / name, target, sync=False)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                target.unlink()
             raise storage_error("Bringing back the pixels of a job to", target.parent, error) from error
+
+
+def _check_private(folder: Path) -> None:
+    """Refuse a folder that others may enter: a job's pixels and parameters are nobody else's matter."""
+    if os.name == "posix" and ((status := folder.stat()).st_mode & 0o077 or status.st_uid != os.geteuid()):
+        raise ServerError(
+            f"Others may read {folder}, in which jobs are to be kept.",
+            fix="Name a folder that does not exist yet, or one of yours that only you may enter (chmod 700).",
+        )
 
 
 def _copy(source: Path, target: Path, *, sync: bool = True) -> None:

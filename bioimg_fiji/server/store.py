@@ -34,9 +34,6 @@ from bioimg_fiji.server.wire import byte_size
 
 _log = logging.getLogger(__name__)
 
-_KEEP_SECONDS = 60.0
-"""How long a server that ends goes on keeping results."""
-
 _LONGEST_WAIT = 30
 """Seconds after which a client that was told to wait asks again at the latest."""
 
@@ -55,7 +52,7 @@ class JobStore:
         self._pool = WorkerPool(options.warmth)
         self._looked = time.monotonic()
         self._keeper = Keeper(shelf, buffers)
-        self._keeping: set[asyncio.Task[None]] = set()
+        self._accepting: dict[str, tuple[str, asyncio.Task[JobRecord]]] = {}
         self._leaving = False
         slots = {"run": options.parallel, "batch": options.batches, "training": options.trainings}
         self._queue = JobQueue(slots)
@@ -93,16 +90,24 @@ class JobStore:
         ------
         As `submit`, and StorageError when there is no space to keep it.
         """
-        kept = ""
-        if self._keeper.keeps(request):
-            self._check(request, client, work)
-            kept = secrets.token_hex(16)
-            put = functools.partial(self._keeper.put, key=key, fingerprint=fingerprint, work=work, client=client)
-            await asyncio.to_thread(put, kept, request)
-            same = self.known(key, fingerprint) if key else None
-            if same is not None:  # the same request has come twice meanwhile
-                self._keeper.drop(kept)
-                return same
+        if not self._keeper.keeps(request):
+            return self.submit(request, key, fingerprint, work=work, client=client)
+        if key in self._accepting:  # its client has asked again while the first is still being kept
+            before, accepting = self._accepting[key]
+            if before != fingerprint:
+                raise _other_request()
+            return await asyncio.shield(accepting)
+        self._check(request, client, work)
+        accepting = asyncio.create_task(self._accept(request, key, fingerprint, work, client))
+        if key:
+            self._accepting[key] = (fingerprint, accepting)
+            accepting.add_done_callback(lambda _: self._accepting.pop(key))
+        return await asyncio.shield(accepting)
+
+    async def _accept(self, request: JobRequest, key: str, fingerprint: str, work: str, client: str) -> JobRecord:
+        kept = secrets.token_hex(16)
+        put = functools.partial(self._keeper.put, key=key, fingerprint=fingerprint, work=work, client=client)
+        await asyncio.to_thread(put, kept, request)
         return self.submit(request, key, fingerprint, work=work, client=client, kept=kept)
 
     def count(self, state: JobState) -> int:
@@ -126,7 +131,7 @@ class JobStore:
             return None
         id_, before = self._keys[key]
         if before != fingerprint:
-            raise ProtocolError("The idempotency key was used for another request.", fix="Use a new key for each job.")
+            raise _other_request()
         return self._jobs[id_]
 
     def submit(
@@ -251,9 +256,14 @@ class JobStore:
 
     def cancel(self, job: JobRecord, reason: str = CANCELLED) -> None:
         """Ask a job to stop; its worker is killed when it has not stopped in time, longer for one with a checkpoint."""
-        if job.state.ended or job.cancel_reason is not None:
+        if job.parked:  # its user has come to it before the next server
+            job.parked, job.cancel_reason = False, reason
+            self._end(job, JobState.CANCELLED, error=job.cancelled())
+        if job.state.ended or job.cancel_reason not in (None, STOPPED):
             return
-        job.cancel_reason = reason
+        told, job.cancel_reason = job.cancel_reason is not None, reason
+        if told:
+            return
         if job.state is JobState.QUEUED:
             self._end(job, JobState.CANCELLED, error=job.cancelled())
             self._give_up(job)
@@ -317,8 +327,7 @@ class JobStore:
             if job.task is not None:
                 job.task.cancel()
         await self._pool.close()
-        if self._keeping:
-            await asyncio.wait(self._keeping, timeout=_KEEP_SECONDS)
+        await asyncio.to_thread(self._keeper.close)
 
     def _give_up(self, job: JobRecord) -> None:
         """Let a job that has no worker yet wait no longer."""
@@ -476,6 +485,7 @@ class JobStore:
         if job.state.ended or job.parked:
             return
         if self._leaving and job.kept and state is JobState.CANCELLED and job.cancel_reason in (None, STOPPED):
+            self._keeper.left(job)
             job.park()
             _log.info("job %s is left to the next server", job.id)
             return
@@ -484,14 +494,11 @@ class JobStore:
         job.become(state)
         _log.info("job %s %s%s", job.id, state.value, f" [{error.code}] {error.message}" if error else "")
         self._buffers.free_inputs(job.id)
-        if job.kept:
-            self._keeping.add(task := asyncio.create_task(self._keep_end(job)))
-            task.add_done_callback(self._keeping.discard)
+        self._keeper.ended(job)
 
-    async def _keep_end(self, job: JobRecord) -> None:
-        await asyncio.to_thread(self._keeper.ended, job)
-        if job.id not in self._jobs:  # it was forgotten meanwhile
-            self._keeper.drop(job.id)
+
+def _other_request() -> ProtocolError:
+    return ProtocolError("The idempotency key was used for another request.", fix="Use a new key for each job.")
 
 
 async def _let_end(worker: Worker, jobs: int, seconds: float) -> None:

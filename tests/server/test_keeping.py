@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import psutil
 import pytest
@@ -42,6 +46,9 @@ def begin(tmp_path: Path) -> Iterator[Callable[[], Server]]:
     yield begin
     for each in started:
         each.stop()
+
+
+ENTRY = {"request": {}, "key": "", "fingerprint": "", "client": "", "starts": 0, "state": "queued"}
 
 
 def kept(tmp_path: Path) -> list[str]:
@@ -81,6 +88,7 @@ def test_no_job_is_lost_with_its_server(begin: Callable[[], Server], tmp_path: P
             until(lambda job=job: job.status()["state"] in ("done", "failed"), 60)
         until(lambda: json.loads((tmp_path / "kept" / done.id / "job.json").read_text())["state"] == "done")
         until(lambda: json.loads((tmp_path / "kept" / failed.id / "job.json").read_text())["state"] == "failed")
+        done_part = done.status()["result"]["images"]["output"]
         runs.start()
         until(lambda: steps and steps[-1] >= 10, 60)
         waits.start()
@@ -99,6 +107,8 @@ def test_no_job_is_lost_with_its_server(begin: Callable[[], Server], tmp_path: P
         with pytest.raises(BioimgError, match=r"none\.zip"):
             client.job(failed.id).result()
         assert any(note.startswith("Resumed after step") for note in notes) or end is signal.SIGKILL
+        before = done_part["buffer"]
+        assert client.job(done.id).status()["result"]["images"]["output"]["buffer"] == before
         for job in (done, failed):
             client.job(job.id).forget()
     whole = find("train_denoiser").run({"image": noise(96, 96), **keys_of(tmp_path / "whole.zip")})
@@ -123,7 +133,7 @@ def test_only_jobs_whose_client_comes_again_are_kept(begin: Callable[[], Server]
     assert all(path.stat().st_mode & 0o77 == 0 for path in (tmp_path / "kept" / patient).iterdir())
     for job in (hasty, patient):
         server.http.delete(f"/v1/jobs/{job}")
-    assert kept(tmp_path) == []
+    until(lambda: kept(tmp_path) == [])
 
 
 def test_the_same_request_gives_the_same_job_after_a_restart(begin: Callable[[], Server], tmp_path: Path) -> None:
@@ -153,12 +163,15 @@ def test_a_job_that_ends_its_servers_is_not_begun_for_ever(begin: Callable[[], S
 
 
 def test_what_another_version_has_left_is_no_obstacle(begin: Callable[[], Server], tmp_path: Path) -> None:
-    for name, text in (("odd", "{}"), ("broken", "{"), ("half.new", "{}")):
-        (tmp_path / "kept" / name).mkdir(parents=True)
+    (tmp_path / "kept").mkdir(mode=0o700)
+    odd = ["{}", "{", "[]", '{"queued": "x"}', '{"queued": 1}', json.dumps({"queued": 2, "work": "odd"} | ENTRY)]
+    names = [f"{number:032x}" for number in range(len(odd))]
+    for name, text in zip([*names, f"{99:032x}.new", "atlas.new", "atlas"], [*odd, *["{}"] * 3], strict=True):
+        (tmp_path / "kept" / name).mkdir()
         (tmp_path / "kept" / name / "job.json").write_text(text)
     server = begin()
     assert client_jobs(server) == []
-    assert kept(tmp_path) == ["broken", "odd"]
+    assert kept(tmp_path) == [*names, "atlas", "atlas.new"]
 
 
 def test_a_shelf_has_one_server(tmp_path: Path) -> None:
@@ -167,6 +180,62 @@ def test_a_shelf_has_one_server(tmp_path: Path) -> None:
         Shelf(tmp_path / "kept")
     shelf.close()
     Shelf(tmp_path / "kept").close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders have no modes there")
+def test_a_folder_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir(mode=0o755)
+    with pytest.raises(ServerError, match="chmod 700"):
+        Shelf(tmp_path / "open")
+    assert (tmp_path / "open").stat().st_mode & 0o777 == 0o755
+
+
+def test_starts_that_ended_in_good_order_do_not_count(begin: Callable[[], Server], tmp_path: Path) -> None:
+    job = ""
+    for _ in range(4):
+        server = begin()
+        job = job or server.job("train_denoiser", training(tmp_path), noise(32, 32))
+        live = f"/v1/jobs/{job}/live"
+        until(lambda server=server, live=live: server.http.get(live).status_code == 200)
+        server.stop()
+    last = begin()
+    until(lambda: last.status(job)["state"] == "running")
+    last.http.delete(f"/v1/jobs/{job}")
+
+
+def test_a_user_cancels_while_the_server_ends(begin: Callable[[], Server], tmp_path: Path) -> None:
+    first = begin()
+    runs = first.job("train_denoiser", training(tmp_path), noise(32, 32))
+    waits = first.job("train_denoiser", training(tmp_path) | {"model": str(tmp_path / "b.zip")}, noise(32, 32))
+    until(lambda: first.http.get(f"/v1/jobs/{runs}/live").status_code == 200)
+    first.process.send_signal(signal.SIGTERM)
+    with contextlib.suppress(httpx.TransportError):  # it may be too late for it
+        for job in (waits, runs):
+            first.http.post(f"/v1/jobs/{job}/cancel")
+    first.process.wait(30)
+    states = {job: json.loads((tmp_path / "kept" / job / "job.json").read_text())["state"] for job in (runs, waits)}
+    second = begin()
+    for job, state in states.items():
+        assert second.status(job)["state"] in (("cancelled",) if state == "cancelled" else ("queued", "running"))
+        second.http.delete(f"/v1/jobs/{job}")
+
+
+def test_a_request_that_comes_twice_while_it_is_kept_is_one_job(begin: Callable[[], Server], tmp_path: Path) -> None:
+    server = begin()
+    large = noise(4000, 4000)
+    image = {"image": {"header": large.header(), "buffer": server.put(large.pixels)}}
+    body = {"command": "train_denoiser", "parameters": training(tmp_path), "images": image}
+
+    def ask() -> str:
+        answer = server.http.post("/v1/jobs", json=body, headers={"Idempotency-Key": "twice"}, timeout=60)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    with ThreadPoolExecutor(4) as several:
+        found = set(several.map(lambda _: ask(), range(4)))
+    assert len(found) == 1
+    assert kept(tmp_path) == sorted(found)
+    server.http.delete(f"/v1/jobs/{found.pop()}")
 
 
 def test_a_full_disk_refuses_the_job_and_leaves_nothing(small_disk: Path, tmp_path: Path) -> None:
