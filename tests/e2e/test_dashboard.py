@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from bioimg_fiji.image import Image
 from bioimg_fiji.package import open_package, store
@@ -274,4 +274,25 @@ def test_nothing_comes_from_elsewhere(browser: Browser, server: Server) -> None:
     )
     page.wait_for_timeout(300)
     assert any("Content Security Policy" in text for text in troubles(page))
+    context.close()
+
+
+def test_gpus_show_how_full_they_are(browser: Browser, server: Server) -> None:
+    full = {"name": "NVIDIA H100 80GB HBM3", "used": 60 * 2**30, "total": 80 * 2**30, "busy": 93}
+    free = {"name": "NVIDIA RTX A2000", "used": 2**29, "total": 6 * 2**30, "busy": 0}
+    context = browser.new_context(viewport=DESKTOP)
+    page = page_of(context)
+
+    def with_gpus(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"gpus": [full, free]})
+
+    page.route("**/v1/machine", with_gpus)
+    log_in(page, server)
+    meter = page.get_by_role("meter", name=f"Memory of {full['name']}")
+    expect(meter).to_have_js_property("value", 0.75)
+    expect(page.get_by_text("60.0 GiB of 80.0 GiB used, busy for 93 % of the time")).to_be_visible()
+    expect(page.get_by_role("meter", name=f"Memory of {free['name']}")).to_be_visible()
+    folder = pictures()
+    shoot(page, folder and folder / "dashboard-gpus.png")
     context.close()
