@@ -91,6 +91,8 @@ def contract() -> Path:
 
 
 os.environ.setdefault("BIOIMAGEIO_RESOLVE_DRAFT", "false")
+# As in the server: threads of torch that wait do not spin, which on a busy computer takes many times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture
