@@ -33,6 +33,14 @@ def test_kills_of_servers_workers_and_clients(small_model: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_kept_jobs_outlive_their_servers() -> None:
+    figures = short("kept-jobs", timeout=230)
+    assert sum(figures["ends"].values()) == 4
+    assert sorted(figures["jobs"]) == ["left alone, run", "left alone, trained", "waited for, trained"]
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_faults_in_writing() -> None:
     if shutil.which("strace") is None:
