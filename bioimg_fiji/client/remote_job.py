@@ -137,6 +137,7 @@ class RemoteJob:
             try:
                 with self._transport.lines(f"/v1/jobs/{self.id}/events") as lines:
                     for line in lines:
+                        waiting.found()
                         if line.startswith("data:"):
                             status = json.loads(line.removeprefix("data:"))
                             waiting.kept = bool(status.get("kept"))

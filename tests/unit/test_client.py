@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
 from bioimg_fiji.client import Client
+from bioimg_fiji.client.patience import Patience
 from bioimg_fiji.client.remote_job import RemoteJob
 from bioimg_fiji.client.transport import Transport
 from bioimg_fiji.errors import BioimgError, ParameterError, ProtocolError, ServerUnavailableError, StorageError
-from bioimg_fiji.jobs import Job
+from bioimg_fiji.jobs import Job, Progress
 
 pytestmark = pytest.mark.timeout(60)
 
 
 @contextlib.contextmanager
-def answering(*answers: bytes) -> Iterator[tuple[Transport, list[bytes]]]:
+def answering(*answers: bytes, patience: Patience | None = None) -> Iterator[tuple[Transport, list[bytes]]]:
     """Give a transport to a server that gives these answers, one per connection, and what it was asked."""
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -34,7 +36,7 @@ def answering(*answers: bytes) -> Iterator[tuple[Transport, list[bytes]]]:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        transport = Transport(f"http://127.0.0.1:{listening.getsockname()[1]}", "token")
+        transport = Transport(f"http://127.0.0.1:{listening.getsockname()[1]}", "token", patience=patience)
         try:
             yield transport, asked
         finally:
@@ -110,16 +112,34 @@ def test_whole_pixels() -> None:
     np.testing.assert_array_equal(pixels, [[97, 98], [99, 100]])
 
 
-def test_a_stream_that_breaks_off_is_followed_by_a_question() -> None:
-    def status(state: str) -> bytes:
-        progress = b'{"message": "", "current": 0, "maximum": 0, "figures": {}}'
-        return b'{"state": "%s", "notes": [], "error": null, "progress": %s}' % (state.encode(), progress)
+def status(state: str, message: str = "") -> bytes:
+    """Give the JSON of a job's status."""
+    progress = b'{"message": "%s", "current": 0, "maximum": 0, "figures": {}}' % message.encode()
+    return b'{"state": "%s", "notes": [], "error": null, "progress": %s}' % (state.encode(), progress)
 
-    half = b"HTTP/1.1 200 X\r\nContent-Length: 999\r\n\r\nevent: state\ndata: " + status("running") + b"\n\n: still"
-    with answering(half, http(200, status("done"))) as (transport, asked):
+
+def half(message: str = "") -> bytes:
+    """Give a stream of events that breaks off after the first one."""
+    return b"HTTP/1.1 200 X\r\nContent-Length: 999\r\n\r\nevent: state\ndata: %s\n\n: still" % status("running", message)
+
+
+def test_a_stream_that_breaks_off_is_followed_by_a_question() -> None:
+    with answering(half(), http(200, status("done"))) as (transport, asked):
         assert RemoteJob(transport, "1").wait()["state"] == "done"
     assert asked[0].startswith(b"GET /v1/jobs/1/events ")
     assert asked[1].startswith(b"GET /v1/jobs/1 ")
+
+
+def test_each_loss_is_waited_for_from_its_own_beginning() -> None:
+    def progress(report: Progress) -> None:
+        if report.message == "Later":
+            time.sleep(1.2)  # the second loss is longer after the first than one is waited for
+
+    lost = (b"", b"")  # the status that is asked for, which is asked for twice
+    end = http(200, b"event: state\ndata: %s\n\n" % status("done"))
+    with answering(half(), *lost, half("Later"), *lost, end, patience=Patience(1)) as (transport, asked):
+        assert RemoteJob(transport, "1").wait(Job(progress))["state"] == "done"
+    assert [each.split()[1].endswith(b"/events") for each in asked] == [True, False, False] * 2 + [True]
 
 
 @pytest.mark.parametrize(
