@@ -5,7 +5,6 @@ import io.github.bioimgfiji.backend.Monitor;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.util.concurrent.TimeUnit;
-import javax.net.ssl.SSLHandshakeException;
 
 /**
  * Goes on with a named server whose connection is lost for a while: the server goes on with the
@@ -80,7 +79,7 @@ final class Endurance {
     long now = System.nanoTime();
     since = since == 0 ? now : since;
     if (!connection.isRemote()
-        || error instanceof SSLHandshakeException
+        || Pinned.otherCertificate(error) != null
         || TimeUnit.NANOSECONDS.toSeconds(now - since) >= limit(error)) {
       throw error;
     }

@@ -18,6 +18,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -184,7 +185,7 @@ public final class NamedServers {
   }
 
   /**
-   * Removes an entry, and its token where it was kept beside the list.
+   * Removes an entry, and its token where it was kept beside the list and no other entry has it.
    *
    * @throws BackendException when the list cannot be written
    */
@@ -197,7 +198,7 @@ public final class NamedServers {
     try {
       store(all);
       Path token = Paths.get(entry.tokenFile);
-      if (tokens().equals(token.getParent())) {
+      if (tokens().equals(token.getParent()) && !isUsed(token, all.values())) {
         Files.deleteIfExists(token);
       }
     } catch (IOException error) {
@@ -230,8 +231,18 @@ public final class NamedServers {
     return Places.serversFile().getParent().resolve("tokens");
   }
 
+  /** Tells whether an entry has that file: one that was renamed keeps the file of its old name. */
+  private static boolean isUsed(Path token, Collection<Entry> entries) {
+    return entries.stream().anyMatch(entry -> Paths.get(entry.tokenFile).equals(token));
+  }
+
   private static String keep(String name, String token) throws IOException, BackendException {
+    Map<String, Entry> others = all();
+    others.remove(name);
     Path file = tokens().resolve(name);
+    while (isUsed(file, others.values())) {
+      file = file.resolveSibling(file.getFileName() + "-");
+    }
     write(file, checked(token.trim(), "The token") + "\n");
     return file.toString();
   }

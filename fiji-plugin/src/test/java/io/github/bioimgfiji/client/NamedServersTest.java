@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.Paths;
 import java.nio.file.attribute.PosixFilePermissions;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -70,6 +71,23 @@ class NamedServersTest {
     BackendException told =
         assertThrows(BackendException.class, () -> NamedServers.add(entry, TOKEN));
     assertTrue(told.getMessage().contains(part), told.getMessage());
+  }
+
+  @Test
+  void aRenamedServerKeepsItsToken() throws BackendException {
+    NamedServers.add(new Entry("old", URL, "", ""), TOKEN);
+    Entry old = NamedServers.all().get("old");
+    NamedServers.add(new Entry("new", URL, "", old.tokenFile), ""); // as the window does
+    NamedServers.remove("old");
+    assertEquals(TOKEN, NamedServers.connection("new").token);
+    String other = TOKEN.replace('0', 'x');
+    NamedServers.add(new Entry("old", URL, "", ""), other);
+    assertEquals(TOKEN, NamedServers.connection("new").token);
+    assertEquals(other, NamedServers.connection("old").token);
+    for (Entry entry : NamedServers.all().values()) {
+      NamedServers.remove(entry.name);
+      assertFalse(Files.exists(Paths.get(entry.tokenFile)));
+    }
   }
 
   @Test
