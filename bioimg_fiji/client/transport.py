@@ -198,10 +198,10 @@ class Transport:
     def _send(self, request: Callable[[], httpx.Response]) -> httpx.Response:
         try:
             try:
-                answer = request()
+                answer = _whole(request)
             except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
                 # The connection was lost, perhaps only closed for its age: every request may be sent twice.
-                answer = request()
+                answer = _whole(request)
         except httpx.TransportError as error:
             raise self.unavailable(error) from error
         self._check(answer)
@@ -251,6 +251,14 @@ class Transport:
             f"What answers at {self.url} is no model server: status {answer.status_code}, {answer.text[:80]!r}.",
             fix="Check the address.",
         )
+
+
+def _whole(request: Callable[[], httpx.Response]) -> httpx.Response:
+    """Send a request; one that the server has not got to its end in time was lost on its way."""
+    answer = request()
+    if answer.status_code == httpx.codes.REQUEST_TIMEOUT:
+        raise httpx.RemoteProtocolError("the request has not come to its end there in time")
+    return answer
 
 
 def _refused(error: BaseException | None) -> bool:

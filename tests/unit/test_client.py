@@ -63,6 +63,24 @@ def test_a_connection_that_is_lost_twice_is_an_error() -> None:
         transport.json("GET", "/v1/info")
 
 
+def test_a_part_that_comes_too_slowly_is_sent_again() -> None:
+    late = http(408, b'{"error": {"code": "protocol", "message": "late"}}')
+    pixels = np.arange(4, dtype="uint8")
+    with answering(late, late, http(204, b""), patience=Patience(10)) as (transport, asked):
+        transport.upload("1", pixels, Job())
+    assert len(asked) == 3
+    assert len({each.partition(b"\r\n")[0] for each in asked}) == 1
+    with answering(late, late) as (transport, _), pytest.raises(ServerUnavailableError, match="in time"):
+        transport.upload("1", pixels, Job())
+
+
+def test_an_answer_before_the_body_has_come_is_a_lost_connection() -> None:
+    late = http(408, b"")  # and a close while this side still sends
+    pixels = np.zeros(4 << 20, "uint8")
+    with answering(late, late, patience=Patience()) as (transport, _), pytest.raises(ServerUnavailableError):
+        transport.upload("1", pixels, Job())
+
+
 @pytest.mark.parametrize(
     "answer",
     [

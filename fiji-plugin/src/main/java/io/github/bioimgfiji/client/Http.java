@@ -11,6 +11,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.HttpURLConnection;
 import java.net.Proxy;
+import java.net.SocketTimeoutException;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import javax.net.ssl.HttpsURLConnection;
@@ -19,8 +20,9 @@ import javax.net.ssl.HttpsURLConnection;
  * Requests to one server.
  *
  * <p>An answer that is an error becomes a {@link BackendException}, a broken connection stays an
- * {@link IOException}. Requests never go through a proxy, and each has a connection of its own: one
- * that was kept open may have died, and a request must not be repeated without our knowing.
+ * {@link IOException}, as is a request that the server has not got to its end in time. Requests
+ * never go through a proxy, and each has a connection of its own: one that was kept open may have
+ * died, and a request must not be repeated without our knowing.
  */
 final class Http {
   private static final int CONNECT_MS = 2000;
@@ -213,6 +215,10 @@ final class Http {
     int status = request.getResponseCode();
     if (status >= 200 && status < 300) {
       return;
+    }
+    if (status == HttpURLConnection.HTTP_CLIENT_TIMEOUT) {
+      request.disconnect(); // the server closes it, and what is left of the body lies in it
+      throw new SocketTimeoutException("the request has not come to its end there in time");
     }
     String body = "";
     try (InputStream stream = request.getErrorStream()) {

@@ -6,7 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.bioimgfiji.backend.BackendException;
+import java.io.DataInputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
 import java.util.Random;
@@ -79,6 +84,55 @@ class PartsTest {
         last.headers.getFirst("Content-Range"));
     assertEquals(crc(data, PART, data.length), last.headers.getFirst("X-CRC32"));
     assertEquals(crc(data, 0, data.length), last.headers.getFirst("X-CRC32-Whole"));
+    assertTrue(witness.messages.stream().anyMatch(text -> text.contains("waited for")));
+  }
+
+  @Test
+  void aPartThatCameTooSlowlyIsSentAgain() throws IOException {
+    int[] asked = {0};
+    server.on(
+        "PUT " + PATH, exchange -> FakeServer.reply(exchange, asked[0]++ == 0 ? 408 : 204, ""));
+    send();
+    assertEquals(3, server.requests("PUT " + PATH).size());
+  }
+
+  /** Answers the first request before its body has come, and closes; takes all others. */
+  private static void answerEarly(ServerSocket listening) {
+    try {
+      for (int number = 0; ; number++) {
+        try (Socket socket = listening.accept()) {
+          socket.setSoTimeout(5000);
+          InputStream in = socket.getInputStream();
+          if (number == 0) {
+            in.read(new byte[1000]);
+            socket
+                .getOutputStream()
+                .write("HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n".getBytes());
+            continue; // what has come and was not read makes of the close a reset
+          }
+          StringBuilder head = new StringBuilder();
+          while (head.indexOf("\r\n\r\n") < 0) {
+            head.append((char) in.read());
+          }
+          String length = head.toString().split("(?i)content-length: ")[1].split("\r")[0];
+          byte[] body = new byte[Integer.parseInt(length)];
+          new DataInputStream(in).readFully(body);
+          socket.getOutputStream().write("HTTP/1.1 204 X\r\nConnection: close\r\n\r\n".getBytes());
+        }
+      }
+    } catch (IOException closed) {
+      // The test is over.
+    }
+  }
+
+  @Test
+  void anAnswerBeforeThePartHasComeIsALostConnection() throws IOException {
+    try (ServerSocket listening = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+      new Thread(() -> answerEarly(listening)).start();
+      String url = "http://127.0.0.1:" + listening.getLocalPort();
+      http = new Http(Connection.named("gpu", url, FakeServer.TOKEN, ""));
+      send();
+    }
     assertTrue(witness.messages.stream().anyMatch(text -> text.contains("waited for")));
   }
 
