@@ -7,7 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -30,6 +30,8 @@ from bioimg_fiji.remote.named import PATIENCE, is_loopback
 from bioimg_fiji.server.coding import ACCEPT, HEADER, Coding
 from bioimg_fiji.server.wire import byte_size, crc_text, shaped
 
+T = TypeVar("T")
+
 _TIMEOUT = httpx.Timeout(4.5, connect=3.0, write=60.0)
 """Seconds. A server that lives answers at once, and sends a comment each second while a job runs."""
 
@@ -44,6 +46,9 @@ REFUSED_SECONDS = 5.0
 
 _PART = 4 << 20
 """Bytes of a part: what is sent again after a cut."""
+
+_AGAIN = 3
+"""So often a part that came damaged is sent once more."""
 
 
 class Transport:
@@ -120,9 +125,19 @@ class Transport:
         for block in cut(pixels, _PART):
             crc = zlib.crc32(block, crc)
             part = Part(place, len(block), pixels.nbytes, crc)
-            self.patience.of(partial(self._put, buffer, part, block, pixels.itemsize), job)
+            self._undamaged(partial(self._put, buffer, part, block, pixels.itemsize), job)
             place += len(block)
             job.progress("Sending the image", place, pixels.nbytes)
+
+    def _undamaged(self, work: Callable[[], T], job: Job) -> T:
+        """Carry a part, again after a cut, and a few times where other bytes have come than were sent."""
+        for _ in range(_AGAIN):
+            try:
+                return self.patience.of(work, job)
+            except ProtocolError as error:
+                if "received" in error.details:  # it is whole, and not the next
+                    raise
+        return self.patience.of(work, job)
 
     def _put(self, buffer: str, part: Part, block: memoryview, itemsize: int) -> None:
         """Send one part; the server takes it once, however often it comes."""
@@ -148,7 +163,7 @@ class Transport:
         while place < raw.size:
             size = min(_PART, raw.size - place)
             part = Part(place, size, raw.size, 0)
-            data = self.patience.of(partial(self._get, buffer, part, itemsize), job)
+            data = self._undamaged(partial(self._get, buffer, part, itemsize), job)
             crc = zlib.crc32(data, crc)
             raw[place : place + size] = np.frombuffer(data, np.uint8)
             place += size
@@ -168,7 +183,7 @@ class Transport:
             )
 
     def _get(self, buffer: str, part: Part, itemsize: int) -> bytes:
-        """Get one part; a damaged one is an error that may be tried again."""
+        """Get one part; a damaged one is a `ProtocolError`."""
         ways = self._ways["GET"]
         coding = ways.choose(itemsize)
         headers = {"Range": part.range} | ({} if coding is None else {ACCEPT: str(coding)})

@@ -118,10 +118,26 @@ def test_an_error_of_a_newer_server() -> None:
 def test_damaged_pixels_are_no_result(body: bytes, crc: str) -> None:
     header = {"shape": [2, 2], "dtype": "uint8"}
     with (
-        answering(http(206, body, f"X-CRC32: {crc}")) as (transport, _),
+        answering(*[http(206, body, f"X-CRC32: {crc}")] * 4) as (transport, _),
         pytest.raises(ProtocolError, match="CRC"),
     ):
         transport.download("1", header, Job())
+
+
+def test_damaged_parts_come_again() -> None:
+    good, bad = (http(206, body, "X-CRC32: ed82cd11") for body in (b"abcd", b"abcx"))
+    with answering(bad, bad, bad, good) as (transport, _):
+        pixels = transport.download("1", {"shape": [4], "dtype": "uint8"}, Job())
+    assert pixels.tobytes() == b"abcd"
+    refused = http(400, b'{"error": {"code": "protocol", "message": "CRC"}}')
+    with answering(refused, refused, refused, http(204, b"")) as (transport, asked):
+        transport.upload("1", pixels, Job())
+    assert len(asked) == 4
+    with answering(*[refused] * 4) as (transport, _), pytest.raises(ProtocolError, match="CRC"):
+        transport.upload("1", pixels, Job())
+    other = http(409, b'{"error": {"code": "protocol", "message": "next", "details": {"received": 0}}}')
+    with answering(other) as (transport, _), pytest.raises(ProtocolError, match="next"):
+        transport.upload("1", pixels, Job())
 
 
 def test_whole_pixels() -> None:

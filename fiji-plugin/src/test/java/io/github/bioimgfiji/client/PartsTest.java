@@ -138,13 +138,38 @@ class PartsTest {
 
   @Test
   void aRefusalEndsIt() {
-    server.on("PUT " + PATH, 409, "{\"error\": {\"code\": \"protocol\", \"message\": \"no\"}}");
+    String body =
+        "{\"error\": {\"code\": \"protocol\", \"message\": \"no\", \"details\": {\"received\": 1}}}";
+    server.on("PUT " + PATH, 409, body);
     Parts.Failure failure = assertThrows(Parts.Failure.class, this::send);
     assertEquals("protocol", failure.error.code());
     assertEquals(1, server.requests("PUT " + PATH).size());
   }
 
-  private void serve(String sum, boolean damaged) {
+  @Test
+  void aPartThatCameDamagedIsSentAgainAFewTimes() throws IOException {
+    int[] asked = {0};
+    String crc = "{\"error\": {\"code\": \"protocol\", \"message\": \"CRC-32\"}}";
+    server.on(
+        "PUT " + PATH,
+        exchange ->
+            FakeServer.reply(exchange, asked[0]++ < 3 ? 400 : 204, asked[0] <= 3 ? crc : ""));
+    send();
+    assertEquals(5, server.requests("PUT " + PATH).size());
+    server.on("PUT " + PATH, 400, crc);
+    assertEquals("CRC-32", assertThrows(Parts.Failure.class, this::send).error.getMessage());
+    assertEquals(9, server.requests("PUT " + PATH).size());
+  }
+
+  @Test
+  void aPartThatComesDamagedIsAskedForAgain() throws IOException {
+    serve(crc(data, 0, data.length), 3);
+    assertArrayEquals(data, receive());
+  }
+
+  /** Gives parts, so many of them damaged, and a sum over all. */
+  private void serve(String sum, int damaged) {
+    int[] left = {damaged};
     server.on(
         "GET " + PATH,
         exchange -> {
@@ -153,7 +178,7 @@ class PartsTest {
           int to = Integer.parseInt(range[2]) + 1;
           byte[] part = java.util.Arrays.copyOfRange(data, from, to);
           exchange.getResponseHeaders().set("X-CRC32", crc(part, 0, part.length));
-          part[0] ^= damaged ? (byte) 1 : 0;
+          part[0] ^= left[0]-- > 0 ? (byte) 1 : 0;
           FakeServer.reply(exchange, 206, part);
         });
     server.on("GET " + PATH + "/state", 200, "{\"crc32\": \"" + sum + "\"}");
@@ -170,16 +195,16 @@ class PartsTest {
 
   @Test
   void partsAreReceivedAndSummedUp() throws IOException {
-    serve(crc(data, 0, data.length), false);
+    serve(crc(data, 0, data.length), 0);
     assertArrayEquals(data, receive());
     assertEquals(1, server.requests("GET " + PATH + "/state").size());
   }
 
   @Test
   void damagedPixelsAreNoResult() {
-    serve(crc(data, 0, data.length), true);
+    serve(crc(data, 0, data.length), 4);
     assertEquals("protocol", assertThrows(Parts.Failure.class, this::receive).error.code());
-    serve("00000000", false);
+    serve("00000000", 0);
     assertEquals("protocol", assertThrows(Parts.Failure.class, this::receive).error.code());
   }
 
