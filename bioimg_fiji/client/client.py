@@ -118,13 +118,13 @@ class Client:
         Raises
         ------
         ParameterError
-            When there is no such name.
+            When there is no such name, or its token would go over the network unencrypted.
         ServerUnavailableError, AuthenticationError, ProtocolError
             When it cannot be used.
         """
         if name == LOCAL:
             return cls.local(start=True)
-        entry = named.find(name)
+        entry = named.usable(name)
         client = cls(url=entry.url, token=entry.token, fingerprint=entry.fingerprint, patience=named.PATIENCE)
         client.name = name
         return client

@@ -93,7 +93,7 @@ def names() -> list[str]:
 
 
 def find(name: str) -> NamedServer:
-    """Find a named server.
+    """Find a named server, whatever its entry says.
 
     Raises
     ------
@@ -108,6 +108,23 @@ def find(name: str) -> NamedServer:
     told = ", ".join([LOCAL, *known])
     fix = f"{hint}Servers: {told}. `bioimg-fiji servers add NAME URL` adds one, as does BioImg Server... in Fiji."
     raise ParameterError.of("server", "the name of a server", name, fix=fix)
+
+
+def usable(name: str) -> NamedServer:
+    """Find a named server that may be talked to: the list may have been edited by hand since `add` looked at it.
+
+    Raises
+    ------
+    ParameterError
+        When there is none, or its token would go over the network unencrypted.
+    """
+    entry = find(name)
+    try:
+        _check_url(entry.url, entry.fingerprint)
+    except ParameterError as error:
+        fix = f"Mend the entry {name!r} of {settings.servers_file()}. {error.fix}"
+        raise ParameterError(error.message, fix=fix.strip(), **error.details) from error
+    return entry
 
 
 def add(name: str, url: str, *, token_file: Path | None, token_text: str = "", pinned: str = "") -> NamedServer:

@@ -105,7 +105,7 @@ final class Endurance {
    * At the near end of a tunnel it is the network that is cut, and not the server that has gone.
    */
   private int limit(IOException error) {
-    boolean tunnel = connection.url.matches("https?://(127\\.|localhost|\\[::1]).*");
+    boolean tunnel = Connection.isLoopback(connection.url);
     return error instanceof ConnectException && !tunnel && !kept ? REFUSED_SECONDS : SECONDS;
   }
 }
