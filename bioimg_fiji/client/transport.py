@@ -129,15 +129,15 @@ class Transport:
             place += len(block)
             job.progress("Sending the image", place, pixels.nbytes)
 
-    def _undamaged(self, work: Callable[[], T], job: Job) -> T:
+    def _undamaged(self, work: Callable[[], T], job: Job, *, kept: bool = False) -> T:
         """Carry a part, again after a cut, and a few times where other bytes have come than were sent."""
         for _ in range(_AGAIN):
             try:
-                return self.patience.of(work, job)
+                return self.patience.of(work, job, kept=kept)
             except ProtocolError as error:
                 if "received" in error.details:  # it is whole, and not the next
                     raise
-        return self.patience.of(work, job)
+        return self.patience.of(work, job, kept=kept)
 
     def _put(self, buffer: str, part: Part, block: memoryview, itemsize: int) -> None:
         """Send one part; the server takes it once, however often it comes."""
@@ -149,8 +149,15 @@ class Transport:
         self._send(lambda: self._http.put(f"/v1/buffers/{buffer}", content=body, headers=headers, timeout=_STORE))
         ways.took(coding, len(block), time.perf_counter() - start)
 
-    def download(self, buffer: str, header: Mapping[str, Any], job: Job) -> npt.NDArray[Any]:
+    def download(
+        self, buffer: str, header: Mapping[str, Any], job: Job, *, kept: bool = False
+    ) -> npt.NDArray[Any]:
         """Get the pixels that the header describes part by part, and check each and all; go on after a cut.
+
+        Parameters
+        ----------
+        kept
+            Whether a server that is started again has them too.
 
         Raises
         ------
@@ -163,18 +170,18 @@ class Transport:
         while place < raw.size:
             size = min(_PART, raw.size - place)
             part = Part(place, size, raw.size, 0)
-            data = self._undamaged(partial(self._get, buffer, part, itemsize), job)
+            data = self._undamaged(partial(self._get, buffer, part, itemsize), job, kept=kept)
             crc = zlib.crc32(data, crc)
             raw[place : place + size] = np.frombuffer(data, np.uint8)
             place += size
             job.progress("Receiving the result", place, raw.size)
         if raw.size > _PART:
-            self._check_whole(buffer, raw.size, crc, job)
+            self._check_whole(buffer, raw.size, crc, job, kept=kept)
         return shaped(raw, header)
 
-    def _check_whole(self, buffer: str, size: int, crc: int, job: Job) -> None:
+    def _check_whole(self, buffer: str, size: int, crc: int, job: Job, *, kept: bool) -> None:
         path = f"/v1/buffers/{buffer}/state"
-        state = self.patience.of(lambda: self.json("GET", path, seconds=_SUM_SECONDS), job)
+        state = self.patience.of(lambda: self.json("GET", path, seconds=_SUM_SECONDS), job, kept=kept)
         if state.get("size") != size or state.get("crc32") != crc_text(crc):
             raise ProtocolError(
                 f"{size} bytes of pixels with CRC-32 {crc_text(crc)} have come; the server has "

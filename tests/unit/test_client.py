@@ -176,6 +176,20 @@ def test_each_loss_is_waited_for_from_its_own_beginning() -> None:
     assert [each.split()[1].endswith(b"/events") for each in asked] == [True, False, False] * 2 + [True]
 
 
+def test_an_ended_server_is_waited_for_where_the_next_one_has_the_job() -> None:
+    def work() -> str:
+        tries.append(time.monotonic())
+        if tries[-1] - tries[0] < 1:
+            raise ServerUnavailableError("Refused.", refused=True)
+        return "there"
+
+    tries: list[float] = []
+    assert Patience(30, refused=0.5).of(work, Job(), kept=True) == "there"
+    tries.clear()
+    with pytest.raises(ServerUnavailableError):
+        Patience(30, refused=0.5).of(work, Job())
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
