@@ -45,7 +45,18 @@ final class Endurance {
    */
   static <T> T ask(Connection connection, Monitor monitor, Question<T> question)
       throws IOException, BackendException {
+    return ask(connection, monitor, false, question);
+  }
+
+  /**
+   * Asks, again and again while the connection is lost.
+   *
+   * @param isKept whether a server that has ended leaves what is asked for to the next one
+   */
+  static <T> T ask(Connection connection, Monitor monitor, boolean isKept, Question<T> question)
+      throws IOException, BackendException {
     Endurance endurance = new Endurance(connection, monitor);
+    endurance.kept(isKept);
     while (true) {
       try {
         return question.ask();
@@ -102,9 +113,11 @@ final class Endurance {
   }
 
   /**
-   * At the near end of a tunnel it is the network that is cut, and not the server that has gone.
+   * Gives for how many seconds it may be lost.
+   *
+   * <p>At the near end of a tunnel it is the network that is cut, and not the server that has gone.
    */
-  private int limit(IOException error) {
+  int limit(IOException error) {
     boolean tunnel = Connection.isLoopback(connection.url);
     return error instanceof ConnectException && !tunnel && !kept ? REFUSED_SECONDS : SECONDS;
   }

@@ -27,7 +27,9 @@ import javax.net.ssl.HttpsURLConnection;
 final class Http {
   private static final int CONNECT_MS = 2000;
   private static final int FAR_CONNECT_MS = 5000;
-  private static final int READ_MS = 5000;
+
+  /** How long a server that lives may take for a usual answer. */
+  static final int READ_MS = 5000;
 
   /** How long a slow network may take for a part of an image. */
   private static final int PART_MS = 30000;
@@ -139,17 +141,20 @@ final class Http {
 
   /** Sends a JSON object and gives the answer. */
   JsonObject post(String path, JsonObject body) throws IOException, BackendException {
-    return post(path, body, "");
+    return post(path, body, "", READ_MS);
   }
 
   /**
    * Sends a JSON object and gives the answer.
    *
    * @param key what makes the server take the request once, however often it comes; "" for none
+   * @param milliseconds after which the wait for the answer is over
    */
-  JsonObject post(String path, JsonObject body, String key) throws IOException, BackendException {
+  JsonObject post(String path, JsonObject body, String key, int milliseconds)
+      throws IOException, BackendException {
     byte[] bytes = Json.text(body).getBytes(StandardCharsets.UTF_8);
     HttpURLConnection request = request("POST", path);
+    request.setReadTimeout(milliseconds);
     request.setRequestProperty("Content-Type", "application/json");
     if (!key.isEmpty()) {
       request.setRequestProperty("Idempotency-Key", key);

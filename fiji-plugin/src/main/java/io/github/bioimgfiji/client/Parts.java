@@ -28,6 +28,7 @@ final class Parts {
   private final long size;
   private final Coding coding;
   private final CRC32 whole = new CRC32();
+  private final boolean kept;
   private long place;
 
   /**
@@ -35,8 +36,10 @@ final class Parts {
    *
    * @param path of the buffer
    * @param size bytes in all
+   * @param kept whether a server that is started again has it too
    */
-  Parts(Http http, Monitor monitor, String path, long size, int bytesPerPixel) {
+  Parts(Http http, Monitor monitor, String path, long size, int bytesPerPixel, boolean kept) {
+    this.kept = kept;
     this.http = http;
     this.monitor = monitor;
     this.path = path;
@@ -179,7 +182,7 @@ final class Parts {
 
   private <T> T lasting(Endurance.Question<T> question) throws IOException {
     try {
-      return Endurance.ask(http.connection(), monitor, question);
+      return Endurance.ask(http.connection(), monitor, kept, question);
     } catch (BackendException error) {
       throw new Failure(error);
     }

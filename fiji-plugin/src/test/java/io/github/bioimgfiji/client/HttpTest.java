@@ -101,7 +101,7 @@ class HttpTest {
   void aPostIsNotRepeatedBehindOurBack() {
     server.on("POST /v1/jobs", exchange -> FakeServer.breakOff(exchange, ""));
     JsonObject body = new JsonObject();
-    assertThrows(IOException.class, () -> server.http().post("/v1/jobs", body, "key-1"));
+    assertThrows(IOException.class, () -> server.http().post("/v1/jobs", body, "key-1", 5000));
     assertEquals(1, server.requests("POST /v1/jobs").size());
     assertEquals(
         "key-1", server.requests("POST /v1/jobs").get(0).headers.getFirst("Idempotency-Key"));

@@ -44,7 +44,7 @@ class PartsTest {
   }
 
   private Parts parts() {
-    return new Parts(http, witness, PATH, data.length, 1);
+    return new Parts(http, witness, PATH, data.length, 1, false);
   }
 
   private static String crc(byte[] bytes, int from, int to) {
