@@ -149,9 +149,7 @@ class Transport:
         self._send(lambda: self._http.put(f"/v1/buffers/{buffer}", content=body, headers=headers, timeout=_STORE))
         ways.took(coding, len(block), time.perf_counter() - start)
 
-    def download(
-        self, buffer: str, header: Mapping[str, Any], job: Job, *, kept: bool = False
-    ) -> npt.NDArray[Any]:
+    def download(self, buffer: str, header: Mapping[str, Any], job: Job, *, kept: bool = False) -> npt.NDArray[Any]:
         """Get the pixels that the header describes part by part, and check each and all; go on after a cut.
 
         Parameters

@@ -126,7 +126,8 @@ def test_a_result_is_fetched_from_the_next_server(begin: Callable[[], Server], t
         output = client.run("run_model", image, job=Job(progress, notes.append), **keys).images["output"]
     assert len(servers) == 2
     assert len(notes) == len(set(notes))
-    np.testing.assert_array_equal(output.pixels, find("run_model").run({"image": image, **keys}).images["output"].pixels)
+    expected = find("run_model").run({"image": image, **keys}).images["output"]
+    np.testing.assert_array_equal(output.pixels, expected.pixels)
 
 
 def client_jobs(server: Server) -> list[dict[str, Any]]:

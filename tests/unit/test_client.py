@@ -154,7 +154,8 @@ def status(state: str, message: str = "") -> bytes:
 
 def half(message: str = "") -> bytes:
     """Give a stream of events that breaks off after the first one."""
-    return b"HTTP/1.1 200 X\r\nContent-Length: 999\r\n\r\nevent: state\ndata: %s\n\n: still" % status("running", message)
+    head = b"HTTP/1.1 200 X\r\nContent-Length: 999\r\n\r\n"
+    return head + b"event: state\ndata: %s\n\n: still" % status("running", message)
 
 
 def test_a_stream_that_breaks_off_is_followed_by_a_question() -> None:
