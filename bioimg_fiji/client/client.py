@@ -7,6 +7,7 @@ import difflib
 import secrets
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,6 +31,9 @@ LEASE_SECONDS = 10.0
 """A blocking call's job is cancelled by the server when this program has been gone for so long."""
 
 _POLL_SECONDS = 0.1
+
+_KEEPING_SECONDS = 120.0
+"""How long a server may take to copy the pixels of a job that it keeps to a disk."""
 
 MACHINE_SECONDS = 75.0
 """How long a server may look for its devices."""
@@ -118,13 +122,13 @@ class Client:
         Raises
         ------
         ParameterError
-            When there is no such name.
+            When there is no such name, or its token would go over the network unencrypted.
         ServerUnavailableError, AuthenticationError, ProtocolError
             When it cannot be used.
         """
         if name == LOCAL:
             return cls.local(start=True)
-        entry = named.find(name)
+        entry = named.usable(name)
         client = cls(url=entry.url, token=entry.token, fingerprint=entry.fingerprint, patience=named.PATIENCE)
         client.name = name
         return client
@@ -239,9 +243,11 @@ class Client:
                 request["images"][name] = {"header": plain(each.header()), "buffer": self._send(each, buffers, job)}
             # The same key again gives the same job: a request whose answer was lost starts no second one.
             headers = {"Idempotency-Key": secrets.token_hex(16)}
+            seconds = None if lease == LEASE_SECONDS else _KEEPING_SECONDS
 
             def submit() -> RemoteJob:
-                made = patience.of(lambda: self._transport.json("POST", "/v1/jobs", request, headers), job)
+                post = partial(self._transport.json, "POST", "/v1/jobs", request, headers, seconds=seconds)
+                made = patience.of(post, job)
                 return RemoteJob(self._transport, made["id"])
 
             while True:

@@ -33,8 +33,13 @@ class Patience:
     seconds: float = 0.0
     refused: float = 0.0
 
-    def of(self, work: Callable[[], T], job: Job) -> T:
+    def of(self, work: Callable[[], T], job: Job, *, kept: bool = False) -> T:
         """Do work that may be done twice, again and again while the server is lost.
+
+        Parameters
+        ----------
+        kept
+            Whether a server that has ended has left what is asked for to the next one.
 
         Raises
         ------
@@ -43,7 +48,7 @@ class Patience:
         JobCancelledError
             When the user does not want to wait.
         """
-        waiting = Waiting(self, job)
+        waiting = Waiting(self, job, kept=kept)
         while True:
             try:
                 return work()
@@ -54,11 +59,11 @@ class Patience:
 class Waiting:
     """One loss of the connection, from the first failure on."""
 
-    def __init__(self, patience: Patience, job: Job) -> None:
+    def __init__(self, patience: Patience, job: Job, *, kept: bool = False) -> None:
         self._patience, self._job = patience, job
         self._since: float | None = None
         self._pause = _FIRST
-        self.kept = False
+        self.kept = kept
         """Whether a server that has ended has left what is waited for to the next one."""
 
     def found(self) -> None:

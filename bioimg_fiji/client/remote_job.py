@@ -38,6 +38,7 @@ class RemoteJob:
     def __init__(self, transport: Transport, id_: str) -> None:
         self._transport = transport
         self.id = id_
+        self._kept = False  # whether a server that is started again has it too
 
     def status(self) -> dict[str, Any]:
         """Give the job status as it is now."""
@@ -78,7 +79,9 @@ class RemoteJob:
         ServerUnavailableError
             When the server ends meanwhile.
         """
-        told = _Told(job or Job())
+        return self._wait(_Told(job or Job()))
+
+    def _wait(self, told: _Told) -> dict[str, Any]:
         for status in self._statuses(told.job):
             if told.job.cancelled and not told.cancelled:
                 told.cancelled = self._reached(self.cancel)
@@ -101,13 +104,21 @@ class RemoteJob:
         BioimgError
             The error with which the job failed, of its own class; `JobCancelledError` when it was cancelled.
         """
-        job = job or Job()
-        status = self.wait(job)
-        if status["error"] is not None:
-            raise BioimgError.from_json(status["error"])
-        result = status["result"]
-        images = {name: self._image(part, job) for name, part in result["images"].items()}
-        return Result.from_json(result, images)
+        told = _Told(job or Job())
+        before = None
+        while True:
+            status = self._wait(told)
+            if status["error"] is not None:
+                raise BioimgError.from_json(status["error"])
+            result = status["result"]
+            try:
+                images = {name: self._image(part, told.job) for name, part in result["images"].items()}
+            except UnknownJobError:
+                if not self._kept or result["images"] == before:
+                    raise
+                before = result["images"]  # the next server has them in buffers of its own
+                continue
+            return Result.from_json(result, images)
 
     def _reached(self, ask: Callable[[], object]) -> bool:
         """Ask something of the server; give whether it was there, where its loss is not at once the end."""
@@ -123,7 +134,7 @@ class RemoteJob:
         header = part["header"]
         if part["path"] is not None:
             return Image.from_header(header, read_pixels(Path(part["path"]), header))
-        return Image.from_header(header, self._transport.download(part["buffer"], header, job))
+        return Image.from_header(header, self._transport.download(part["buffer"], header, job, kept=self._kept))
 
     def _statuses(self, job: Job) -> Iterator[dict[str, Any] | None]:
         """Give each status that the server tells, and None for each of its signs of life, until the job has ended.
@@ -131,15 +142,16 @@ class RemoteJob:
         A stream that is lost is opened again, for as long as the connection's patience lasts; the next server has a job
         that is kept.
         """
-        waiting = Waiting(self._transport.patience, job)
+        waiting = Waiting(self._transport.patience, job, kept=self._kept)
         while True:
             cause: Exception | None = None
             try:
                 with self._transport.lines(f"/v1/jobs/{self.id}/events") as lines:
                     for line in lines:
+                        waiting.found()
                         if line.startswith("data:"):
                             status = json.loads(line.removeprefix("data:"))
-                            waiting.kept = bool(status.get("kept"))
+                            waiting.kept = self._kept = bool(status.get("kept"))
                             yield status
                         elif line.startswith(":"):
                             yield None
@@ -155,6 +167,7 @@ class RemoteJob:
                 waiting.lost(lost)
             else:
                 waiting.found()
+                waiting.kept = self._kept = bool(status.get("kept"))
                 yield status
 
 

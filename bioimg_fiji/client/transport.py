@@ -7,7 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -30,6 +30,8 @@ from bioimg_fiji.remote.named import PATIENCE, is_loopback
 from bioimg_fiji.server.coding import ACCEPT, HEADER, Coding
 from bioimg_fiji.server.wire import byte_size, crc_text, shaped
 
+T = TypeVar("T")
+
 _TIMEOUT = httpx.Timeout(4.5, connect=3.0, write=60.0)
 """Seconds. A server that lives answers at once, and sends a comment each second while a job runs."""
 
@@ -44,6 +46,9 @@ REFUSED_SECONDS = 5.0
 
 _PART = 4 << 20
 """Bytes of a part: what is sent again after a cut."""
+
+_AGAIN = 3
+"""So often a part that came damaged is sent once more."""
 
 
 class Transport:
@@ -120,9 +125,19 @@ class Transport:
         for block in cut(pixels, _PART):
             crc = zlib.crc32(block, crc)
             part = Part(place, len(block), pixels.nbytes, crc)
-            self.patience.of(partial(self._put, buffer, part, block, pixels.itemsize), job)
+            self._undamaged(partial(self._put, buffer, part, block, pixels.itemsize), job)
             place += len(block)
             job.progress("Sending the image", place, pixels.nbytes)
+
+    def _undamaged(self, work: Callable[[], T], job: Job, *, kept: bool = False) -> T:
+        """Carry a part, again after a cut, and a few times where other bytes have come than were sent."""
+        for _ in range(_AGAIN):
+            try:
+                return self.patience.of(work, job, kept=kept)
+            except ProtocolError as error:
+                if "received" in error.details:  # it is whole, and not the next
+                    raise
+        return self.patience.of(work, job, kept=kept)
 
     def _put(self, buffer: str, part: Part, block: memoryview, itemsize: int) -> None:
         """Send one part; the server takes it once, however often it comes."""
@@ -134,8 +149,13 @@ class Transport:
         self._send(lambda: self._http.put(f"/v1/buffers/{buffer}", content=body, headers=headers, timeout=_STORE))
         ways.took(coding, len(block), time.perf_counter() - start)
 
-    def download(self, buffer: str, header: Mapping[str, Any], job: Job) -> npt.NDArray[Any]:
+    def download(self, buffer: str, header: Mapping[str, Any], job: Job, *, kept: bool = False) -> npt.NDArray[Any]:
         """Get the pixels that the header describes part by part, and check each and all; go on after a cut.
+
+        Parameters
+        ----------
+        kept
+            Whether a server that is started again has them too.
 
         Raises
         ------
@@ -148,18 +168,18 @@ class Transport:
         while place < raw.size:
             size = min(_PART, raw.size - place)
             part = Part(place, size, raw.size, 0)
-            data = self.patience.of(partial(self._get, buffer, part, itemsize), job)
+            data = self._undamaged(partial(self._get, buffer, part, itemsize), job, kept=kept)
             crc = zlib.crc32(data, crc)
             raw[place : place + size] = np.frombuffer(data, np.uint8)
             place += size
             job.progress("Receiving the result", place, raw.size)
         if raw.size > _PART:
-            self._check_whole(buffer, raw.size, crc, job)
+            self._check_whole(buffer, raw.size, crc, job, kept=kept)
         return shaped(raw, header)
 
-    def _check_whole(self, buffer: str, size: int, crc: int, job: Job) -> None:
+    def _check_whole(self, buffer: str, size: int, crc: int, job: Job, *, kept: bool) -> None:
         path = f"/v1/buffers/{buffer}/state"
-        state = self.patience.of(lambda: self.json("GET", path, seconds=_SUM_SECONDS), job)
+        state = self.patience.of(lambda: self.json("GET", path, seconds=_SUM_SECONDS), job, kept=kept)
         if state.get("size") != size or state.get("crc32") != crc_text(crc):
             raise ProtocolError(
                 f"{size} bytes of pixels with CRC-32 {crc_text(crc)} have come; the server has "
@@ -168,7 +188,7 @@ class Transport:
             )
 
     def _get(self, buffer: str, part: Part, itemsize: int) -> bytes:
-        """Get one part; a damaged one is an error that may be tried again."""
+        """Get one part; a damaged one is a `ProtocolError`."""
         ways = self._ways["GET"]
         coding = ways.choose(itemsize)
         headers = {"Range": part.range} | ({} if coding is None else {ACCEPT: str(coding)})
@@ -198,10 +218,10 @@ class Transport:
     def _send(self, request: Callable[[], httpx.Response]) -> httpx.Response:
         try:
             try:
-                answer = request()
+                answer = _whole(request)
             except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
                 # The connection was lost, perhaps only closed for its age: every request may be sent twice.
-                answer = request()
+                answer = _whole(request)
         except httpx.TransportError as error:
             raise self.unavailable(error) from error
         self._check(answer)
@@ -251,6 +271,14 @@ class Transport:
             f"What answers at {self.url} is no model server: status {answer.status_code}, {answer.text[:80]!r}.",
             fix="Check the address.",
         )
+
+
+def _whole(request: Callable[[], httpx.Response]) -> httpx.Response:
+    """Send a request; one that the server has not got to its end in time was lost on its way."""
+    answer = request()
+    if answer.status_code == httpx.codes.REQUEST_TIMEOUT:
+        raise httpx.RemoteProtocolError("the request has not come to its end there in time")
+    return answer
 
 
 def _refused(error: BaseException | None) -> bool:

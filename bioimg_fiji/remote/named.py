@@ -93,7 +93,7 @@ def names() -> list[str]:
 
 
 def find(name: str) -> NamedServer:
-    """Find a named server.
+    """Find a named server, whatever its entry says.
 
     Raises
     ------
@@ -108,6 +108,23 @@ def find(name: str) -> NamedServer:
     told = ", ".join([LOCAL, *known])
     fix = f"{hint}Servers: {told}. `bioimg-fiji servers add NAME URL` adds one, as does BioImg Server... in Fiji."
     raise ParameterError.of("server", "the name of a server", name, fix=fix)
+
+
+def usable(name: str) -> NamedServer:
+    """Find a named server that may be talked to: the list may have been edited by hand since `add` looked at it.
+
+    Raises
+    ------
+    ParameterError
+        When there is none, or its token would go over the network unencrypted.
+    """
+    entry = find(name)
+    try:
+        _check_url(entry.url, entry.fingerprint)
+    except ParameterError as error:
+        fix = f"Mend the entry {name!r} of {settings.servers_file()}. {error.fix}"
+        raise ParameterError(error.message, fix=fix.strip(), **error.details) from error
+    return entry
 
 
 def add(name: str, url: str, *, token_file: Path | None, token_text: str = "", pinned: str = "") -> NamedServer:
@@ -139,7 +156,7 @@ def add(name: str, url: str, *, token_file: Path | None, token_text: str = "", p
 
 
 def remove(name: str) -> None:
-    """Remove a server from the list, and its token where it was kept beside the list.
+    """Remove a server from the list, and its token where it was kept beside the list and no other entry has it.
 
     Raises
     ------
@@ -150,9 +167,10 @@ def remove(name: str) -> None:
     entry = find(name)
     del known[name]
     _store(known)
-    if Path(entry.token_file).parent == _tokens():
+    token_file = Path(entry.token_file)
+    if token_file.parent == _tokens() and not _is_used(token_file, known):
         with contextlib.suppress(OSError):
-            Path(entry.token_file).unlink()
+            token_file.unlink()
 
 
 def _check_url(url: str, pinned: str) -> None:
@@ -179,8 +197,16 @@ def _tokens() -> Path:
     return settings.servers_file().absolute().parent / "tokens"
 
 
+def _is_used(token_file: Path, entries: Mapping[str, NamedServer]) -> bool:
+    """Whether an entry has that file: one that was renamed keeps the file of its old name."""
+    return any(Path(entry.token_file) == token_file for entry in entries.values())
+
+
 def _keep(name: str, text: str) -> Path:
+    others = {key: entry for key, entry in load().items() if key != name}
     path = _tokens() / name
+    while _is_used(path, others):
+        path = path.with_name(f"{path.name}-")
     path.unlink(missing_ok=True)
     token.write(path, text)
     return path

@@ -22,7 +22,7 @@ from bioimg_fiji.client import Client
 from bioimg_fiji.commands import find
 from bioimg_fiji.errors import BioimgError, ServerError, StorageError
 from bioimg_fiji.jobs import Job, Progress
-from bioimg_fiji.runtime.fake import write_random_unet
+from bioimg_fiji.runtime.fake import write_fake_package, write_random_unet
 from bioimg_fiji.server.shelf import Shelf
 from support.servers import Server, noise, training, until
 
@@ -116,6 +116,28 @@ def test_no_job_is_lost_with_its_server(begin: Callable[[], Server], tmp_path: P
         np.testing.assert_array_equal(results[name].images["output"].pixels, whole.images["output"].pixels)
     until(lambda: kept(tmp_path) == [])
     second.stop()
+
+
+def test_a_result_is_fetched_from_the_next_server(begin: Callable[[], Server], tmp_path: Path) -> None:
+    first = begin()
+    write_fake_package(tmp_path / "mean.zip")
+    image, servers = noise(3, 1500, 1500, axes="tyx"), [first]  # several parts
+
+    def progress(report: Progress) -> None:
+        if report.message == "Receiving the result" and report.current < report.maximum and len(servers) == 1:
+            [entry] = (tmp_path / "kept").glob("*/job.json")
+            until(lambda: json.loads(entry.read_text())["state"] == "done")
+            first.ended()
+            servers.append(begin())
+
+    keys = {"model": tmp_path / "mean.zip", "tile": 256}
+    notes: list[str] = []
+    with client_of(first) as client:
+        output = client.run("run_model", image, job=Job(progress, notes.append), **keys).images["output"]
+    assert len(servers) == 2
+    assert len(notes) == len(set(notes))
+    expected = find("run_model").run({"image": image, **keys}).images["output"]
+    np.testing.assert_array_equal(output.pixels, expected.pixels)
 
 
 def client_jobs(server: Server) -> list[dict[str, Any]]:

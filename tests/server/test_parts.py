@@ -222,6 +222,25 @@ def test_who_waits_may_cancel_and_who_does_not_want_to_wait_is_told(far: tuple[C
     cutter.mend()
 
 
+def test_only_a_server_that_keeps_a_job_may_take_long_to_take_it(
+    far_client: Client, quick_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float | None] = []
+    json = far_client._transport.json
+
+    def noted(method: str, path: str, *more: Any, seconds: float | None = None) -> dict[str, Any]:
+        if (method, path) == ("POST", "/v1/jobs"):
+            waits.append(seconds)
+        return json(method, path, *more, seconds=seconds)
+
+    monkeypatch.setattr(far_client._transport, "json", noted)
+    far_client.run("run_model", noise(32, 32), model=quick_model)
+    job = far_client.submit("run_model", noise(32, 32), model=quick_model)
+    job.wait()
+    job.forget()
+    assert waits == [None, 120]
+
+
 def test_a_hanging_part_does_not_stand_in_the_way(server: Server, buffer: str) -> None:
     host, port = server.connection.url.removeprefix("http://").split(":")
     head = (

@@ -219,6 +219,31 @@ def test_entries_that_cannot_be(tmp_path: Path) -> None:
     assert not Path(kept.token_file).exists()
 
 
+@pytest.mark.parametrize("url", ["http://gpu.example", "http://127.0.0.1.evil", "http://localhost.evil", "ftp://[::1]"])
+def test_a_list_that_was_edited_sends_no_token_in_clear(url: str) -> None:
+    list_file = Path(os.environ["BIOIMG_FIJI_SERVERS"])
+    named.add("far", "https://gpu.example", token_file=None, token_text="a" * 40)
+    list_file.write_text(list_file.read_text().replace("https://gpu.example", url))
+    with pytest.raises(ParameterError, match=r"URL must be an.* address") as caught:
+        connect("far")
+    assert str(list_file) in caught.value.fix
+    named.remove("far")
+
+
+def test_a_token_that_two_entries_have_stays_for_the_other() -> None:
+    url, file = "https://gpu.example", Path(os.environ["BIOIMG_FIJI_SERVERS"]).parent / "tokens" / "old"
+    named.add("old", url, token_file=None, token_text="a" * 40)
+    named.add("new", url, token_file=file)
+    named.remove("old")
+    assert named.find("new").token == "a" * 40
+    named.add("old", url, token_file=None, token_text="b" * 40)  # takes the file of no other entry
+    assert (named.find("new").token, named.find("old").token) == ("a" * 40, "b" * 40)
+    for name in ("new", "old"):
+        kept = named.find(name).token_file
+        named.remove(name)
+        assert not Path(kept).exists()
+
+
 def test_images_that_the_server_has(gpu: str, small_model: Path, images: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in images.rglob("*.tif")}
     expected = find("run_model").run({"image": noise(48, 40), "model": small_model}).images["output"]

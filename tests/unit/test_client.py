@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
 from bioimg_fiji.client import Client
+from bioimg_fiji.client.patience import Patience
 from bioimg_fiji.client.remote_job import RemoteJob
 from bioimg_fiji.client.transport import Transport
 from bioimg_fiji.errors import BioimgError, ParameterError, ProtocolError, ServerUnavailableError, StorageError
-from bioimg_fiji.jobs import Job
+from bioimg_fiji.jobs import Job, Progress
 
 pytestmark = pytest.mark.timeout(60)
 
 
 @contextlib.contextmanager
-def answering(*answers: bytes) -> Iterator[tuple[Transport, list[bytes]]]:
+def answering(*answers: bytes, patience: Patience | None = None) -> Iterator[tuple[Transport, list[bytes]]]:
     """Give a transport to a server that gives these answers, one per connection, and what it was asked."""
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -34,7 +36,7 @@ def answering(*answers: bytes) -> Iterator[tuple[Transport, list[bytes]]]:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        transport = Transport(f"http://127.0.0.1:{listening.getsockname()[1]}", "token")
+        transport = Transport(f"http://127.0.0.1:{listening.getsockname()[1]}", "token", patience=patience)
         try:
             yield transport, asked
         finally:
@@ -59,6 +61,24 @@ def test_a_request_whose_answer_was_lost_is_sent_again_with_the_same_key() -> No
 def test_a_connection_that_is_lost_twice_is_an_error() -> None:
     with answering(b"", b"") as (transport, _), pytest.raises(ServerUnavailableError, match="serve"):
         transport.json("GET", "/v1/info")
+
+
+def test_a_part_that_comes_too_slowly_is_sent_again() -> None:
+    late = http(408, b'{"error": {"code": "protocol", "message": "late"}}')
+    pixels = np.arange(4, dtype="uint8")
+    with answering(late, late, http(204, b""), patience=Patience(10)) as (transport, asked):
+        transport.upload("1", pixels, Job())
+    assert len(asked) == 3
+    assert len({each.partition(b"\r\n")[0] for each in asked}) == 1
+    with answering(late, late) as (transport, _), pytest.raises(ServerUnavailableError, match="in time"):
+        transport.upload("1", pixels, Job())
+
+
+def test_an_answer_before_the_body_has_come_is_a_lost_connection() -> None:
+    late = http(408, b"")  # and a close while this side still sends
+    pixels = np.zeros(4 << 20, "uint8")
+    with answering(late, late, patience=Patience()) as (transport, _), pytest.raises(ServerUnavailableError):
+        transport.upload("1", pixels, Job())
 
 
 @pytest.mark.parametrize(
@@ -98,10 +118,26 @@ def test_an_error_of_a_newer_server() -> None:
 def test_damaged_pixels_are_no_result(body: bytes, crc: str) -> None:
     header = {"shape": [2, 2], "dtype": "uint8"}
     with (
-        answering(http(206, body, f"X-CRC32: {crc}")) as (transport, _),
+        answering(*[http(206, body, f"X-CRC32: {crc}")] * 4) as (transport, _),
         pytest.raises(ProtocolError, match="CRC"),
     ):
         transport.download("1", header, Job())
+
+
+def test_damaged_parts_come_again() -> None:
+    good, bad = (http(206, body, "X-CRC32: ed82cd11") for body in (b"abcd", b"abcx"))
+    with answering(bad, bad, bad, good) as (transport, _):
+        pixels = transport.download("1", {"shape": [4], "dtype": "uint8"}, Job())
+    assert pixels.tobytes() == b"abcd"
+    refused = http(400, b'{"error": {"code": "protocol", "message": "CRC"}}')
+    with answering(refused, refused, refused, http(204, b"")) as (transport, asked):
+        transport.upload("1", pixels, Job())
+    assert len(asked) == 4
+    with answering(*[refused] * 4) as (transport, _), pytest.raises(ProtocolError, match="CRC"):
+        transport.upload("1", pixels, Job())
+    other = http(409, b'{"error": {"code": "protocol", "message": "next", "details": {"received": 0}}}')
+    with answering(other) as (transport, _), pytest.raises(ProtocolError, match="next"):
+        transport.upload("1", pixels, Job())
 
 
 def test_whole_pixels() -> None:
@@ -110,16 +146,49 @@ def test_whole_pixels() -> None:
     np.testing.assert_array_equal(pixels, [[97, 98], [99, 100]])
 
 
-def test_a_stream_that_breaks_off_is_followed_by_a_question() -> None:
-    def status(state: str) -> bytes:
-        progress = b'{"message": "", "current": 0, "maximum": 0, "figures": {}}'
-        return b'{"state": "%s", "notes": [], "error": null, "progress": %s}' % (state.encode(), progress)
+def status(state: str, message: str = "") -> bytes:
+    """Give the JSON of a job's status."""
+    progress = b'{"message": "%s", "current": 0, "maximum": 0, "figures": {}}' % message.encode()
+    return b'{"state": "%s", "notes": [], "error": null, "progress": %s}' % (state.encode(), progress)
 
-    half = b"HTTP/1.1 200 X\r\nContent-Length: 999\r\n\r\nevent: state\ndata: " + status("running") + b"\n\n: still"
-    with answering(half, http(200, status("done"))) as (transport, asked):
+
+def half(message: str = "") -> bytes:
+    """Give a stream of events that breaks off after the first one."""
+    head = b"HTTP/1.1 200 X\r\nContent-Length: 999\r\n\r\n"
+    return head + b"event: state\ndata: %s\n\n: still" % status("running", message)
+
+
+def test_a_stream_that_breaks_off_is_followed_by_a_question() -> None:
+    with answering(half(), http(200, status("done"))) as (transport, asked):
         assert RemoteJob(transport, "1").wait()["state"] == "done"
     assert asked[0].startswith(b"GET /v1/jobs/1/events ")
     assert asked[1].startswith(b"GET /v1/jobs/1 ")
+
+
+def test_each_loss_is_waited_for_from_its_own_beginning() -> None:
+    def progress(report: Progress) -> None:
+        if report.message == "Later":
+            time.sleep(1.2)  # the second loss is longer after the first than one is waited for
+
+    lost = (b"", b"")  # the status that is asked for, which is asked for twice
+    end = http(200, b"event: state\ndata: %s\n\n" % status("done"))
+    with answering(half(), *lost, half("Later"), *lost, end, patience=Patience(1)) as (transport, asked):
+        assert RemoteJob(transport, "1").wait(Job(progress))["state"] == "done"
+    assert [each.split()[1].endswith(b"/events") for each in asked] == [True, False, False] * 2 + [True]
+
+
+def test_an_ended_server_is_waited_for_where_the_next_one_has_the_job() -> None:
+    def work() -> str:
+        tries.append(time.monotonic())
+        if tries[-1] - tries[0] < 1:
+            raise ServerUnavailableError("Refused.", refused=True)
+        return "there"
+
+    tries: list[float] = []
+    assert Patience(30, refused=0.5).of(work, Job(), kept=True) == "there"
+    tries.clear()
+    with pytest.raises(ServerUnavailableError):
+        Patience(30, refused=0.5).of(work, Job())
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,21 @@ package io.github.bioimgfiji.client;
 import com.google.gson.JsonObject;
 import io.github.bioimgfiji.json.Json;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.regex.Pattern;
 
 /**
  * How a server is reached: as its connection file says, or the list of named servers. The token
  * never shows in a message.
  */
 final class Connection {
+  private static final Pattern LOOPBACK =
+      Pattern.compile(
+          "(?i)localhost|\\[::1]|127(\\.(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])){3}");
+
   final String url;
   final String token;
   final long pid;
@@ -42,6 +48,16 @@ final class Connection {
   /** Tells whether it may be on another computer: no files in common, and a network in between. */
   boolean isRemote() {
     return !name.isEmpty();
+  }
+
+  /** Tells whether only this computer reaches an address: by no name that begins like one of it. */
+  static boolean isLoopback(String url) {
+    try {
+      String host = URI.create(url).getHost();
+      return host != null && LOOPBACK.matcher(host).matches();
+    } catch (IllegalArgumentException none) {
+      return false;
+    }
   }
 
   /** Reads the file; null when there is none, or nothing that a server has written. */

@@ -5,7 +5,6 @@ import io.github.bioimgfiji.backend.Monitor;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.util.concurrent.TimeUnit;
-import javax.net.ssl.SSLHandshakeException;
 
 /**
  * Goes on with a named server whose connection is lost for a while: the server goes on with the
@@ -46,7 +45,18 @@ final class Endurance {
    */
   static <T> T ask(Connection connection, Monitor monitor, Question<T> question)
       throws IOException, BackendException {
+    return ask(connection, monitor, false, question);
+  }
+
+  /**
+   * Asks, again and again while the connection is lost.
+   *
+   * @param isKept whether a server that has ended leaves what is asked for to the next one
+   */
+  static <T> T ask(Connection connection, Monitor monitor, boolean isKept, Question<T> question)
+      throws IOException, BackendException {
     Endurance endurance = new Endurance(connection, monitor);
+    endurance.kept(isKept);
     while (true) {
       try {
         return question.ask();
@@ -80,7 +90,7 @@ final class Endurance {
     long now = System.nanoTime();
     since = since == 0 ? now : since;
     if (!connection.isRemote()
-        || error instanceof SSLHandshakeException
+        || Pinned.otherCertificate(error) != null
         || TimeUnit.NANOSECONDS.toSeconds(now - since) >= limit(error)) {
       throw error;
     }
@@ -103,10 +113,12 @@ final class Endurance {
   }
 
   /**
-   * At the near end of a tunnel it is the network that is cut, and not the server that has gone.
+   * Gives for how many seconds it may be lost.
+   *
+   * <p>At the near end of a tunnel it is the network that is cut, and not the server that has gone.
    */
-  private int limit(IOException error) {
-    boolean tunnel = connection.url.matches("https?://(127\\.|localhost|\\[::1]).*");
+  int limit(IOException error) {
+    boolean tunnel = Connection.isLoopback(connection.url);
     return error instanceof ConnectException && !tunnel && !kept ? REFUSED_SECONDS : SECONDS;
   }
 }

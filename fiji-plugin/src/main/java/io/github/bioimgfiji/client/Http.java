@@ -11,6 +11,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.HttpURLConnection;
 import java.net.Proxy;
+import java.net.SocketTimeoutException;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import javax.net.ssl.HttpsURLConnection;
@@ -19,13 +20,16 @@ import javax.net.ssl.HttpsURLConnection;
  * Requests to one server.
  *
  * <p>An answer that is an error becomes a {@link BackendException}, a broken connection stays an
- * {@link IOException}. Requests never go through a proxy, and each has a connection of its own: one
- * that was kept open may have died, and a request must not be repeated without our knowing.
+ * {@link IOException}, as is a request that the server has not got to its end in time. Requests
+ * never go through a proxy, and each has a connection of its own: one that was kept open may have
+ * died, and a request must not be repeated without our knowing.
  */
 final class Http {
   private static final int CONNECT_MS = 2000;
   private static final int FAR_CONNECT_MS = 5000;
-  private static final int READ_MS = 5000;
+
+  /** How long a server that lives may take for a usual answer. */
+  static final int READ_MS = 5000;
 
   /** How long a slow network may take for a part of an image. */
   private static final int PART_MS = 30000;
@@ -137,17 +141,20 @@ final class Http {
 
   /** Sends a JSON object and gives the answer. */
   JsonObject post(String path, JsonObject body) throws IOException, BackendException {
-    return post(path, body, "");
+    return post(path, body, "", READ_MS);
   }
 
   /**
    * Sends a JSON object and gives the answer.
    *
    * @param key what makes the server take the request once, however often it comes; "" for none
+   * @param milliseconds after which the wait for the answer is over
    */
-  JsonObject post(String path, JsonObject body, String key) throws IOException, BackendException {
+  JsonObject post(String path, JsonObject body, String key, int milliseconds)
+      throws IOException, BackendException {
     byte[] bytes = Json.text(body).getBytes(StandardCharsets.UTF_8);
     HttpURLConnection request = request("POST", path);
+    request.setReadTimeout(milliseconds);
     request.setRequestProperty("Content-Type", "application/json");
     if (!key.isEmpty()) {
       request.setRequestProperty("Idempotency-Key", key);
@@ -213,6 +220,10 @@ final class Http {
     int status = request.getResponseCode();
     if (status >= 200 && status < 300) {
       return;
+    }
+    if (status == HttpURLConnection.HTTP_CLIENT_TIMEOUT) {
+      request.disconnect(); // the server closes it, and what is left of the body lies in it
+      throw new SocketTimeoutException("the request has not come to its end there in time");
     }
     String body = "";
     try (InputStream stream = request.getErrorStream()) {

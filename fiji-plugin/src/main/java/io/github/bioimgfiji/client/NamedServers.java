@@ -18,6 +18,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -114,7 +115,25 @@ public final class NamedServers {
               + String.join(", ", names)
               + ". Plugins > BioImg > BioImg Server... adds one.");
     }
-    return Connection.named(name, entry.url, token(entry), Pinned.form(entry.fingerprint));
+    String pin;
+    try {
+      checkUrl(entry.url); // the list may have been edited by hand
+      pin = pin(entry);
+    } catch (BackendException damaged) {
+      String fix = "Mend the entry " + name + " of " + Places.serversFile() + ". " + damaged.fix();
+      throw wrong(damaged.getMessage(), fix.trim());
+    }
+    return Connection.named(name, entry.url, token(entry), pin);
+  }
+
+  private static String pin(Entry entry) throws BackendException {
+    String pin = Pinned.form(entry.fingerprint);
+    if (pin.isEmpty() && !entry.fingerprint.isEmpty()) {
+      throw wrong(
+          "The fingerprint must be 64 hex digits (SHA-256).",
+          "The server prints it at its start; leave it out where its certificate is a usual one.");
+    }
+    return pin;
   }
 
   private static String token(Entry entry) throws BackendException {
@@ -165,12 +184,7 @@ public final class NamedServers {
           "The name must be up to 40 letters, digits, - and _, and not \"" + LOCAL + "\".", "");
     }
     checkUrl(entry.url);
-    String pin = Pinned.form(entry.fingerprint);
-    if (pin.isEmpty() && !entry.fingerprint.isEmpty()) {
-      throw wrong(
-          "The fingerprint must be 64 hex digits (SHA-256).",
-          "The server prints it at its start; leave it out where its certificate is a usual one.");
-    }
+    String pin = pin(entry);
     try {
       String file = token.isEmpty() ? entry.tokenFile : keep(entry.name, token);
       Entry whole = new Entry(entry.name, entry.url, pin, file);
@@ -184,7 +198,7 @@ public final class NamedServers {
   }
 
   /**
-   * Removes an entry, and its token where it was kept beside the list.
+   * Removes an entry, and its token where it was kept beside the list and no other entry has it.
    *
    * @throws BackendException when the list cannot be written
    */
@@ -197,7 +211,7 @@ public final class NamedServers {
     try {
       store(all);
       Path token = Paths.get(entry.tokenFile);
-      if (tokens().equals(token.getParent())) {
+      if (tokens().equals(token.getParent()) && !isUsed(token, all.values())) {
         Files.deleteIfExists(token);
       }
     } catch (IOException error) {
@@ -214,12 +228,13 @@ public final class NamedServers {
     }
     String scheme = String.valueOf(parts.getScheme());
     boolean web = scheme.equals("http") || scheme.equals("https");
-    if (!web || parts.getHost() == null || !parts.getPath().isEmpty()) {
+    if (!web
+        || parts.getHost() == null
+        || !parts.getPath().isEmpty()
+        || parts.getUserInfo() != null) {
       throw wrong("The address must be one like https://gpu.example.org:8443.", "");
     }
-    String host = parts.getHost();
-    boolean loopback = host.equals("localhost") || host.equals("[::1]") || host.startsWith("127.");
-    if (scheme.equals("http") && !loopback) {
+    if (scheme.equals("http") && !Connection.isLoopback(url)) {
       throw wrong(
           "The address must begin with https: token and images would go unencrypted.",
           "Start the server with TLS, or reach it by an SSH tunnel.");
@@ -230,8 +245,18 @@ public final class NamedServers {
     return Places.serversFile().getParent().resolve("tokens");
   }
 
+  /** Tells whether an entry has that file: one that was renamed keeps the file of its old name. */
+  private static boolean isUsed(Path token, Collection<Entry> entries) {
+    return entries.stream().anyMatch(entry -> Paths.get(entry.tokenFile).equals(token));
+  }
+
   private static String keep(String name, String token) throws IOException, BackendException {
+    Map<String, Entry> others = all();
+    others.remove(name);
     Path file = tokens().resolve(name);
+    while (isUsed(file, others.values())) {
+      file = file.resolveSibling(file.getFileName() + "-");
+    }
     write(file, checked(token.trim(), "The token") + "\n");
     return file.toString();
   }

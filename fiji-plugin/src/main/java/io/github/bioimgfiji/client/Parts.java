@@ -16,6 +16,10 @@ import java.util.zip.CRC32;
  */
 final class Parts {
   private static final int PART = 4 << 20;
+
+  /** So often a part that came damaged is sent once more. */
+  private static final int AGAIN = 3;
+
   private static final int SUM_MS = 600_000;
 
   private final Http http;
@@ -24,6 +28,7 @@ final class Parts {
   private final long size;
   private final Coding coding;
   private final CRC32 whole = new CRC32();
+  private final boolean kept;
   private long place;
 
   /**
@@ -31,8 +36,10 @@ final class Parts {
    *
    * @param path of the buffer
    * @param size bytes in all
+   * @param kept whether a server that is started again has it too
    */
-  Parts(Http http, Monitor monitor, String path, long size, int bytesPerPixel) {
+  Parts(Http http, Monitor monitor, String path, long size, int bytesPerPixel, boolean kept) {
+    this.kept = kept;
     this.http = http;
     this.monitor = monitor;
     this.path = path;
@@ -102,7 +109,7 @@ final class Parts {
     String range = "bytes " + place + "-" + (place + length - 1) + "/" + size;
     CRC32 crc = new CRC32();
     crc.update(part, 0, length);
-    lasting(
+    undamaged(
         () -> {
           boolean compress = coding.choose();
           long start = System.nanoTime();
@@ -128,7 +135,7 @@ final class Parts {
     int length = (int) Math.min(PART, size - place);
     String range = "bytes=" + place + "-" + (place + length - 1);
     byte[] part =
-        lasting(
+        undamaged(
             () -> {
               boolean compress = coding.choose();
               long start = System.nanoTime();
@@ -159,9 +166,23 @@ final class Parts {
     }
   }
 
+  /** Carries a part, a few times where other bytes have come than were sent. */
+  private <T> T undamaged(Endurance.Question<T> question) throws IOException {
+    for (int time = 0; ; time++) {
+      try {
+        return lasting(question);
+      } catch (Failure failure) {
+        boolean order = Json.object(failure.error.details()).has("received"); // whole, not the next
+        if (time == AGAIN || order || !failure.error.code().equals("protocol")) {
+          throw failure;
+        }
+      }
+    }
+  }
+
   private <T> T lasting(Endurance.Question<T> question) throws IOException {
     try {
-      return Endurance.ask(http.connection(), monitor, question);
+      return Endurance.ask(http.connection(), monitor, kept, question);
     } catch (BackendException error) {
       throw new Failure(error);
     }

@@ -36,6 +36,19 @@ final class Pinned {
     }
   }
 
+  /**
+   * Gives the error of a certificate among the causes of another error, or null. A handshake that
+   * was cut off has none.
+   */
+  static CertificateException otherCertificate(Throwable error) {
+    for (Throwable each = error; each != null; each = each.getCause()) {
+      if (each instanceof CertificateException) {
+        return (CertificateException) each;
+      }
+    }
+    return null;
+  }
+
   /** Makes a request accept exactly the certificate of this fingerprint. */
   static void apply(HttpsURLConnection request, String fingerprint) {
     request.setSSLSocketFactory(FACTORIES.computeIfAbsent(fingerprint, Pinned::factory));

@@ -34,6 +34,7 @@ final class PixelTransfer {
   private final Http http;
   private final Monitor monitor;
   private final long largest;
+  private boolean kept;
 
   /**
    * Prepares to carry images.
@@ -44,6 +45,11 @@ final class PixelTransfer {
     this.http = http;
     this.monitor = monitor;
     this.largest = largest;
+  }
+
+  /** Takes note of whether a server that is started again has the result too. */
+  void kept(boolean isKept) {
+    kept = isKept;
   }
 
   /** Tells whether an image is to be processed from the disk: a virtual stack, or a large one. */
@@ -72,14 +78,15 @@ final class PixelTransfer {
     long size = Planes.size(image);
     Transit transit = transit("Sending " + image.getTitle(), size, NOTHING);
     try {
-      Planes.write(image, transit.into(parts(path, size, Planes.bytesPerPixel(image)).sender()));
+      Planes.write(
+          image, transit.into(parts(path, size, Planes.bytesPerPixel(image), false).sender()));
     } catch (Parts.Failure failure) {
       throw failure.error;
     }
   }
 
-  private Parts parts(String path, long size, int bytesPerPixel) {
-    return new Parts(http, monitor, path, size, bytesPerPixel);
+  private Parts parts(String path, long size, int bytesPerPixel, boolean isKept) {
+    return new Parts(http, monitor, path, size, bytesPerPixel, isKept);
   }
 
   private Object[] receiveParts(String header, String path) throws IOException, BackendException {
@@ -87,7 +94,7 @@ final class PixelTransfer {
     Transit transit = transit("Receiving the result", size, NOTHING);
     try {
       return planes(
-          header, transit.outOf(parts(path, size, Planes.bytesPerPixel(header)).receiver()));
+          header, transit.outOf(parts(path, size, Planes.bytesPerPixel(header), kept).receiver()));
     } catch (Parts.Failure failure) {
       throw failure.error;
     }

@@ -31,6 +31,9 @@ final class RemoteJob implements AutoCloseable {
   private static final int SUBMIT_ATTEMPTS = 3;
   private static final long POLL_MS = 100;
 
+  /** How long a server may take to copy the pixels of a job that it keeps to a disk. */
+  private static final int KEEPING_MS = 120_000;
+
   /** This ImageJ, among all that the server shares its time out to. */
   private static final String CLIENT = UUID.randomUUID().toString();
 
@@ -68,7 +71,7 @@ final class RemoteJob implements AutoCloseable {
     request.addProperty("lease", lease());
     request.addProperty("client", CLIENT);
     String path = "/v1/jobs/" + submit(request);
-    return outcome(result(follow(path)), path);
+    return outcome(path);
   }
 
   private JsonObject send(ImagePlus image) throws IOException, BackendException {
@@ -107,10 +110,12 @@ final class RemoteJob implements AutoCloseable {
   private String submit(JsonObject request)
       throws IOException, BackendException, InterruptedException {
     String key = UUID.randomUUID().toString();
+    int wait = http.connection().isRemote() ? KEEPING_MS : Http.READ_MS;
     for (int attempt = 1; ; ) {
       try {
         JsonObject made =
-            Endurance.ask(http.connection(), monitor, () -> http.post("/v1/jobs", request, key));
+            Endurance.ask(
+                http.connection(), monitor, () -> http.post("/v1/jobs", request, key, wait));
         String id = Json.string(made, "id", "");
         owned.clear(); // the buffers are the job's from now on
         owned.add("/v1/jobs/" + id);
@@ -214,6 +219,26 @@ final class RemoteJob implements AutoCloseable {
       return Json.member(status, "result");
     }
     throw BackendException.fromJson(Json.text(Json.member(status, "error")));
+  }
+
+  /** Waits for the result and fetches it; the next server has it in buffers of its own. */
+  private Outcome outcome(String path) throws IOException, BackendException, InterruptedException {
+    JsonElement before = null;
+    while (true) {
+      JsonObject status = follow(path);
+      JsonObject result = result(status);
+      boolean kept = Json.bool(status, "kept", false);
+      pixels.kept(kept);
+      try {
+        return outcome(result, path);
+      } catch (BackendException gone) {
+        JsonElement images = result.get("images");
+        if (!kept || !gone.code().equals("unknown_job") || images.equals(before)) {
+          throw gone;
+        }
+        before = images;
+      }
+    }
   }
 
   private Outcome outcome(JsonObject result, String path) throws IOException, BackendException {

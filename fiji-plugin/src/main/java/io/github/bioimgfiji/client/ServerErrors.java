@@ -7,7 +7,6 @@ import java.net.SocketTimeoutException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.security.cert.CertificateException;
-import javax.net.ssl.SSLHandshakeException;
 
 /** The errors that the client itself finds; all others come from the server. */
 final class ServerErrors {
@@ -46,18 +45,13 @@ final class ServerErrors {
     if (!connection.isRemote()) {
       return lost(cause);
     }
-    Throwable reason = cause;
-    while (reason.getCause() != null && !(reason instanceof CertificateException)) {
-      reason = reason.getCause();
-    }
     String where = "The server " + connection.name + " at " + connection.url;
-    boolean other =
-        reason instanceof CertificateException || cause instanceof SSLHandshakeException;
+    CertificateException other = Pinned.otherCertificate(cause);
     BackendException error =
-        other
+        other != null
             ? new BackendException(
                 "authentication",
-                where + " is not the one that is expected: " + reason.getMessage() + ".",
+                where + " is not the one that is expected: " + other.getMessage() + ".",
                 "Ask who runs it for its fingerprint, and enter it by Plugins > BioImg > BioImg"
                     + " Server > Edit. If nobody has changed its certificate, somebody stands"
                     + " between.")

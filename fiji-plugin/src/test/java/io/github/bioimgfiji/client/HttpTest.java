@@ -9,6 +9,10 @@ import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.json.Json;
 import java.io.IOException;
 import java.net.ConnectException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import javax.net.ssl.SSLHandshakeException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -97,7 +101,7 @@ class HttpTest {
   void aPostIsNotRepeatedBehindOurBack() {
     server.on("POST /v1/jobs", exchange -> FakeServer.breakOff(exchange, ""));
     JsonObject body = new JsonObject();
-    assertThrows(IOException.class, () -> server.http().post("/v1/jobs", body, "key-1"));
+    assertThrows(IOException.class, () -> server.http().post("/v1/jobs", body, "key-1", 5000));
     assertEquals(1, server.requests("POST /v1/jobs").size());
     assertEquals(
         "key-1", server.requests("POST /v1/jobs").get(0).headers.getFirst("Idempotency-Key"));
@@ -110,6 +114,32 @@ class HttpTest {
     BackendException told = ServerErrors.lost(error);
     assertEquals("server_unavailable", told.code());
     assertTrue(told.fix().contains("Run the command again"), told.fix());
+  }
+
+  @Test
+  void aHandshakeThatIsCutOffIsNoOtherCertificate() throws Exception {
+    try (ServerSocket listening = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+      Thread thread =
+          new Thread(
+              () -> {
+                try (Socket socket = listening.accept()) {
+                  socket.getInputStream().read();
+                  socket.shutdownOutput();
+                  while (socket.getInputStream().read() >= 0) {
+                    continue; // a close with unread bytes would be a reset
+                  }
+                } catch (IOException closed) {
+                  // The client has gone first.
+                }
+              });
+      thread.start();
+      Connection connection =
+          Connection.named("gpu", "https://127.0.0.1:" + listening.getLocalPort(), "t", "");
+      IOException cut =
+          assertThrows(SSLHandshakeException.class, () -> new Http(connection).get("/v1/info"));
+      assertEquals("server_unavailable", ServerErrors.lost(cut, connection).code());
+      new Endurance(connection, new Witness()).lost(cut); // waits, and does not throw it
+    }
   }
 
   private static BackendException failure(org.junit.jupiter.api.function.Executable request) {

@@ -6,7 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.bioimgfiji.backend.BackendException;
+import java.io.DataInputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
 import java.util.Random;
@@ -39,7 +44,7 @@ class PartsTest {
   }
 
   private Parts parts() {
-    return new Parts(http, witness, PATH, data.length, 1);
+    return new Parts(http, witness, PATH, data.length, 1, false);
   }
 
   private static String crc(byte[] bytes, int from, int to) {
@@ -83,14 +88,88 @@ class PartsTest {
   }
 
   @Test
+  void aPartThatCameTooSlowlyIsSentAgain() throws IOException {
+    int[] asked = {0};
+    server.on(
+        "PUT " + PATH, exchange -> FakeServer.reply(exchange, asked[0]++ == 0 ? 408 : 204, ""));
+    send();
+    assertEquals(3, server.requests("PUT " + PATH).size());
+  }
+
+  /** Answers the first request before its body has come, and closes; takes all others. */
+  private static void answerEarly(ServerSocket listening) {
+    try {
+      for (int number = 0; ; number++) {
+        try (Socket socket = listening.accept()) {
+          socket.setSoTimeout(5000);
+          InputStream in = socket.getInputStream();
+          if (number == 0) {
+            in.read(new byte[1000]);
+            socket
+                .getOutputStream()
+                .write("HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n".getBytes());
+            continue; // what has come and was not read makes of the close a reset
+          }
+          StringBuilder head = new StringBuilder();
+          while (head.indexOf("\r\n\r\n") < 0) {
+            head.append((char) in.read());
+          }
+          String length = head.toString().split("(?i)content-length: ")[1].split("\r")[0];
+          byte[] body = new byte[Integer.parseInt(length)];
+          new DataInputStream(in).readFully(body);
+          socket.getOutputStream().write("HTTP/1.1 204 X\r\nConnection: close\r\n\r\n".getBytes());
+        }
+      }
+    } catch (IOException closed) {
+      // The test is over.
+    }
+  }
+
+  @Test
+  void anAnswerBeforeThePartHasComeIsALostConnection() throws IOException {
+    try (ServerSocket listening = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+      new Thread(() -> answerEarly(listening)).start();
+      String url = "http://127.0.0.1:" + listening.getLocalPort();
+      http = new Http(Connection.named("gpu", url, FakeServer.TOKEN, ""));
+      send();
+    }
+    assertTrue(witness.messages.stream().anyMatch(text -> text.contains("waited for")));
+  }
+
+  @Test
   void aRefusalEndsIt() {
-    server.on("PUT " + PATH, 409, "{\"error\": {\"code\": \"protocol\", \"message\": \"no\"}}");
+    String body =
+        "{\"error\": {\"code\": \"protocol\", \"message\": \"no\", \"details\": {\"received\": 1}}}";
+    server.on("PUT " + PATH, 409, body);
     Parts.Failure failure = assertThrows(Parts.Failure.class, this::send);
     assertEquals("protocol", failure.error.code());
     assertEquals(1, server.requests("PUT " + PATH).size());
   }
 
-  private void serve(String sum, boolean damaged) {
+  @Test
+  void aPartThatCameDamagedIsSentAgainAFewTimes() throws IOException {
+    int[] asked = {0};
+    String crc = "{\"error\": {\"code\": \"protocol\", \"message\": \"CRC-32\"}}";
+    server.on(
+        "PUT " + PATH,
+        exchange ->
+            FakeServer.reply(exchange, asked[0]++ < 3 ? 400 : 204, asked[0] <= 3 ? crc : ""));
+    send();
+    assertEquals(5, server.requests("PUT " + PATH).size());
+    server.on("PUT " + PATH, 400, crc);
+    assertEquals("CRC-32", assertThrows(Parts.Failure.class, this::send).error.getMessage());
+    assertEquals(9, server.requests("PUT " + PATH).size());
+  }
+
+  @Test
+  void aPartThatComesDamagedIsAskedForAgain() throws IOException {
+    serve(crc(data, 0, data.length), 3);
+    assertArrayEquals(data, receive());
+  }
+
+  /** Gives parts, so many of them damaged, and a sum over all. */
+  private void serve(String sum, int damaged) {
+    int[] left = {damaged};
     server.on(
         "GET " + PATH,
         exchange -> {
@@ -99,7 +178,7 @@ class PartsTest {
           int to = Integer.parseInt(range[2]) + 1;
           byte[] part = java.util.Arrays.copyOfRange(data, from, to);
           exchange.getResponseHeaders().set("X-CRC32", crc(part, 0, part.length));
-          part[0] ^= damaged ? (byte) 1 : 0;
+          part[0] ^= left[0]-- > 0 ? (byte) 1 : 0;
           FakeServer.reply(exchange, 206, part);
         });
     server.on("GET " + PATH + "/state", 200, "{\"crc32\": \"" + sum + "\"}");
@@ -116,16 +195,16 @@ class PartsTest {
 
   @Test
   void partsAreReceivedAndSummedUp() throws IOException {
-    serve(crc(data, 0, data.length), false);
+    serve(crc(data, 0, data.length), 0);
     assertArrayEquals(data, receive());
     assertEquals(1, server.requests("GET " + PATH + "/state").size());
   }
 
   @Test
   void damagedPixelsAreNoResult() {
-    serve(crc(data, 0, data.length), true);
+    serve(crc(data, 0, data.length), 4);
     assertEquals("protocol", assertThrows(Parts.Failure.class, this::receive).error.code());
-    serve("00000000", false);
+    serve("00000000", 0);
     assertEquals("protocol", assertThrows(Parts.Failure.class, this::receive).error.code());
   }
 
