@@ -31,8 +31,14 @@ class Access:
         return f"{scheme}://{bracketed(here)}:{port}"
 
     def hosts(self, port: int) -> frozenset[str]:
-        """Give the values of Host that are answered; a name with a port of its own stands for a tunnel's other end."""
-        return frozenset(name if _has_port(name) else f"{bracketed(name)}:{port}" for name in self.names)
+        """Give the values of Host that are answered, in lower case, as clients send them.
+
+        A name with a port of its own stands for a tunnel's other end. The scheme's default port is one that clients
+        leave out.
+        """
+        left_out = ":80" if self.identity is None else ":443"
+        full = {(name if _has_port(name) else f"{bracketed(name)}:{port}").lower() for name in self.names}
+        return frozenset(full | {host.removesuffix(left_out) for host in full})
 
 
 def prepare(options: ServeOptions) -> Access:
