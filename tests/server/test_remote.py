@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import stat
 import subprocess
@@ -236,6 +238,50 @@ def test_images_that_the_server_has(gpu: str, small_model: Path, images: Path, t
     done = line("run", str(small_model), "server:data/day 1/cells.tif", str(tmp_path / "out.tif"), "--server", gpu)
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(read_image(tmp_path / "out.tif").pixels, expected.pixels)
+
+
+@pytest.mark.parametrize(("given", "wanted"), [("x.zarr", "out.tif"), ("x.tif", "out.zarr"), ("large.tif", "out.tif")])
+def test_a_path_in_a_shell_is_the_shells(
+    gpu: str, small_model: Path, tmp_path: Path, given: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the image's size or form: the server has no file of that name, and gets its pixels."""
+    cli = importlib.import_module("bioimg_fiji.cli.main")
+
+    monkeypatch.chdir(tmp_path)  # relative names: in the server's folder there are no such files
+    write_image(noise(48, 40), given)
+    if given == "large.tif":
+        monkeypatch.setattr(cli, "LARGE", 100)
+    cli.group.main(["run", str(small_model), given, wanted, "--server", gpu], standalone_mode=False)
+    expected = find("run_model").run({"image": noise(48, 40), "model": small_model}).images["output"]
+    np.testing.assert_array_equal(read_image(wanted).pixels, expected.pixels)
+
+
+def test_what_a_server_is_not_sent_is_a_sentence(gpu: str, small_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    write_image(noise(48, 40), tmp_path / "folder" / "x.tif")
+    runs = line("run", str(small_model), str(tmp_path / "folder"), str(tmp_path / "results"), "--server", gpu)
+    trains = line("train", "n2v", str(tmp_path / "folder"), "--model", str(tmp_path / "m.zip"), "--server", gpu)
+    for done in (runs, trains):
+        assert done.returncode == 1
+        assert "one image where --server is gpu" in done.stderr
+        assert "server:ROOT/path" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_an_image_beyond_memory_is_not_sent(
+    gpu: str, small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = importlib.import_module("bioimg_fiji.cli.main")
+
+    huge = tmp_path / "huge.zarr"
+    write_image(noise(48, 40), huge)
+    description = huge / "0" / "zarr.json"
+    told = json.loads(description.read_text()) | {"shape": [2**21, 2**21]}
+    description.write_text(json.dumps(told))
+    with pytest.raises(ParameterError, match="fits in memory"):
+        cli.group.main(
+            ["run", str(small_model), str(huge), str(tmp_path / "o.tif"), "--server", gpu], standalone_mode=False
+        )
 
 
 @settings(max_examples=300, deadline=None)
