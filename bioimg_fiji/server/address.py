@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import dataclass
 
@@ -56,6 +57,7 @@ def prepare(options: ServeOptions) -> Access:
     if (options.certificate is None) != (options.key is None):
         raise ParameterError("A certificate needs its key.", fix="Give both --certificate and --key, or --self-signed.")
     secret = token.given(options.token_file)
+    os.environ.pop(token.VARIABLE, None)  # the workers, and whatever they start, are not to inherit it
     missing = [] if loopback else _missing(options, secret)
     if missing:
         raise ParameterError.of(
