@@ -29,6 +29,7 @@ from bioimg_fiji.files.ome_zarr import is_zarr
 from bioimg_fiji.files.sink import TIFF_NAMES
 from bioimg_fiji.files.source import open_source
 from bioimg_fiji.image import Image
+from bioimg_fiji.remote.named import LOCAL
 from bioimg_fiji.runtime.threads import share_cores
 
 EXIT_FAILED = 1
@@ -123,12 +124,13 @@ def call(name: str, values: tuple[str, ...], output: Path | None) -> None:
 
 
 @group.command()
+@click.option("--server", default=LOCAL, help="A server of `bioimg-fiji servers list`. Default: this computer's.")
 @click.option("--open", "in_browser", is_flag=True, help="Open it in the browser.")
-def dashboard(in_browser: bool) -> None:
+def dashboard(server: str, in_browser: bool) -> None:
     """Give the address of the server's page for a browser, with a one-time code."""
     from bioimg_fiji.cli.dashboard import address, show
 
-    url, seconds = address()
+    url, seconds = address(server)
     terminal = Terminal()
     terminal.out.print(url, markup=False, soft_wrap=True)
     terminal.err.print(f"The address works once, for {seconds:g} seconds.", markup=False)

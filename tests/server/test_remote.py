@@ -27,7 +27,7 @@ from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.remote import fingerprint, named, token
 from bioimg_fiji.server import address, roots, tls
 from bioimg_fiji.server.options import ServeOptions
-from support.servers import Server, noise
+from support.servers import Server, noise, until
 
 pytestmark = pytest.mark.timeout(120)
 OTHER = ":".join(["AB"] * 32)
@@ -104,6 +104,18 @@ def test_the_key_and_the_token_are_private_and_stay(
     second = start(*arguments)
     assert second.connection.fingerprint == first.connection.fingerprint
     assert second.connection.token == first.connection.token
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="psutil cannot look there as an ordinary user")
+def test_workers_do_not_inherit_the_token(tmp_path: Path) -> None:
+    server = Server.start(tmp_path, environment={token.VARIABLE: "a" * 40})
+    try:
+        assert server.connection.token == "a" * 40
+        found = [worker.environ() for worker in until(server.workers)]
+        assert all("BIOIMG_FIJI_CONNECTION" in environment for environment in found)
+        assert not any(token.VARIABLE in environment for environment in found)
+    finally:
+        server.stop()
 
 
 def test_the_certificate_has_names_and_addresses(tmp_path: Path) -> None:
@@ -238,6 +250,18 @@ def test_images_that_the_server_has(gpu: str, small_model: Path, images: Path, t
     done = line("run", str(small_model), "server:data/day 1/cells.tif", str(tmp_path / "out.tif"), "--server", gpu)
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(read_image(tmp_path / "out.tif").pixels, expected.pixels)
+
+
+def test_the_dashboard_of_a_named_server(gpu: str, remote: Server) -> None:
+    done = line("dashboard", "--server", gpu)
+    assert done.returncode == 0, done.stderr
+    address, _, code = done.stdout.strip().partition("/#code=")
+    assert address == named.find(gpu).url
+    told = remote.http.post("/v1/dashboard/login", json={"code": code}, headers={"Origin": address})
+    assert told.status_code == 200, told.text
+    unknown = line("dashboard", "--server", "gpx")
+    assert unknown.returncode == 1
+    assert "Did you mean gpu" in unknown.stderr
 
 
 @pytest.mark.parametrize(("given", "wanted"), [("x.zarr", "out.tif"), ("x.tif", "out.zarr"), ("large.tif", "out.tif")])
