@@ -9,23 +9,39 @@ from pathlib import Path
 
 from bioimg_fiji import settings
 from bioimg_fiji.client import local
+from bioimg_fiji.client.transport import Transport
 from bioimg_fiji.errors import storage_error
+from bioimg_fiji.remote import named
 
 
-def address() -> tuple[str, float]:
-    """Give the address of this user's server with a new one-time code, and how many seconds the code lives.
+def address(server: str = named.LOCAL) -> tuple[str, float]:
+    """Give the address of a server's page with a new one-time code, and how many seconds the code lives.
+
+    Parameters
+    ----------
+    server
+        A named server, which is then reached as its entry says; by default this user's own on this computer.
 
     Raises
     ------
+    ParameterError
+        When there is no such name.
     ServerUnavailableError
-        When none runs.
+        When it does not run.
     """
-    transport = local.find(settings.connection_file())
+    transport = _reach(server)
     try:
         made = transport.json("POST", "/v1/dashboard/codes")
     finally:
         transport.close()
     return transport.url + str(made["path"]), float(made["seconds"])
+
+
+def _reach(server: str) -> Transport:
+    if server == named.LOCAL:
+        return local.find(settings.connection_file())
+    entry = named.find(server)
+    return Transport(entry.url, entry.token, pin=entry.fingerprint)
 
 
 def show(url: str) -> bool:

@@ -160,8 +160,14 @@ def _server(plugin: str | None) -> Iterable[Finding]:
             "server",
             f"version {theirs}, process {pid}, does not fit {wanted}",
             ok=False,
-            fix=f"End the process {pid}; the plugin starts the one that fits.",
+            fix=f"End it by Plugins > BioImg > BioImg Server > Stop, or in a terminal by `{_ending(pid)}`; "
+            "the plugin starts the one that fits.",
         )
+
+
+def _ending(pid: object) -> str:
+    """Give the line that ends a process on this system."""
+    return f"taskkill /F /PID {pid}" if sys.platform == "win32" else f"kill {pid}"
 
 
 def _machine() -> list[Finding]:

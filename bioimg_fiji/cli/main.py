@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
+import psutil
 
 import bioimg_fiji
 from bioimg_fiji import settings
 from bioimg_fiji.cli.models import models
-from bioimg_fiji.cli.options import given, options_for
+from bioimg_fiji.cli.options import check_sent, given, is_elsewhere, options_for
 from bioimg_fiji.cli.servers import serve, servers
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.cli.train import train_line
@@ -25,19 +27,21 @@ from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
 from bioimg_fiji.files.ome_zarr import is_zarr
 from bioimg_fiji.files.sink import TIFF_NAMES
+from bioimg_fiji.files.source import open_source
 from bioimg_fiji.image import Image
+from bioimg_fiji.remote.named import LOCAL
 from bioimg_fiji.runtime.threads import share_cores
 
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
 
-_AT_LEAST_ONE = click.IntRange(1)
-_NOT_NEGATIVE = click.FloatRange(0)
-
 _FURTHER = "A further image, for a model of several: in the order of its description."
 
 LARGE = 2**30
 """Bytes of an image file from which a run goes from file to file."""
+
+RESULT_BYTES = 4
+"""Bytes of a result's pixel: most models give float32."""
 
 
 def main() -> None:
@@ -120,12 +124,13 @@ def call(name: str, values: tuple[str, ...], output: Path | None) -> None:
 
 
 @group.command()
+@click.option("--server", default=LOCAL, help="A server of `bioimg-fiji servers list`. Default: this computer's.")
 @click.option("--open", "in_browser", is_flag=True, help="Open it in the browser.")
-def dashboard(in_browser: bool) -> None:
+def dashboard(server: str, in_browser: bool) -> None:
     """Give the address of the server's page for a browser, with a one-time code."""
     from bioimg_fiji.cli.dashboard import address, show
 
-    url, seconds = address()
+    url, seconds = address(server)
     terminal = Terminal()
     terminal.out.print(url, markup=False, soft_wrap=True)
     terminal.err.print(f"The address works once, for {seconds:g} seconds.", markup=False)
@@ -198,15 +203,19 @@ def _run_line(command: Command) -> click.Command:
 
     def work(image: Path, result: Path, **values: Any) -> int:
         options = given(values)
-        if _is_large(image, result):
+        elsewhere = is_elsewhere(options)
+        if not elsewhere and _is_large(image, result):
             return _run_file(image, result, options)
-        if image.is_dir():
+        if image.is_dir() and not is_zarr(image):
+            check_sent(image, options)
             return _run_folder(image, result, options)
         more = {name: read_image(options.pop(name)) for name in further if name in options}
         wrong = [name for name in ("pattern", "subfolders", "resume") if name in options]
         if wrong:
             raise ParameterError.of("IMAGE", f"a folder, as --{wrong[0]} says", str(image))
         check_target(result)
+        if elsewhere:
+            _check_memory(image, options.get("axes"))
         source = _source(str(image), options.get("axes"))
         terminal = Terminal()
         with terminal.job() as job:
@@ -233,6 +242,22 @@ def _run_line(command: Command) -> click.Command:
 def _source(text: str, axes: str | None = None) -> Image | str:
     """Read an image; one that the server has stays a name."""
     return text if text.startswith(ON_SERVER) else read_image(text, axes)
+
+
+def _check_memory(image: Path, axes: str | None) -> None:
+    """Refuse an image that cannot be sent to a server, and its result taken, without the memory for both."""
+    if not image.exists():
+        return
+    with open_source(image, axes) as source:
+        pixels = math.prod(source.image.shape)
+        needed, free = pixels * (source.image.dtype.itemsize + RESULT_BYTES), psutil.virtual_memory().available
+    if needed > free:
+        raise ParameterError.of(
+            "IMAGE",
+            f"an image that fits in memory with its result, to be sent to a server ({free / 2**30:.1f} GiB are free)",
+            f"{image} ({needed / 2**30:.1f} GiB)",
+            fix=f"Run it without --server, from file to file; or on one that has it, as {ON_SERVER}ROOT/path.",
+        )
 
 
 def _is_large(image: Path, result: Path) -> bool:

@@ -9,6 +9,9 @@ from typing import Any
 import click
 
 from bioimg_fiji.commands import Command
+from bioimg_fiji.commands.parameters import ON_SERVER, SERVER
+from bioimg_fiji.errors import ParameterError
+from bioimg_fiji.remote.named import LOCAL
 
 TYPES: dict[str, click.ParamType[Any]] = {
     "integer": click.INT,
@@ -36,6 +39,22 @@ def options_for(command: Command, leave_out: Iterable[str] = ()) -> list[click.P
 def given(values: Mapping[str, Any]) -> dict[str, Any]:
     """Keep the options that were given on the line."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def is_elsewhere(options: Mapping[str, Any]) -> bool:
+    """Whether the line names a server, to which its images have to be sent."""
+    return str(options.get(SERVER) or LOCAL) != LOCAL
+
+
+def check_sent(path: Path, options: Mapping[str, Any]) -> None:
+    """Refuse a folder or a list of images where they would be looked for on a named server (ParameterError)."""
+    if is_elsewhere(options):
+        raise ParameterError.of(
+            "IMAGE",
+            f"one image where --server is {options[SERVER]}: folders and lists are not sent",
+            str(path),
+            fix=f"Give one image after the other. Those that the server has are named {ON_SERVER}ROOT/path.",
+        )
 
 
 def _option(name: str, entry: Mapping[str, Any], *, required: bool) -> click.Option:

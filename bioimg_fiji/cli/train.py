@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bioimg_fiji.cli.options import given, options_for
+from bioimg_fiji.cli.options import check_sent, given, options_for
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Command, find
@@ -73,6 +73,8 @@ def _train(method: str, image: tuple[Path, ...], target: tuple[Path, ...], outpu
             )
     if "method" in command.parameters.model_fields:
         options["method"] = method
+    if len(image) == 1 and _is_source(image[0]):
+        check_sent(image[0], options)
     chosen = _inputs(image, target, command, options.get("axes"))
     terminal = Terminal()
     with terminal.job(finishable=True) as job:

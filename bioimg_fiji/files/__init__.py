@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from bioimg_fiji.errors import FileFormatError, storage_error
 from bioimg_fiji.files import imagej_tiff, ome_tiff, ome_zarr
 from bioimg_fiji.files.sink import open_sink, put_in_place
-from bioimg_fiji.files.source import open_source
+from bioimg_fiji.files.source import ZarrSource
 from bioimg_fiji.image import Image, from_array
 
 TIFF = (".tif", ".tiff")
@@ -52,17 +52,37 @@ def read_image(path: str | Path, axes: str | None = None) -> Image:
     """
     path = Path(path)
     if ome_zarr.is_zarr(path):
-        with open_source(path) as source:
-            whole_image = source.read(tuple(slice(0, size) for size in source.image.shape))
-            return source.image.with_pixels(whole_image)
+        return ZarrSource(path).whole()
     if not path.is_file():
         raise FileFormatError(f"There is no image file {path}.", fix="Check the path.", path=str(path))
+    return _read(path, path, axes)
+
+
+def read_opened(file: BinaryIO, name: str) -> Image:
+    """Read an image from a file that is open already, and from no other one, whatever its text says.
+
+    Parameters
+    ----------
+    file
+        The file.
+    name
+        Its name, which tells the format.
+
+    Raises
+    ------
+    FileFormatError, AxesError
+        As `read_image`; also when it is a TIFF with planes in other files.
+    """
+    return _read(file, Path(name), None)
+
+
+def _read(given: Path | BinaryIO, path: Path, axes: str | None) -> Image:
     suffix = path.suffix.lower()
     try:
         if suffix in TIFF:
-            return _read_tiff(path, axes)
+            return _read_tiff(given, path, axes)
         if suffix in PICTURES:
-            return _read_picture(path, axes)
+            return _read_picture(given, path, axes)
     except (OSError, ValueError, KeyError, IndexError, SyntaxError) as error:
         raise FileFormatError(
             f"{path} cannot be read: {error}.", fix="Open it in ImageJ and save it as TIFF.", path=str(path)
@@ -139,10 +159,21 @@ def _write_zarr(image: Image, path: Path) -> Path:
     return path
 
 
-def _read_tiff(path: Path, axes: str | None) -> Image:
+_ALONE = {"_multifile": False, "is_mmstack": False, "is_ndtiff": False}
+"""Has tifffile look into no other file: OME-XML and Micro-Manager's formats can name some."""
+
+
+def _read_tiff(given: Path | BinaryIO, path: Path, axes: str | None) -> Image:
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
+    alone: dict[str, Any] = {} if isinstance(given, Path) else {"name": path.name} | _ALONE
+    with tifffile.TiffFile(given, **alone) as file:
+        if alone and file.is_ome and file.series[0].kind != "ome":
+            raise FileFormatError(
+                f"{path} is an OME-TIFF whose planes are not all in this file.",
+                fix="Save it as one file; only that is read here.",
+                path=str(path),
+            )
         image = tiff_image(file, file.series[0].asarray(), axes)
     return _titled(image, path)
 
@@ -156,10 +187,10 @@ def tiff_image(file: Any, stored: npt.NDArray[Any], axes: str | None) -> Image:
     return ome_tiff.read(file, stored) if file.is_ome else imagej_tiff.read_plain(file, stored)
 
 
-def _read_picture(path: Path, axes: str | None) -> Image:
+def _read_picture(given: Path | BinaryIO, path: Path, axes: str | None) -> Image:
     import imageio.v3 as imageio
 
-    array = imageio.imread(path)
+    array = imageio.imread(given, extension=path.suffix.lower())
     if axes is None and array.ndim == 3 and array.shape[-1] in (3, 4) and array.dtype == np.uint8:
         array = np.moveaxis(array[..., :3], -1, 0)
         if (array[0] == array[1]).all() and (array[1] == array[2]).all():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -43,8 +43,8 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray", ".zattrs"))
 
 
-def read(path: Path) -> Described:
-    """Read a group's description; the array is that of the full resolution.
+def read(path: Path, store: Any = None) -> Described:
+    """Read a group's description, by zarr's `store` if there is one; the array is that of the full resolution.
 
     Raises
     ------
@@ -54,13 +54,13 @@ def read(path: Path) -> Described:
     import zarr
 
     try:
-        attributes: dict[str, Any] = dict(zarr.open_group(path, mode="r").attrs)
+        attributes: dict[str, Any] = dict(zarr.open_group(path if store is None else store, mode="r").attrs)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path} is no OME-Zarr: {error}.", fix="Give an OME-Zarr image.") from error
     ome = attributes.get("ome", attributes)
     multiscales = ome.get("multiscales") if isinstance(ome, Mapping) else None
     if not multiscales:
-        inner = sorted(each.name for each in path.iterdir() if is_zarr(each))
+        inner = [] if store is not None else sorted(each.name for each in path.iterdir() if is_zarr(each))
         raise FileFormatError(
             f"{path} has no image of its own (no 'multiscales' in its attributes).",
             fix=f"Give one of the groups in it: {', '.join(inner[:8])}." if inner else "Give an OME-Zarr image.",
@@ -123,6 +123,8 @@ def _described(pyramid: Mapping[str, Any], omero: Mapping[str, Any], properties:
         if letter not in "bc" and scale != Scale():
             scales[letter] = scale
     channels = tuple(_channel(each) for each in omero.get("channels", ()))
+    if ".." in PurePosixPath(str(dataset["path"])).parts or str(dataset["path"]).startswith("/"):
+        raise ValueError(f"the array {dataset['path']!r} is outside the group")
     texts = {str(name): str(text) for name, text in properties.items()}
     return Described(str(dataset["path"]), letters, scales, channels, texts)
 

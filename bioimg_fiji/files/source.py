@@ -168,13 +168,21 @@ class TiffSource(StoredSource):
 
 
 class ZarrSource(StoredSource):
-    """An OME-Zarr, in its full resolution."""
+    """An OME-Zarr, in its full resolution.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path
+        Its folder.
+    store
+        zarr's store by which the files are read; by default they are read by their names.
+    """
+
+    def __init__(self, path: Path, store: Any = None) -> None:
         import zarr
 
-        found = ome_zarr.read(path)
-        stored = zarr.open_array(path / found.array, mode="r")
+        found = ome_zarr.read(path, store)
+        stored = zarr.open_array(path if store is None else store, path=found.array, mode="r")
         letters = found.axes
         check_axes(phantom(stored.shape, stored.dtype), letters)
         kept = [a for a in "btzcyx" if a in letters and (a in "yx" or stored.shape[letters.index(a)] > 1)]
@@ -189,7 +197,11 @@ class ZarrSource(StoredSource):
         if len(found.channels) == image.size("c"):
             image = dataclasses.replace(image, channels=found.channels)
         super().__init__(image, stored, letters, path)
-        self.identity = _identity(path, ome_zarr.text(path))
+        self.identity = _identity(path, ome_zarr.text(path)) if store is None else ""
+
+    def whole(self) -> Image:
+        """Read all of it."""
+        return self.image.with_pixels(self.read(tuple(slice(0, size) for size in self.image.shape)))
 
 
 class _Mapped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import dataclass
 
@@ -31,8 +32,14 @@ class Access:
         return f"{scheme}://{bracketed(here)}:{port}"
 
     def hosts(self, port: int) -> frozenset[str]:
-        """Give the values of Host that are answered; a name with a port of its own stands for a tunnel's other end."""
-        return frozenset(name if _has_port(name) else f"{bracketed(name)}:{port}" for name in self.names)
+        """Give the values of Host that are answered, in lower case, as clients send them.
+
+        A name with a port of its own stands for a tunnel's other end. The scheme's default port is one that clients
+        leave out.
+        """
+        left_out = ":80" if self.identity is None else ":443"
+        full = {(name if _has_port(name) else f"{bracketed(name)}:{port}").lower() for name in self.names}
+        return frozenset(full | {host.removesuffix(left_out) for host in full})
 
 
 def prepare(options: ServeOptions) -> Access:
@@ -50,6 +57,7 @@ def prepare(options: ServeOptions) -> Access:
     if (options.certificate is None) != (options.key is None):
         raise ParameterError("A certificate needs its key.", fix="Give both --certificate and --key, or --self-signed.")
     secret = token.given(options.token_file)
+    os.environ.pop(token.VARIABLE, None)  # the workers, and whatever they start, are not to inherit it
     missing = [] if loopback else _missing(options, secret)
     if missing:
         raise ParameterError.of(

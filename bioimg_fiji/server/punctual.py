@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sys
 import time
 
@@ -26,6 +27,21 @@ BODY_SECONDS, BODY_RATE = 20.0, 1000.0
 ANSWER_SECONDS = 60.0
 """How long a block of an answer may wait to be taken."""
 
+GONE_SECONDS = 20
+"""How long the other computer may acknowledge nothing (or, on Linux, take nothing) before the connection is closed.
+
+A computer that has lost its power, or its network, says nothing of it: else the connection would stay for a quarter of
+an hour, and the stream of events would keep the lease of a client that is gone.
+"""
+
+_OPTIONS = {
+    "TCP_USER_TIMEOUT": 1000 * GONE_SECONDS,  # where something is under way (Linux)
+    "TCP_KEEPIDLE": GONE_SECONDS // 2,  # where nothing is: a question after so long, then others
+    "TCP_KEEPALIVE": GONE_SECONDS // 2,  # macOS's name of the same
+    "TCP_KEEPINTVL": GONE_SECONDS // 4,
+    "TCP_KEEPCNT": 2,
+}
+
 
 class PunctualProtocol(H11Protocol):  # type: ignore[misc, unused-ignore]
     """uvicorn's connection, closed where no whole head comes in time."""
@@ -35,6 +51,7 @@ class PunctualProtocol(H11Protocol):  # type: ignore[misc, unused-ignore]
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override, unused-ignore]
         """Begin to wait for the first head."""
         super().connection_made(transport)
+        _notice_absence(transport.get_extra_info("socket"))
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -62,6 +79,18 @@ class PunctualProtocol(H11Protocol):  # type: ignore[misc, unused-ignore]
         if self._head is not None:
             self._head.cancel()
             self._head = None
+
+
+def _notice_absence(connected: socket.socket | None) -> None:
+    """Have the system close a connection whose other end is gone; what it does not know stays as it is."""
+    if connected is None:
+        return
+    with contextlib.suppress(OSError):
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _OPTIONS.items():
+        if hasattr(socket, name):
+            with contextlib.suppress(OSError):
+                connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 class Punctual:

@@ -1,7 +1,11 @@
 """Images that are on the server already: named by a path under an allowed folder, read and never written.
 
 No name leads out of its folder, by `..` or by a link: each part of the path is opened by itself, without following
-links, and what is read afterwards is what was opened, whatever the names mean by then.
+links, and what is read afterwards is what was opened, whatever the names mean by then. So it is for each file of an
+OME-Zarr. A TIFF that takes planes from other files is refused: its text could name any.
+
+What remains: a hard link is a file like any other. Where the system opens nothing from a folder's handle (Windows), the
+names are looked at before and after the reading, and who may write in the root can swap them between.
 """
 
 from __future__ import annotations
@@ -9,18 +13,18 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from bioimg_fiji.errors import ParameterError
-from bioimg_fiji.files import read_image
+from bioimg_fiji.files import read_opened
+from bioimg_fiji.files.source import ZarrSource
 from bioimg_fiji.image import Image
 
 _FOLDER = getattr(os, "O_DIRECTORY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_BY_HANDLE = sys.platform == "linux" and os.open in os.supports_dir_fd
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe is opened at once, and seen to be no file
+_BY_HANDLE = os.open in os.supports_dir_fd
 
 
 def place(text: str, roots: Mapping[str, Path]) -> tuple[str, str]:
@@ -53,30 +57,8 @@ def read(root: str, path: str) -> Image:
     FileFormatError
         When it is no image.
     """
-    with _opened(Path(root), path) as file:
-        return read_image(file)
-
-
-@contextlib.contextmanager
-def _opened(root: Path, path: str) -> Iterator[Path]:
-    """Give a path by which the file can be read, once it is known to be no way out."""
     try:
-        if not _BY_HANDLE:
-            yield _checked(root, path)
-            return
-        handles = [os.open(root, os.O_RDONLY | _FOLDER)]
-        try:
-            *folders, name = path.split("/")
-            for folder in folders:
-                handles.append(os.open(folder, os.O_RDONLY | _FOLDER | _NO_FOLLOW, dir_fd=handles[-1]))
-            handles.append(os.open(name, os.O_RDONLY | _NO_FOLLOW | os.O_NONBLOCK, dir_fd=handles[-1]))
-            if stat.S_ISREG(os.fstat(handles[-1]).st_mode):
-                yield from _named(handles[-1], name)
-            else:
-                yield _checked(root, path)  # an OME-Zarr is a folder of files
-        finally:
-            for handle in handles:
-                os.close(handle)
+        return (_read_by_handle if _BY_HANDLE else _read_by_name)(Path(root), path)
     except OSError as error:
         raise ParameterError(
             f"The image server:.../{path} cannot be read: {error.strerror or error}.",
@@ -84,12 +66,49 @@ def _opened(root: Path, path: str) -> Iterator[Path]:
         ) from error
 
 
-def _named(handle: int, name: str) -> Iterator[Path]:
-    """Give an open file under its name: readers tell the format by it."""
-    with tempfile.TemporaryDirectory(prefix="bioimg-fiji-") as folder:
-        link = Path(folder) / name
-        link.symlink_to(f"/proc/{os.getpid()}/fd/{handle}")
-        yield link
+def open_below(folder: int, path: str) -> int:
+    """Open what a path names below an open folder, and give its handle; OSError where a part of it is a link."""
+    *folders, name = path.split("/")
+    if ".." in (*folders, name):
+        raise OSError(None, "it leads out of its folder")
+    here = os.dup(folder)
+    try:
+        for each in folders:
+            inner = os.open(each, os.O_RDONLY | _FOLDER | _NO_FOLLOW, dir_fd=here)
+            os.close(here)
+            here = inner
+        return os.open(name, os.O_RDONLY | _NO_FOLLOW | _NO_WAIT, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _read_by_handle(root: Path, path: str) -> Image:
+    with contextlib.ExitStack() as stack:
+        top = os.open(root, os.O_RDONLY | _FOLDER)
+        stack.callback(os.close, top)
+        handle = open_below(top, path)
+        stack.callback(os.close, handle)
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISREG(mode):
+            with os.fdopen(os.dup(handle), "rb") as file:
+                return read_opened(file, PurePosixPath(path).name)
+        if not stat.S_ISDIR(mode):
+            raise OSError(None, "it is no file")
+        from bioimg_fiji.server.linkless import LinklessStore
+
+        folder = _checked(root, path)
+        return ZarrSource(folder, LinklessStore(folder, handle)).whole()
+
+
+def _read_by_name(root: Path, path: str) -> Image:
+    found = _checked(root, path)
+    if found.is_dir():
+        image = ZarrSource(found).whole()
+    else:
+        with found.open("rb") as file:
+            image = read_opened(file, found.name)
+    _checked(root, path)
+    return image
 
 
 def _checked(root: Path, path: str) -> Path:

@@ -97,12 +97,12 @@ class Gate:
             self._last = time.monotonic()
 
     def _refused(self, scope: Scope, headers: Headers) -> _Refusal | None:
-        if headers.getlist("host") not in [[host] for host in self._hosts]:
+        if [host.lower() for host in headers.getlist("host")] not in [[host] for host in self._hosts]:
             return _Refusal(403, "host", "This server is not reached under that name.", "Use its own address.")
         if "upgrade" in headers:
             return _Refusal(403, "upgrade", "This server speaks HTTP/1.1 only.", "Leave the header Upgrade out.")
         own = {f"{scope['scheme']}://{host}" for host in self._hosts}
-        if any(origin not in own for origin in headers.getlist("origin")):
+        if any(origin.lower() not in own for origin in headers.getlist("origin")):
             return _Refusal(403, "origin", "Web pages may not use this server.", "Open the server's own page.")
         if headers.get("content-type", "").split(";")[0].strip().lower() in _FORMS:
             return _Refusal(

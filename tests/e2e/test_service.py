@@ -59,6 +59,9 @@ def test_the_lines_that_start_a_server_have_options_that_there_are() -> None:
     assert len(lines) == 3
     for option in {option for line in lines for option in re.findall(r"--[a-z-]+", line)}:
         assert option in known
+    for line in lines:  # neither tokens nor jobs are others after a restart
+        assert "--token-file" in line
+        assert "--keep-jobs" in line
 
 
 def test_the_container_file_keeps_the_rules() -> None:

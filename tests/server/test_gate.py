@@ -11,12 +11,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from bioimg_fiji.server.address import Access
 from bioimg_fiji.server.app import App
 from bioimg_fiji.server.buffers import BufferStore
 from bioimg_fiji.server.options import Limits, ServeOptions
 from bioimg_fiji.server.security import PUBLIC, Gate
 from bioimg_fiji.server.store import JobStore
+from bioimg_fiji.server.tls import Identity
 from support.routes import all_routes
 from support.servers import Server
 
@@ -92,6 +95,46 @@ def test_a_second_token_is_no_way_round(server: Server) -> None:
     right = f"Authorization: Bearer {server.connection.token}\r\n"
     head = f"GET /v1/info HTTP/1.1\r\nHost: {host}\r\n{right}Authorization: Bearer wrong\r\n\r\n"
     assert raw(server, head).startswith(b"HTTP/1.1 401 ")
+
+
+def admitted(access: Access, port: int, host: str, origin: str | None = None) -> bool:
+    """Whether a gate before an empty house lets a request by that name through."""
+    came = []
+
+    async def house(scope: Scope, receive: Receive, send: Send) -> None:
+        came.append(scope["path"])
+
+    async def nothing(*_: Message) -> Message:
+        return {"type": "http.request", "body": b""}
+
+    headers = [(b"host", host.encode()), (b"authorization", b"Bearer secret")]
+    if origin is not None:
+        headers.append((b"origin", origin.encode()))
+    scheme = "http" if access.identity is None else "https"
+    scope = {"type": "http", "method": "GET", "path": "/v1/info", "scheme": scheme, "headers": headers}
+    asyncio.run(Gate(house, "secret", access.hosts(port))(scope, nothing, nothing))
+    return bool(came)
+
+
+def test_names_are_compared_without_their_case() -> None:
+    access = Access(frozenset(["GPU-Box", "127.0.0.1"]), None, "secret")
+    for name in ("gpu-box", "GPU-Box", "GPU-BOX"):
+        assert admitted(access, 8443, f"{name}:8443", f"http://{name}:8443")
+    assert not admitted(access, 8443, "gpu-box.evil:8443")
+    assert not admitted(access, 8443, "gpu-box:8443", "http://gpu-bax:8443")
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_the_default_port_may_be_left_out(scheme: str, port: int) -> None:
+    identity = None if scheme == "http" else Identity(Path("cert"), Path("key"), "AB")
+    access = Access(frozenset(["gpu", "::1", f"proxy:{port}", "tunnel:5000"]), identity, "secret")
+    for host in ("gpu", "[::1]", "proxy"):
+        assert admitted(access, port, host, f"{scheme}://{host}")
+        assert admitted(access, port, f"{host}:{port}", f"{scheme}://{host}:{port}")
+    assert not admitted(access, port, "tunnel")
+    assert not admitted(access, port, "gpu", "http://gpu" if scheme == "https" else "https://gpu")
+    assert not admitted(access, 8443, "gpu", f"{scheme}://gpu")
+    assert admitted(access, 8443, "proxy", f"{scheme}://proxy")
 
 
 def raw(server: Server, head: str) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import stat
 import subprocess
@@ -10,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -24,7 +27,7 @@ from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.remote import fingerprint, named, token
 from bioimg_fiji.server import address, roots, tls
 from bioimg_fiji.server.options import ServeOptions
-from support.servers import Server, noise
+from support.servers import Server, noise, until
 
 pytestmark = pytest.mark.timeout(120)
 OTHER = ":".join(["AB"] * 32)
@@ -101,6 +104,18 @@ def test_the_key_and_the_token_are_private_and_stay(
     second = start(*arguments)
     assert second.connection.fingerprint == first.connection.fingerprint
     assert second.connection.token == first.connection.token
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="psutil cannot look there as an ordinary user")
+def test_workers_do_not_inherit_the_token(tmp_path: Path) -> None:
+    server = Server.start(tmp_path, environment={token.VARIABLE: "a" * 40})
+    try:
+        assert server.connection.token == "a" * 40
+        found = [worker.environ() for worker in until(server.workers)]
+        assert all("BIOIMG_FIJI_CONNECTION" in environment for environment in found)
+        assert not any(token.VARIABLE in environment for environment in found)
+    finally:
+        server.stop()
 
 
 def test_the_certificate_has_names_and_addresses(tmp_path: Path) -> None:
@@ -262,6 +277,62 @@ def test_images_that_the_server_has(gpu: str, small_model: Path, images: Path, t
     np.testing.assert_array_equal(read_image(tmp_path / "out.tif").pixels, expected.pixels)
 
 
+def test_the_dashboard_of_a_named_server(gpu: str, remote: Server) -> None:
+    done = line("dashboard", "--server", gpu)
+    assert done.returncode == 0, done.stderr
+    address, _, code = done.stdout.strip().partition("/#code=")
+    assert address == named.find(gpu).url
+    told = remote.http.post("/v1/dashboard/login", json={"code": code}, headers={"Origin": address})
+    assert told.status_code == 200, told.text
+    unknown = line("dashboard", "--server", "gpx")
+    assert unknown.returncode == 1
+    assert "Did you mean gpu" in unknown.stderr
+
+
+@pytest.mark.parametrize(("given", "wanted"), [("x.zarr", "out.tif"), ("x.tif", "out.zarr"), ("large.tif", "out.tif")])
+def test_a_path_in_a_shell_is_the_shells(
+    gpu: str, small_model: Path, tmp_path: Path, given: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the image's size or form: the server has no file of that name, and gets its pixels."""
+    cli = importlib.import_module("bioimg_fiji.cli.main")
+
+    monkeypatch.chdir(tmp_path)  # relative names: in the server's folder there are no such files
+    write_image(noise(48, 40), given)
+    if given == "large.tif":
+        monkeypatch.setattr(cli, "LARGE", 100)
+    cli.group.main(["run", str(small_model), given, wanted, "--server", gpu], standalone_mode=False)
+    expected = find("run_model").run({"image": noise(48, 40), "model": small_model}).images["output"]
+    np.testing.assert_array_equal(read_image(wanted).pixels, expected.pixels)
+
+
+def test_what_a_server_is_not_sent_is_a_sentence(gpu: str, small_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    write_image(noise(48, 40), tmp_path / "folder" / "x.tif")
+    runs = line("run", str(small_model), str(tmp_path / "folder"), str(tmp_path / "results"), "--server", gpu)
+    trains = line("train", "n2v", str(tmp_path / "folder"), "--model", str(tmp_path / "m.zip"), "--server", gpu)
+    for done in (runs, trains):
+        assert done.returncode == 1
+        assert "one image where --server is gpu" in done.stderr
+        assert "server:ROOT/path" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_an_image_beyond_memory_is_not_sent(
+    gpu: str, small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = importlib.import_module("bioimg_fiji.cli.main")
+
+    huge = tmp_path / "huge.zarr"
+    write_image(noise(48, 40), huge)
+    description = huge / "0" / "zarr.json"
+    told = json.loads(description.read_text()) | {"shape": [2**21, 2**21]}
+    description.write_text(json.dumps(told))
+    with pytest.raises(ParameterError, match="fits in memory"):
+        cli.group.main(
+            ["run", str(small_model), str(huge), str(tmp_path / "o.tif"), "--server", gpu], standalone_mode=False
+        )
+
+
 @settings(max_examples=300, deadline=None)
 @given(path=st.lists(st.sampled_from(["..", ".", "", "day 1", "cells.tif", "link.tif", "out", "/", "secret.tif"])))
 def test_no_path_leads_out(images: Path, path: list[str]) -> None:
@@ -303,3 +374,105 @@ def test_a_link_that_comes_between_leads_nowhere(images: Path, tmp_path: Path) -
         over.set()
         thread.join()
     assert min(seen, refused) >= 5
+
+
+def test_a_tiff_takes_no_planes_from_other_files(images: Path, tmp_path: Path) -> None:
+    import tifffile
+
+    root = tmp_path / "root"
+    root.mkdir()
+    secret = images / "secret.tif"
+    for name in (str(secret), os.path.relpath(secret, root), "other.ome.tif"):
+        description = (
+            '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:1">'
+            '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="float32" SizeX="32" SizeY="32" '
+            'SizeZ="2" SizeC="1" SizeT="1"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>'
+            '<TiffData FirstZ="0" IFD="0" PlaneCount="1"><UUID FileName="x.ome.tif">urn:uuid:1</UUID></TiffData>'
+            f'<TiffData FirstZ="1" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:uuid:2</UUID></TiffData>'
+            "</Pixels></Image></OME>"
+        )
+        pixels = np.zeros((32, 32), np.float32)
+        tifffile.imwrite(root / "x.ome.tif", pixels, description=description, metadata=None)
+        with pytest.raises(BioimgError, match="not all in this file"):
+            roots.read(str(root), "x.ome.tif")
+    write_image(noise(48, 40), root / "one.ome.tif")
+    (root / "one.ome.tif").rename(root / "renamed.ome.tif")
+    assert roots.read(str(root), "renamed.ome.tif").shape == (48, 40)
+
+
+@pytest.mark.parametrize("name", ["x.tif", "x.ome.tif", "x.zarr", "x.png"])
+@pytest.mark.parametrize("by_handle", [True, False])
+def test_what_is_read_is_what_is_there(
+    tmp_path: Path, name: str, by_handle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import imageio.v3 as imageio
+
+    monkeypatch.setattr(roots, "_BY_HANDLE", by_handle and roots._BY_HANDLE)
+    path = tmp_path / name
+    if name == "x.png":
+        imageio.imwrite(path, noise(48, 40).pixels.astype(np.uint8))
+    else:
+        write_image(noise(48, 40), path)
+    found, expected = roots.read(str(tmp_path), name), read_image(path)
+    assert found.header() == expected.header()
+    np.testing.assert_array_equal(found.pixels, expected.pixels)
+    path.rename(tmp_path / "other")
+    path.symlink_to(tmp_path / "other")
+    with pytest.raises(ParameterError):
+        roots.read(str(tmp_path), name)
+
+
+def test_a_zarr_has_its_pixels_inside(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    path = write_image(noise(48, 40), root / "x.zarr")
+    write_image(noise(32, 32), tmp_path / "secret.zarr")
+    description = (path / "zarr.json").read_text()
+    for array in ("../../secret.zarr/0", str(tmp_path / "secret.zarr" / "0")):
+        (path / "zarr.json").write_text(description.replace('"path": "0"', f'"path": "{array}"'))
+        assert array in (path / "zarr.json").read_text()
+        with pytest.raises(BioimgError, match="outside the group"):
+            roots.read(str(root), "x.zarr")
+    (path / "zarr.json").write_text(description)
+    (path / "0" / "c").rename(path / "elsewhere")
+    (path / "0" / "c").symlink_to(tmp_path / "secret.zarr" / "0" / "c")
+    with pytest.raises(ParameterError, match="links in it"):
+        roots.read(str(root), "x.zarr")
+
+
+@pytest.mark.parametrize("part", ["x.zarr", "x.zarr/0", "x.zarr/0/c"])
+def test_a_link_that_comes_into_a_zarr_leads_nowhere(
+    tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    image = noise(48, 40)
+    write_image(image, root / "x.zarr")
+    write_image(image.with_pixels(image.pixels * 0 + 77), tmp_path / "secret.zarr")
+    target = tmp_path / "secret.zarr" / part.removeprefix("x.zarr").lstrip("/")
+    checked = roots._checked
+
+    def checked_and_swapped(*given: Any) -> Path:
+        found = checked(*given)
+        (root / part).rename(tmp_path / "aside")
+        (root / part).symlink_to(target)
+        return found
+
+    monkeypatch.setattr(roots, "_checked", checked_and_swapped)
+    try:
+        np.testing.assert_array_equal(roots.read(str(root), "x.zarr").pixels, image.pixels)
+    except BioimgError:
+        assert part != "x.zarr"  # that one was open already
+
+
+def test_nothing_is_left_in_the_temporary_folder(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile.mkdtemp", lambda **_: pytest.fail("a reading worker makes no folder"))
+    assert roots.read(str(images / "data"), "day 1/cells.tif").shape == (48, 40)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_no_image_and_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.tif")
+    with pytest.raises(ParameterError, match="no file"):
+        roots.read(str(tmp_path), "x.tif")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import sys
 import time
 from collections.abc import Iterator
 
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from bioimg_fiji.server import punctual
 from support.servers import Server
@@ -83,3 +87,49 @@ def test_many_slow_connections_keep_nobody_waiting(server: Server, lines: list[s
         start = time.monotonic()
         assert server.http.get("/v1/info", timeout=5).status_code == 200
         assert time.monotonic() - start < 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_computer_that_is_gone_is_noticed(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at a connection that the server's own protocol has accepted; what a system does not know does not matter."""
+    names = [name for name in punctual._OPTIONS if hasattr(socket, name)]
+    assert names
+    if not known:
+        for name in names:
+            monkeypatch.setattr(socket, name, 9999)
+    seen: list[dict[str, int]] = []
+
+    class Looking(punctual.PunctualProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override, unused-ignore]
+            super().connection_made(transport)
+            accepted = transport.get_extra_info("socket")
+            found = {"SO_KEEPALIVE": accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)}
+            if known:
+                found |= {name: accepted.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names}
+            seen.append(found)
+
+    async def house(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def ask() -> bytes:
+        config = uvicorn.Config(house, http=Looking, ws="none", lifespan="off", log_config=None)
+        server = uvicorn.Server(config)
+        listening = socket.create_server(("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        server.should_exit = True
+        await serving
+        return answer
+
+    assert asyncio.run(ask()).startswith(b"HTTP/1.1 204")
+    assert seen[0].pop("SO_KEEPALIVE") != 0
+    if known:
+        assert seen == [{name: punctual._OPTIONS[name] for name in names}]
+        idle = seen[0].get("TCP_KEEPIDLE", seen[0].get("TCP_KEEPALIVE", 0))
+        assert idle + seen[0]["TCP_KEEPINTVL"] * seen[0]["TCP_KEEPCNT"] == punctual.GONE_SECONDS == 20
+    if sys.platform == "linux" and known:
+        assert seen[0]["TCP_USER_TIMEOUT"] == 20_000

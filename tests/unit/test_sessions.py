@@ -45,15 +45,12 @@ def test_a_session_needs_both_secrets_and_ends() -> None:
     assert not sessions.knows(cookie, key)
 
 
-def test_guessing_ends_all_codes() -> None:
+def test_wrong_guesses_keep_nobody_out() -> None:
     sessions = Sessions(Clock())
     code = sessions.new_code()
-    for _ in range(9):
+    for _ in range(100):
         assert sessions.open("AAAA-AAAA-AAAA") is None
     assert sessions.open(code) is not None
-    code = sessions.new_code()
-    for _ in range(10):
-        sessions.open("AAAA-AAAA-AAAA")
     assert sessions.open(code) is None
 
 
