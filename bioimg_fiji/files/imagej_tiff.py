@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji.errors import AxesError
+from bioimg_fiji.files.plain_tiff import write_tiff
 from bioimg_fiji.image import AXES, Channel, Image, Scale, imagej_pixels
 from bioimg_fiji.intensity import UNIT_ONLY, Intensity
 
@@ -26,8 +27,6 @@ SIGNED_16 = (-32768.0, 1.0)
 
 def write(image: Image, path: Path) -> None:
     """Write `image` to `path`, in a pixel type that ImageJ holds (`bioimg_fiji.image.imagej_pixels`)."""
-    import tifffile
-
     image = imagej_pixels(image)
     if image.size("b") > 1:
         raise AxesError(
@@ -41,7 +40,7 @@ def write(image: Image, path: Path) -> None:
     pixels, axes = pixels[..., np.newaxis], "TZCYXS"
     if image.rgb:
         pixels, axes = np.ascontiguousarray(np.moveaxis(pixels[..., 0], 2, -1)), "TZYXS"
-    tifffile.imwrite(
+    write_tiff(
         path,
         pixels,
         imagej=True,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bioimg_fiji.files.plain_tiff import write_tiff
 from bioimg_fiji.image import Channel, Image, Scale
 
 ORDER = "tzcyx"
@@ -20,10 +21,8 @@ NAMESPACE = "bioimg-fiji/properties"
 
 def write(image: Image, path: Path) -> None:
     """Write `image` to `path`; more than 4 GB give a BigTIFF."""
-    import tifffile
-
-    pixels = arranged(image.pixels, image)
-    tifffile.imwrite(path, np.ascontiguousarray(pixels), bigtiff=pixels.nbytes > 4e9, **described(image))
+    pixels = np.ascontiguousarray(arranged(image.pixels, image))
+    write_tiff(path, pixels, bigtiff=pixels.nbytes > 4e9, **described(image))
 
 
 def arranged(pixels: npt.NDArray[Any], image: Image) -> npt.NDArray[Any]:

@@ -124,6 +124,23 @@ def test_wrong_files(tmp_path: Path) -> None:
         files.write_image(from_array(np.zeros((3, 3))), tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("name", ["image.tif", "image.ome.tif"])
+@pytest.mark.parametrize("missing", [1, 700, 5000])
+def test_a_file_that_lacks_its_end_is_told(tmp_path: Path, name: str, missing: int) -> None:
+    resource = pytest.importorskip("resource", reason="files have no limits there")
+    old, new = (Image(np.full((700, 700), value, np.uint16), "yx") for value in (1, 2))
+    size = files.write_image(old, tmp_path / name).stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size - missing, limits[1]))
+    try:
+        with pytest.raises(StorageError):
+            files.write_image(new, tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert files.read_image(tmp_path / name).pixels.max() == 1
+
+
 def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = files.write_image(from_array(np.ones((3, 3), np.uint8)), tmp_path / "a.tif")
     before = target.read_bytes()
