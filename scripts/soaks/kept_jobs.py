@@ -56,8 +56,8 @@ def run(soak: Any) -> dict[str, Any]:
             crowd.finish()
             left = sorted(path.name for path in server.shelf.iterdir() if path.name != "lock")
         finally:
-            server.process.kill()
-            server.process.wait()
+            server.process.terminate()
+            server.process.wait(60)
         wrong = crowd.wrong + [f"{name} is left on the shelf" for name in left]
         return {"ends": dict(server.ends), "seed": soak.seed, "jobs": dict(crowd.jobs), "wrong": wrong}
 
