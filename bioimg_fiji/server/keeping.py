@@ -26,7 +26,7 @@ from bioimg_fiji.server.wire import byte_size
 LEAST_LEASE = 60.0
 """Clients with a shorter lease wait for no server that is started again."""
 
-_MOST_STARTS = 3
+_MOST_STARTS = 10
 """A job that has begun so often without an end is taken for what has ended the servers."""
 
 _log = logging.getLogger(__name__)

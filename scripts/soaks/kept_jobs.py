@@ -51,7 +51,7 @@ def run(soak: Any) -> dict[str, Any]:
         rng = random.Random(soak.seed)
         try:
             for _ in range(ends):
-                time.sleep(rng.uniform(0.3, 5.0))
+                time.sleep(rng.uniform(1.0, 12.0))
                 server.again(rng.choice([signal.SIGKILL, signal.SIGTERM]))
             crowd.finish()
             left = sorted(path.name for path in server.shelf.iterdir() if path.name != "lock")

@@ -196,11 +196,11 @@ def test_a_job_that_ends_its_servers_is_not_begun_for_ever(begin: Callable[[], S
     until(lambda: first.status(job)["state"] == "running")
     first.ended()
     entry = tmp_path / "kept" / job / "job.json"
-    entry.write_text(json.dumps(json.loads(entry.read_text()) | {"starts": 3}))
+    entry.write_text(json.dumps(json.loads(entry.read_text()) | {"starts": 10}))
     second = begin()
     status = second.status(job)
     assert status["state"] == "failed"
-    assert "has begun 3 times" in status["error"]["message"]
+    assert "has begun 10 times" in status["error"]["message"]
     second.http.delete(f"/v1/jobs/{job}")
 
 
