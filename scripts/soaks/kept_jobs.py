@@ -54,10 +54,10 @@ def run(soak: Any) -> dict[str, Any]:
                 time.sleep(rng.uniform(1.0, 12.0))
                 server.again(rng.choice([signal.SIGKILL, signal.SIGTERM]))
             crowd.finish()
-            left = sorted(path.name for path in server.shelf.iterdir() if path.name != "lock")
         finally:
             server.process.terminate()
             server.process.wait(60)
+        left = sorted(path.name for path in server.shelf.iterdir() if path.name != "lock")  # all is written by now
         wrong = crowd.wrong + [f"{name} is left on the shelf" for name in left]
         return {"ends": dict(server.ends), "seed": soak.seed, "jobs": dict(crowd.jobs), "wrong": wrong}
 
