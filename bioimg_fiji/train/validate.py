@@ -148,7 +148,7 @@ def _against_labels(model: TrainedModel, source: SegmentationSource) -> Judgemen
     together = metrics.together(matchings)
     if not together.true:
         return Judgement()
-    figure = together.precision(0.5)
+    figure = together.average_precision(0.5)
     verdict = "good" if figure >= _GOOD else "fair" if figure >= _FAIR else "poor: annotate more, or train longer"
     text = (
         f"Around held-out pixels ({together.true} objects, cut at their border) the average precision at an overlap of "
