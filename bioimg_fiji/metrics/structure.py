@@ -33,7 +33,8 @@ def ssim(truth: NDArray[Any], image: NDArray[Any], data_range: float | None = No
 
     Returns
     -------
-    Mean over all places where the window fits: 1 for equal images, about 0 for unrelated ones.
+    Mean over all places where the window fits, as scikit-image has it (torchmetrics counts mirrored borders, too): 1 for
+    equal images, about 0 for unrelated ones.
 
     Raises
     ------
@@ -57,8 +58,9 @@ def ssim_map(truth: NDArray[Any], image: NDArray[Any], data_range: float | None 
 def ms_ssim(truth: NDArray[Any], image: NDArray[Any], data_range: float | None = None) -> float:
     """Give the multi-scale structural similarity (Wang, Simoncelli & Bovik 2003), five scales, each half of the last.
 
-    The product of the mean contrast and structure of scales 1 to 5 and of the mean luminance term at the last, raised
-    to the paper's weights. Negative means count as 0, as they have no such power.
+    The product of the mean contrast and structure of scales 1 to 4, where the window fits, and of the mean similarity of
+    all pixels at the last, where it fits in few places; each raised to the paper's weight. Borders are mirrored. Negative
+    means count as 0, as they have no such power. That is what torchmetrics computes.
 
     Parameters
     ----------
@@ -84,10 +86,10 @@ def ms_ssim(truth: NDArray[Any], image: NDArray[Any], data_range: float | None =
     result: Floats = np.ones(reference.shape[:-2])
     for number, weight in enumerate(SCALES, 1):
         luminance, contrast = _terms(reference, other, span)
-        term = luminance * contrast if number == len(SCALES) else contrast
-        mean = term[..., BORDER:-BORDER, BORDER:-BORDER].mean(axis=(-2, -1))
-        result = result * np.maximum(mean, 0) ** weight
-        if number < len(SCALES):
+        last = number == len(SCALES)
+        term = luminance * contrast if last else contrast[..., BORDER:-BORDER, BORDER:-BORDER]
+        result = result * np.maximum(term.mean(axis=(-2, -1)), 0) ** weight
+        if not last:
             reference, other = block_means(reference, 2), block_means(other, 2)
     return float(result.mean())
 
@@ -108,5 +110,5 @@ def _terms(reference: Floats, other: Floats, span: float) -> tuple[Floats, Float
 
 def _local(values: Floats) -> Floats:
     axes = (values.ndim - 2, values.ndim - 1)
-    result: Floats = gaussian_filter(values, _SIGMA, truncate=_TRUNCATE, axes=axes)
+    result: Floats = gaussian_filter(values, _SIGMA, truncate=_TRUNCATE, mode="mirror", axes=axes)
     return result
