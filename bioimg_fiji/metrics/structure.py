@@ -33,8 +33,8 @@ def ssim(truth: NDArray[Any], image: NDArray[Any], data_range: float | None = No
 
     Returns
     -------
-    Mean over all places where the window fits, as scikit-image has it (torchmetrics counts mirrored borders, too): 1 for
-    equal images, about 0 for unrelated ones.
+    Mean over all places where the window fits, as scikit-image has it (torchmetrics counts mirrored borders, too): 1
+    for equal images, about 0 for unrelated ones.
 
     Raises
     ------
@@ -58,9 +58,9 @@ def ssim_map(truth: NDArray[Any], image: NDArray[Any], data_range: float | None 
 def ms_ssim(truth: NDArray[Any], image: NDArray[Any], data_range: float | None = None) -> float:
     """Give the multi-scale structural similarity (Wang, Simoncelli & Bovik 2003), five scales, each half of the last.
 
-    The product of the mean contrast and structure of scales 1 to 4, where the window fits, and of the mean similarity of
-    all pixels at the last, where it fits in few places; each raised to the paper's weight. Borders are mirrored. Negative
-    means count as 0, as they have no such power. That is what torchmetrics computes.
+    The product of the mean contrast and structure of scales 1 to 4, where the window fits, and of the mean similarity
+    of all pixels at the last, where it fits in few places; each raised to the paper's weight. Borders are mirrored.
+    Negative means count as 0, as they have no such power. That is what torchmetrics computes.
 
     Parameters
     ----------
