@@ -27,7 +27,7 @@ from bioimg_fiji.metrics.regions import region_bias, region_means, region_slope
 from bioimg_fiji.metrics.rings import RingCurve, checkerboard_halves, frame_halves, frc, frc_resolution
 from bioimg_fiji.metrics.structure import ms_ssim, ssim, ssim_map
 from bioimg_fiji.metrics.traces import amplitude_slope, trace_correlation, traces
-from bioimg_fiji.metrics.tracking import TrackingErrors, seg, tracking_errors
+from bioimg_fiji.metrics.tracking import TrackingErrors, detection_errors, seg, tracking_errors
 
 __all__ = [
     "BlindTrace",
@@ -46,6 +46,7 @@ __all__ = [
     "checkerboard_halves",
     "coverage",
     "decorrelation",
+    "detection_errors",
     "expected_calibration_error",
     "frame_halves",
     "frc",

@@ -37,7 +37,7 @@ def finite(values: NDArray[Any], name: str) -> Floats:
     wrong = result.size - int(np.isfinite(result).sum())
     if wrong:
         raise ValueError(
-            f"{name} has {wrong} pixels that are NaN or infinite: replace them, or measure a region without"
+            f"{name} has pixels that are NaN or infinite ({wrong}): replace them, or measure a region without"
         )
     return result
 

@@ -7,6 +7,7 @@ graph to get the true one (AOGM, Matula et al. 2015), beside building the true o
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -131,9 +132,34 @@ def tracking_errors(
         When movies do not fit, there is no true object, a track has a gap, or a table names labels that are not in
         the movie or a mother that ends after her daughter begins.
     """
-    frames = [_frame(one, other) for one, other in _frames(truth, found)]
+    frames, detected, covered = _detected(truth, found)
     true_edges = _edges([frame.true for frame in frames], parents or {}, "true")
     found_edges = _edges([frame.found for frame in frames], found_parents or {}, "found")
+    alone = {one: true[0] for one, true in covered.items() if len(true) == 1}
+    induced = {(alone[a], alone[b]): kind for (a, b), kind in found_edges.items() if a in alone and b in alone}
+    shared = induced.keys() & true_edges.keys()
+    return dataclasses.replace(
+        detected,
+        surplus_edges=len(induced) - len(shared),
+        missing_edges=len(true_edges) - len(shared),
+        wrong_edges=sum(induced[edge] != true_edges[edge] for edge in shared),
+        edges=len(true_edges),
+    )
+
+
+def detection_errors(truth: Iterable[NDArray[Any]], found: Iterable[NDArray[Any]]) -> TrackingErrors:
+    """Compare the cells of each frame and no tracks: labels may change from frame to frame; there are no edges.
+
+    Parameters and errors are those of `tracking_errors`, but those of tracks.
+    """
+    return _detected(truth, found)[1]
+
+
+def _detected(
+    truth: Iterable[NDArray[Any]], found: Iterable[NDArray[Any]]
+) -> tuple[list[_Frame], TrackingErrors, dict[Vertex, list[Vertex]]]:
+    """Give the frames, the errors on vertices, and the true cells that each found one covers."""
+    frames = [_frame(one, other) for one, other in _frames(truth, found)]
     vertices = sum(len(frame.true) for frame in frames)
     if not vertices:
         raise ValueError("the truth has no object, so DET and TRA have no value")
@@ -142,19 +168,17 @@ def tracking_errors(
         for true, other in frame.pairs:
             covered.setdefault((t, other), []).append((t, true))
     matched = sum(len(each) for each in covered.values())
-    alone = {one: true[0] for one, true in covered.items() if len(true) == 1}
-    induced = {(alone[a], alone[b]): kind for (a, b), kind in found_edges.items() if a in alone and b in alone}
-    shared = induced.keys() & true_edges.keys()
-    return TrackingErrors(
+    errors = TrackingErrors(
         splits=matched - len(covered),
         missed=vertices - matched,
         false=sum(len(frame.found) for frame in frames) - len(covered),
-        surplus_edges=len(induced) - len(shared),
-        missing_edges=len(true_edges) - len(shared),
-        wrong_edges=sum(induced[edge] != true_edges[edge] for edge in shared),
+        surplus_edges=0,
+        missing_edges=0,
+        wrong_edges=0,
         vertices=vertices,
-        edges=len(true_edges),
+        edges=0,
     )
+    return frames, errors, covered
 
 
 def _frames(

@@ -56,6 +56,7 @@ CASES: dict[str, Callable[[Place], dict[str, Any]]] = {
         "pattern": "cells*.tif",
         "device": "cpu",
     },
+    "evaluate": lambda place: {"truth": "truth.tif", "metrics": "psnr ssim frc", "roi": "whole"},
     "models": lambda place: {"action": "add", "source": place.model, "nickname": place.own.name},
     "train_denoiser": lambda place: _training(place, "denoiser", method="n2v", force=True),
     "train_restoration": lambda place: _training(place, "restoration", target="truth.tif"),
@@ -88,16 +89,19 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scene(command: commands.Command, place: Place) -> str:
     """Give the macro that opens the images, runs the recorded line and keeps what comes."""
     values = {key: str(value) if isinstance(value, Path) else value for key, value in CASES[command.id](place).items()}
-    target = values.pop("target", "")  # NB: Python records no titles of images, ImageJ does
+    # NB: Python records no titles of images, ImageJ does
+    titles = {key: values.pop(key) for key in ("target", "truth") if key in values}
     line = macro.record(command, values)
-    if target:
-        assert "target=[] " in line
-        line = line.replace("target=[] ", f"target={target} ")
+    for key, title in titles.items():
+        assert f"{key}=[] " in line
+        line = line.replace(f"{key}=[] ", f"{key}={title} ")
     assert all(f"{key}=" in line for key in values), line
     text = "".join(f'open("{place.inputs / name}.tif");\n' for name in ("truth", "objects", "cells"))
     text += f'run("{command.title}", "{line}");\n'
     if command.id == "models":
         text += f'File.saveString(call("io.github.bioimgfiji.BioImg.models"), "{place.own / "models.txt"}");\n'
+    elif command.id == "evaluate":
+        text += f'File.saveString(call("io.github.bioimgfiji.BioImg.figures"), "{place.own / "figures.txt"}");\n'
     elif command.id not in ("run_file", "run_batch"):
         text += f'if (getTitle() == "cells.tif") exit("no result");\nsaveAs("Tiff", "{place.own / command.id}.tif");\n'
     return text + 'close("*");\n'
@@ -121,7 +125,7 @@ def test_every_command_gives_the_same_by_every_way(
     assert server.poll() is None
 
     wanted = found(places["python"].own)
-    assert len(wanted) == 10, sorted(wanted)
+    assert len(wanted) == 11, sorted(wanted)
     for way in WAYS[:3]:
         got = found(places[way].own)
         told = f"{way}: {shown.stdout}{shown.stderr}"
@@ -136,6 +140,9 @@ def found(folder: Path) -> dict[str, Any]:
     arrays: dict[str, Any] = {name: bioimg_fiji.read_image(path).pixels for name, path in images.items()}
     for path in folder.glob("*.zip"):
         arrays[path.name] = weights(path)
+    figures = dict(line.split("=") for line in (folder / "figures.txt").read_text().split())
+    assert set(figures) == {"kind", "rows", "psnr", "ssim", "frc"}
+    arrays["figures"] = np.array(list(figures.values()))
     named = (folder / "models.txt").read_text().split()
     arrays["models"] = np.array([any(name.startswith(f"{folder.name}@") for name in named)])
     return arrays

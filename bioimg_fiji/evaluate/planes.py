@@ -1,0 +1,102 @@
+"""Evaluation of intensities and probabilities, plane by plane, and of the activity in movies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from bioimg_fiji.evaluate.catalogue import METRICS, MOVIE, REGION_MEANS, RESOLUTION, SLOPE, VALUE, Metric
+from bioimg_fiji.evaluate.kinds import Kind
+from bioimg_fiji.evaluate.rows import Evaluation, Rows, Tell
+from bioimg_fiji.evaluate.samples import Given, Sample, samples
+from bioimg_fiji.metrics import intensity_slope, traces
+from bioimg_fiji.metrics.arrays import Floats, block_means, finite
+from bioimg_fiji.metrics.traces import correlation_of_traces, slope_of_traces
+
+_BLOCK = 8
+_ACTIVE = 0.05
+"""Share of the largest variance over time from which a block is active."""
+
+_FEWEST_FRAMES = 3
+
+
+def evaluate(given: Given, kind: Kind, wanted: Sequence[str], tell: Tell) -> Evaluation:
+    """Measure each plane or region; figures are means over the rows, of movies also how well traces come out.
+
+    With regions, `roi_slope` is one figure: that of the regions' means over the true ones.
+    """
+    rows = Rows(given)
+    chosen = [metric for metric in METRICS if kind in metric.kinds and (not wanted or metric.name in wanted)]
+    for metric in chosen:
+        if missing := [name for name in metric.needs if name not in given.others]:
+            rows.reasons[metric.name] = f"it needs {' and '.join(missing)}"
+    chosen = [metric for metric in chosen if metric.name not in rows.reasons]
+    with_regions = given.regions is not None and kind == "intensity"
+    ways = {metric.name: metric.measure for metric in chosen if not (with_regions and metric.name == SLOPE)}
+    step = _length(given)[0]
+    ways |= {metric.name: _scaled(metric, step) for metric in chosen if metric.unit == RESOLUTION}
+    further = {metric.name: metric.measure for metric in REGION_MEANS if with_regions}
+    for number, sample in enumerate(samples(given)):
+        tell(number, 0 if given.regions is not None else given.image.plane_count)
+        rows.add(sample, rows.measured(sample, further | ways))
+    figures = rows.means(ways)
+    if with_regions and any(metric.name == SLOPE for metric in chosen):
+        try:
+            figures[SLOPE] = intensity_slope(*np.array(rows.together("true_mean", "mean")).reshape(-1, 2).T)
+        except ValueError as error:
+            rows.reasons[SLOPE] = f"of the regions {error}"
+    if kind == "intensity":
+        figures |= _activity(given, [name for name in MOVIE if not wanted or name in wanted], rows)
+    return rows.evaluation(figures, _units(given, chosen))
+
+
+def _activity(given: Given, names: Sequence[str], rows: Rows) -> dict[str, float]:
+    """Give the means of the traces' figures over channels, slices and positions."""
+    if given.image.size("t") < _FEWEST_FRAMES or "truth" not in given.others:
+        rows.reasons |= dict.fromkeys(names, f"it needs a movie of at least {_FEWEST_FRAMES} frames")
+        return {}
+    ways = dict(zip(MOVIE, (correlation_of_traces, slope_of_traces), strict=True))
+    found: dict[str, list[float]] = {}
+    series = list(_series(given)) if names else []
+    for name in names:
+        for real, seen in series:
+            try:
+                found.setdefault(name, []).append(ways[name](real, seen))
+            except ValueError as error:
+                rows.reasons.setdefault(name, str(error))
+    return {name: float(np.mean(values)) for name, values in found.items() if values}
+
+
+def _series(given: Given) -> Iterator[tuple[Floats, Floats]]:
+    """Give the traces (region, t), true ones and those seen, of each channel, position and slice.
+
+    Regions are those of the first frame; without any, blocks of 8 x 8 whose true traces change.
+    """
+    letters = "cbztyx"
+    truth, image = given.others["truth"].ordered(letters), given.image.ordered(letters)
+    for index in np.ndindex(truth.shape[:3]):
+        movies = finite(truth[index], "the truth"), finite(image[index], "the image")
+        if given.regions is None:
+            real, seen = (block_means(movie, _BLOCK).reshape(len(movie), -1).T for movie in movies)
+            active = real.var(axis=1) > _ACTIVE * real.var(axis=1).max()
+            yield real[active], seen[active]
+        elif (drawn := given.regions.ordered("bztyx")[index[1:]][0]).any():
+            masks = [drawn == region for region in np.unique(drawn[drawn != 0])]
+            yield traces(movies[0], masks), traces(movies[1], masks)
+
+
+def _length(given: Given) -> tuple[float, str]:
+    """Give the size of a pixel along x and its unit; 1 and "pixels" where the image is not calibrated."""
+    scale = given.image.scale("x")
+    return (abs(scale.step), scale.unit) if scale.unit not in ("", "pixel", "pixels") else (1.0, "pixels")
+
+
+def _scaled(metric: Metric, step: float) -> Callable[[Sample], float]:
+    return lambda sample: metric.measure(sample) * step
+
+
+def _units(given: Given, chosen: Sequence[Metric]) -> dict[str, str]:
+    value = given.image.intensity.unit if given.image.intensity else ""
+    own = {RESOLUTION: _length(given)[1], VALUE: value}
+    return {metric.name: own.get(metric.unit, metric.unit) for metric in (*chosen, *REGION_MEANS)}
