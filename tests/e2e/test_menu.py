@@ -23,6 +23,7 @@ MENU = [
     "BioImg Run Model...",
     "BioImg Run on File...",
     "BioImg Batch...",
+    "BioImg Evaluate...",
     "Train",
     "BioImg Models...",
     "BioImg Macro Extensions",

@@ -139,6 +139,7 @@ def test_plugins_config_lists_the_registry(contract: Path) -> None:
         "BioImg Run Model...",
         "BioImg Run on File...",
         "BioImg Batch...",
+        "BioImg Evaluate...",
         "BioImg Models...",
         "BioImg Macro Extensions",
         "BioImg Server...",

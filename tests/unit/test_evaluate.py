@@ -265,7 +265,8 @@ def test_probabilities_are_judged_by_calibration() -> None:
 
 def test_calibrated_images_are_compared_in_physical_values() -> None:
     image, truth = pair(64)
-    stored = Image((image.pixels * 10).astype(np.uint16), "yx", intensity=Intensity("straight_line", (0.0, 0.1), "nM"))
+    assert image.pixels.min() > -50
+    stored = Image(((image.pixels + 50) * 10).astype(np.uint16), "yx", intensity=Intensity("straight_line", (-50.0, 0.1), "nM"))
     result = run(stored, truth=truth, metrics="psnr")
     assert result.figures["psnr"] == pytest.approx(metrics.psnr(truth.pixels, image.pixels), abs=0.01)
 
