@@ -266,7 +266,9 @@ def test_probabilities_are_judged_by_calibration() -> None:
 def test_calibrated_images_are_compared_in_physical_values() -> None:
     image, truth = pair(64)
     assert image.pixels.min() > -50
-    stored = Image(((image.pixels + 50) * 10).astype(np.uint16), "yx", intensity=Intensity("straight_line", (-50.0, 0.1), "nM"))
+    stored = Image(
+        ((image.pixels + 50) * 10).astype(np.uint16), "yx", intensity=Intensity("straight_line", (-50.0, 0.1), "nM")
+    )
     result = run(stored, truth=truth, metrics="psnr")
     assert result.figures["psnr"] == pytest.approx(metrics.psnr(truth.pixels, image.pixels), abs=0.01)
 
