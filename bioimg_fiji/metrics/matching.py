@@ -128,8 +128,8 @@ def overlaps(truth: NDArray[Any], found: NDArray[Any]) -> Overlaps:
     """Count the pixels that true and found objects share; parameters and errors are those of `match`."""
     if np.shape(truth) != np.shape(found):
         raise ValueError(f"the truth has shape {np.shape(truth)}, what was found {np.shape(found)}")
-    one, rows = np.unique(as_labels(truth, "the truth").ravel(), return_inverse=True)
-    other, columns = np.unique(as_labels(found, "what was found").ravel(), return_inverse=True)
+    one, rows = _numbered(as_labels(truth, "the truth").ravel())
+    other, columns = _numbered(as_labels(found, "what was found").ravel())
     counts = coo_matrix((np.ones(rows.size, np.int64), (rows, columns)), (len(one), len(other))).tocsr()
     inside = counts[one != 0][:, other != 0].tocoo()
     sizes = np.bincount(rows)[one != 0], np.bincount(columns)[other != 0]
@@ -152,6 +152,16 @@ def as_labels(image: NDArray[Any], name: str) -> NDArray[np.int64]:
     if labels.min() < 0:
         raise ValueError(f"{name} is no label image: it has values below 0")
     return labels.astype(np.int64)
+
+
+def _numbered(labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Give the labels that are there, in order, and the place of each pixel's label among them."""
+    largest = int(labels.max())
+    if largest > labels.size:
+        found, places = np.unique(labels, return_inverse=True)
+        return found, places
+    there = np.bincount(labels, minlength=largest + 1) > 0
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[labels]  # without sorting all pixels
 
 
 def _most(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.intp]:
