@@ -56,12 +56,12 @@ def is_mask(pixels: NDArray[Any]) -> bool:
     return bool(found.size) and bool(np.all(found == found.flat[0]))
 
 
-def objects_of(mask: NDArray[Any]) -> NDArray[np.int64]:
+def objects_of(mask: NDArray[Any]) -> NDArray[np.int32]:
     """Give the connected pieces of a mask, (y, x) or (z, y, x), numbers from 1; those that touch at corners are one."""
     from scipy.ndimage import generate_binary_structure, label
 
     found, _ = label(mask != 0, generate_binary_structure(mask.ndim, mask.ndim))
-    result: NDArray[np.int64] = found.astype(np.int64)
+    result: NDArray[np.int32] = found
     return result
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bioimg_fiji import metrics
@@ -15,7 +14,6 @@ from bioimg_fiji.errors import ImageError
 from bioimg_fiji.evaluate.kinds import is_mask, objects_of
 from bioimg_fiji.evaluate.rows import Evaluation, Rows, Tell
 from bioimg_fiji.evaluate.samples import Given, Sample, samples
-from bioimg_fiji.metrics.matching import as_labels
 
 OVERLAPS = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Intersections over union at which the average precision is told."""
@@ -59,33 +57,22 @@ def evaluate(given: Given, wanted: Sequence[str], tables: Tables, tell: Tell) ->
     movies: dict[tuple[int, ...], Movie] = {}
     for number, sample in enumerate(samples(given, volumes=volumes)):
         tell(number, 0)
+        truth, found = (objects_of(sample.cut(name)) if name in masks else sample.cut(name) for name in _PAIR)
         try:
-            truth, found = (_objects(sample, name, name in masks) for name in _PAIR)
             matchings.append(metrics.match(truth, found))
         except ValueError as error:
             raise ImageError(f"{error}.", fix="Say kind=intensity where these are no labels.") from error
-        rows.add(sample, _figures(matchings[-1], wanted) | rows.measured(sample, _seg([truth], [found], wanted)))
-        for frames, labels in zip(movies.setdefault(_series(sample), ([], [])), (truth, found), strict=True):
-            frames.append(labels)
-    whole = next(samples(dataclasses.replace(given, regions=None)))
-    every: Movie = ([], [])
-    for true, found_ in movies.values():
-        every[0].extend(true)
-        every[1].extend(found_)
-    figures = _figures(metrics.together(matchings), wanted) | rows.measured(whole, _seg(*every, wanted))
-    tracked = [name for name in ("det", "tra") if name in wanted or (not wanted and (name == "det" or tables.given))]
-    if given.image.size("t") > 1 and given.regions is None:
-        figures |= _tracks(list(movies.values()), tracked, tables, rows)
-    else:
-        rows.reasons |= dict.fromkeys(tracked, "it needs a movie, and no regions")
+        shape = (
+            {"seg": lambda _, truth=truth, found=found: metrics.seg([truth], [found])} if _asks(wanted, "seg") else {}
+        )
+        rows.add(sample, _figures(matchings[-1], wanted) | rows.measured(sample, shape))
+        frames = movies.setdefault(_series(sample), ([], []))
+        frames[0].append(truth)
+        frames[1].append(found)
     if masks:
         rows.notes.append(f"Masks ({' and '.join(masks)}) were divided into their connected pieces.")
-    return rows.evaluation(figures, {})
-
-
-def _objects(sample: Sample, name: str, divided: bool) -> Labels:
-    labels = sample.cut(name)
-    return objects_of(labels) if divided else as_labels(labels, f"the {name}")
+    figures = _figures(metrics.together(matchings), wanted)
+    return rows.evaluation(figures | _of_movies(list(movies.values()), given, wanted, tables, rows), {})
 
 
 def _series(sample: Sample) -> tuple[int, ...]:
@@ -108,26 +95,23 @@ def _figures(matching: metrics.Matching, wanted: Sequence[str]) -> dict[str, flo
     return figures
 
 
-def _seg(truth: list[Labels], found: list[Labels], wanted: Sequence[str]) -> dict[str, Callable[[Sample], float]]:
-    return {"seg": lambda _: metrics.seg(truth, found)} if _asks(wanted, "seg") else {}
+def _of_movies(
+    movies: list[Movie], given: Given, wanted: Sequence[str], tables: Tables, rows: Rows
+) -> dict[str, float]:
+    """Give SEG of all frames together, and of movies the means of DET and TRA over channels and positions.
 
-
-def _tracks(movies: list[Movie], names: Sequence[str], tables: Tables, rows: Rows) -> dict[str, float]:
-    """Give DET and TRA: means over channels and positions.
-
-    DET asks for no tracks, so it is measured where they have gaps, too.
+    DET asks for no tracks, so labels may have gaps. TRA does, so it is told unasked only where tables are given.
     """
-    found: dict[str, list[float]] = {name: [] for name in names}
-    for truth, image in movies:
-        for name in names:
-            try:
-                found[name].append(_figure(truth, image, name, tables))
-            except ValueError as error:
-                rows.reasons.setdefault(name, str(error))
-    return {name: float(np.mean(values)) for name, values in found.items() if values}
-
-
-def _figure(truth: list[Labels], image: list[Labels], name: str, tables: Tables) -> float:
-    if name == "tra":
-        return metrics.tracking_errors(truth, image, tables.true, tables.found).tra
-    return metrics.detection_errors(truth, image).det
+    every = [[frame for movie in movies for frame in movie[side]] for side in (0, 1)]
+    figures = rows.figure("seg", [lambda: metrics.seg(*every)]) if _asks(wanted, "seg") else {}
+    ways: dict[str, Callable[..., float]] = {
+        "det": lambda truth, found: metrics.detection_errors(truth, found).det,
+        "tra": lambda truth, found: metrics.tracking_errors(truth, found, tables.true, tables.found).tra,
+    }
+    asked = [name for name in ways if name in wanted or (not wanted and (name == "det" or tables.given))]
+    if given.image.size("t") == 1 or given.regions is not None:
+        rows.reasons |= dict.fromkeys(asked, "it needs a movie, and no regions")
+        return figures
+    for name in asked:
+        figures |= rows.figure(name, [partial(ways[name], *movie) for movie in movies])
+    return figures

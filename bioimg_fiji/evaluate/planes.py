@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bioimg_fiji.evaluate.catalogue import METRICS, MOVIE, REGION_MEANS, RESOLUTION, SLOPE, VALUE, Metric
 from bioimg_fiji.evaluate.kinds import Kind
@@ -19,6 +22,7 @@ _ACTIVE = 0.05
 """Share of the largest variance over time from which a block is active."""
 
 _FEWEST_FRAMES = 3
+_TRACES = dict(zip(MOVIE, (correlation_of_traces, slope_of_traces), strict=True))
 
 
 def evaluate(given: Given, kind: Kind, wanted: Sequence[str], tell: Tell) -> Evaluation:
@@ -38,17 +42,22 @@ def evaluate(given: Given, kind: Kind, wanted: Sequence[str], tell: Tell) -> Eva
     ways |= {metric.name: _scaled(metric, step) for metric in chosen if metric.unit == RESOLUTION}
     further = {metric.name: metric.measure for metric in REGION_MEANS if with_regions}
     for number, sample in enumerate(samples(given)):
-        tell(number, 0 if given.regions is not None else given.image.plane_count)
+        tell(number, 0 if given.regions is not None else given.planes)
         rows.add(sample, rows.measured(sample, further | ways))
     figures = rows.means(ways)
     if with_regions and any(metric.name == SLOPE for metric in chosen):
-        try:
-            figures[SLOPE] = intensity_slope(*np.array(rows.together("true_mean", "mean")).reshape(-1, 2).T)
-        except ValueError as error:
-            rows.reasons[SLOPE] = f"of the regions {error}"
+        figures |= rows.figure(SLOPE, [lambda: _slope(rows)])
     if kind == "intensity":
         figures |= _activity(given, [name for name in MOVIE if not wanted or name in wanted], rows)
     return rows.evaluation(figures, _units(given, chosen))
+
+
+def _slope(rows: Rows) -> float:
+    """Give the slope of the regions' means over the true ones."""
+    means = rows.together("true_mean", "mean")
+    if len(means) < 2:
+        raise ValueError("a slope needs two regions or more")
+    return intensity_slope(*np.array(means).T)
 
 
 def _activity(given: Given, names: Sequence[str], rows: Rows) -> dict[str, float]:
@@ -56,34 +65,34 @@ def _activity(given: Given, names: Sequence[str], rows: Rows) -> dict[str, float
     if given.image.size("t") < _FEWEST_FRAMES or "truth" not in given.others:
         rows.reasons |= dict.fromkeys(names, f"it needs a movie of at least {_FEWEST_FRAMES} frames")
         return {}
-    ways = dict(zip(MOVIE, (correlation_of_traces, slope_of_traces), strict=True))
-    found: dict[str, list[float]] = {}
-    series = list(_series(given)) if names else []
-    for name in names:
-        for real, seen in series:
-            try:
-                found.setdefault(name, []).append(ways[name](real, seen))
-            except ValueError as error:
-                rows.reasons.setdefault(name, str(error))
-    return {name: float(np.mean(values)) for name, values in found.items() if values}
-
-
-def _series(given: Given) -> Iterator[tuple[Floats, Floats]]:
-    """Give the traces (region, t), true ones and those seen, of each channel, position and slice.
-
-    Regions are those of the first frame; without any, blocks of 8 x 8 whose true traces change.
-    """
     letters = "cbztyx"
-    truth, image = given.others["truth"].ordered(letters), given.image.ordered(letters)
-    for index in np.ndindex(truth.shape[:3]):
-        movies = finite(truth[index], "the truth"), finite(image[index], "the image")
-        if given.regions is None:
-            real, seen = (block_means(movie, _BLOCK).reshape(len(movie), -1).T for movie in movies)
-            active = real.var(axis=1) > _ACTIVE * real.var(axis=1).max()
-            yield real[active], seen[active]
-        elif (drawn := given.regions.ordered("bztyx")[index[1:]][0]).any():
-            masks = [drawn == region for region in np.unique(drawn[drawn != 0])]
-            yield traces(movies[0], masks), traces(movies[1], masks)
+    box = (..., *given.box)
+    truth, image = (each.ordered(letters)[box] for each in (given.others["truth"], given.image))
+    drawn = None if given.regions is None else given.regions.ordered("bztyx")[:, :, 0][box]
+
+    def compared(name: str, index: tuple[int, ...]) -> float:
+        regions = None if drawn is None else drawn[index[1:]]
+        return _TRACES[name](*_traces(truth[index], image[index], regions))
+
+    places = list(np.ndindex(truth.shape[:3]))
+    figures: dict[str, float] = {}
+    for name in names:
+        figures |= rows.figure(name, [partial(compared, name, index) for index in places])
+    return figures
+
+
+def _traces(truth: NDArray[Any], image: NDArray[Any], regions: NDArray[Any] | None) -> tuple[Floats, Floats]:
+    """Give the traces (region, t), true ones and those seen, of two movies (t, y, x).
+
+    Without regions (y, x), they are those of blocks of 8 x 8 whose true traces change.
+    """
+    movies = finite(truth, "the truth"), finite(image, "the image")
+    if regions is None:
+        real, seen = (block_means(movie, _BLOCK).reshape(len(movie), -1).T for movie in movies)
+        active = real.var(axis=1) > _ACTIVE * real.var(axis=1).max()
+        return real[active], seen[active]
+    masks = [regions == region for region in np.unique(regions[regions != 0])]
+    return traces(movies[0], masks), traces(movies[1], masks)
 
 
 def _length(given: Given) -> tuple[float, str]:

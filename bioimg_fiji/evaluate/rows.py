@@ -62,6 +62,16 @@ class Rows:
                 self._failed.setdefault(name, []).append(f"{error}{self._where(sample)}")
         return values
 
+    def figure(self, name: str, ways: Iterable[Callable[[], float]]) -> dict[str, float]:
+        """Give a figure of all, by its name: the mean over the ways that have a value; else the reason is kept."""
+        values = []
+        for way in ways:
+            try:
+                values.append(way())
+            except ValueError as error:
+                self.reasons.setdefault(name, str(error))
+        return {name: math.fsum(values) / len(values)} if values else {}
+
     def add(self, sample: Sample, values: dict[str, float]) -> None:
         """Add a row."""
         region = (sample.region,) if self._regions else ()

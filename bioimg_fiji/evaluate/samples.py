@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from bioimg_fiji.errors import ImageError
 from bioimg_fiji.image import Image
 
 Array = NDArray[Any]
+Box = tuple[slice, slice]
 
 OTHERS = ("truth", "raw", "lower", "upper")
 """Images that may stand beside the one that is evaluated."""
@@ -51,6 +53,16 @@ class Given:
             check_sizes(self.image, other, name)
 
     @property
+    def planes(self) -> int:
+        """Number of planes (y, x) of each image."""
+        return math.prod(self.image.size(letter) for letter in POSITIONS)
+
+    @property
+    def box(self) -> Box:
+        """Rows and columns of the mask's bounding rectangle, or all."""
+        return box_of(self.mask)
+
+    @property
     def shown(self) -> tuple[str, ...]:
         """Letters of the axes besides y and x along which there is more than one plane."""
         return tuple(letter for letter in POSITIONS if self.image.size(letter) > 1)
@@ -81,16 +93,20 @@ class Sample:
 
     def box(self, name: str) -> Array:
         """Give the plane, or the mask's bounding rectangle: for what needs neighbours."""
-        pixels = self.array(name)
-        if self.mask is None:
-            return pixels
-        rows, columns = (np.flatnonzero(self.mask.any(axis)) for axis in (1, 0))
-        return pixels[..., rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return self.array(name)[(..., *box_of(self.mask))]
 
     def cut(self, name: str) -> Array:
         """Give the plane with 0 outside the mask: for labels."""
         pixels = self.array(name)
         return pixels if self.mask is None else np.where(self.mask, pixels, 0)
+
+
+def box_of(mask: NDArray[np.bool_] | None) -> Box:
+    """Give the rows and columns of a mask's bounding rectangle; all without a mask."""
+    if mask is None:
+        return slice(None), slice(None)
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def check_sizes(image: Image, other: Image, name: str) -> None:

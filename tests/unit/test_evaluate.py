@@ -166,6 +166,14 @@ def test_movies_tell_whether_activity_comes_out() -> None:
     wanted = metrics.trace_correlation(truth.pixels, movie.pixels, by_hand)
     assert found["trace_correlation"] == pytest.approx(wanted, abs=1e-6)
     assert len(weights) > 0
+    holed = movie.pixels.copy()
+    holed[3, 0, 0] = np.nan
+    with pytest.raises(ParameterError, match="trace_correlation cannot be measured: the image has pixels that are NaN"):
+        run(Image(holed, "tyx"), truth=truth, metrics="trace_correlation")
+    inside = Image(holed, "tyx", roi=square(16, 16, 64))
+    a, b = (each[:, 16:80, 16:80] for each in (truth.pixels, movie.pixels))
+    wanted = run(Image(b, "tyx"), truth=Image(a, "tyx"), metrics="trace_correlation").figures["trace_correlation"]
+    assert run(inside, truth=truth, metrics="trace_correlation").figures["trace_correlation"] == pytest.approx(wanted)
 
 
 def test_intervals_are_judged_by_coverage_and_order() -> None:
