@@ -111,17 +111,24 @@ def _start_embedded(endpoint: str, headless: bool) -> Started:
 
 def _start_fiji(endpoint: str, headless: bool) -> Started:
     import imagej
+    import scyjava
+    import scyjava.config
 
     folder = Path(endpoint) if Path(endpoint).is_dir() else None
     _log.info("opening %s by pyimagej", endpoint)
     mode = imagej.Mode.HEADLESS if headless else imagej.Mode.INTERACTIVE
     if headless:
-        import scyjava
-
         scyjava.when_jvm_starts(_mend_fiji)
-    gateway = java.start(
-        java.memory_options(), [plugin_jar()], java.find_java(folder), lambda: imagej.init(endpoint, mode=mode)
-    )
+    endpoints = list(scyjava.config.endpoints)
+    if folder is not None and any((folder / "jars").rglob("imglib2-imglyb-*.jar")):
+        # NB: pyimagej wants to fetch that jar, though this Fiji has one: without the internet it would not open.
+        scyjava.config.endpoints[:] = [each for each in endpoints if "imglib2-imglyb" not in each]
+    try:
+        gateway = java.start(
+            java.memory_options(), [plugin_jar()], java.find_java(folder), lambda: imagej.init(endpoint, mode=mode)
+        )
+    finally:
+        scyjava.config.endpoints[:] = endpoints
     if not gateway.legacy or not gateway.legacy.isActive():
         raise EndpointError(f"{endpoint} has no ImageJ 1.x.", fix="Open a Fiji, or sc.fiji:fiji.", endpoint=endpoint)
     return Started(endpoint, headless, str(gateway.getVersion()), gateway)
