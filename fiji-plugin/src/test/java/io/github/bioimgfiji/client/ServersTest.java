@@ -126,7 +126,7 @@ class ServersTest {
   @Test
   @DisabledOnOs(OS.WINDOWS)
   void stoppingWhileTheServerStartsEndsItsProcess() throws IOException {
-    script("echo $$ > " + folder.resolve("pid") + "\nexec sleep 600");
+    script(tellPid() + "\nexec sleep 600");
     witness.stopWhen(() -> Files.exists(folder.resolve("pid")));
     assertEquals("cancelled", failure().code());
     assertEnded();
@@ -135,7 +135,7 @@ class ServersTest {
   @Test
   @DisabledOnOs(OS.WINDOWS)
   void whoeverWaitsForAnothersStartIsToldOfItAndCanStop() throws Exception {
-    script("echo $$ > " + folder.resolve("pid") + "\nexec sleep 600");
+    script(tellPid() + "\nexec sleep 600");
     Servers servers = new Servers();
     Starter first = new Starter(servers);
     Witness.await(() -> Files.exists(folder.resolve("pid")));
@@ -154,7 +154,7 @@ class ServersTest {
   @Test
   @DisabledOnOs(OS.WINDOWS)
   void theEndWhileAServerStartsEndsItAndDoesNotWait() throws Exception {
-    script("echo $$ > " + folder.resolve("pid") + "\nexec sleep 600");
+    script(tellPid() + "\nexec sleep 600");
     Servers servers = new Servers();
     Starter first = new Starter(servers);
     Witness.await(() -> Files.exists(folder.resolve("pid")));
@@ -243,6 +243,12 @@ class ServersTest {
       join();
       return failure;
     }
+  }
+
+  /** The process writes its number whole: a file that is there is not empty. */
+  private String tellPid() {
+    Path pid = folder.resolve("pid");
+    return "echo $$ > " + pid + ".new; mv " + pid + ".new " + pid;
   }
 
   private void assertEnded() throws IOException {
