@@ -82,6 +82,15 @@ def fetch(stack: Any, first: int, planes: Array) -> None:
         np.bitwise_xor(stored, _SIGN, out=stored)
 
 
+def copy_arrays(arrays: list[Any], planes: Array) -> None:
+    """Copy Java's arrays of numbers, one per plane, into an array (planes, pixels) of the same type, C-contiguous."""
+    import jpype
+
+    for first, last, start, stop in _groups(*planes.shape, planes.itemsize):
+        given = jpype.JArray(jclass("java.lang.Object"))(arrays[first:last])
+        jclass(_MEMORY).read(given, start, stop - start, _buffer(planes[first:last, start:stop]))
+
+
 def to_imageplus(image: Image) -> Any:
     """Copy an image into an ImagePlus, which is not shown. Other pixel types become what ImageJ holds, as told there.
 
