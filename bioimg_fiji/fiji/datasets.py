@@ -36,6 +36,8 @@ _TYPES = {
 }
 _BOOLEAN = ("BitType", "BoolType", "NativeBoolType")
 _TITLE = "image"
+_GUARDS = ("ImgView", "ReferenceGuardingRandomAccessibleInterval")
+"""Classes of images that only hold another one; the second keeps numpy's memory alive."""
 
 
 def is_imglib(value: Any) -> bool:
@@ -214,10 +216,12 @@ def _pixels(img: Any) -> Array:
             f"The pixels are of {kind}, which is none of {', '.join([*_TYPES, *_BOOLEAN])}.",
             fix="Convert the image first, for example by Image > Type.",
         )
-    arrays = _arrays(_unwrapped(img))
-    if arrays is None:
-        return _copied(img, kind, shape)
-    return _of_arrays(arrays, shape, np.dtype(_TYPES[kind]))
+    inner = _unwrapped(img)
+    arrays = _arrays(inner)
+    if arrays is not None:
+        return _of_arrays(arrays, shape, np.dtype(_TYPES[kind]))
+    shared = _shared(inner)
+    return _copied(img, kind, shape) if shared is None else np.array(shared)
 
 
 def _of_arrays(arrays: list[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -229,9 +233,23 @@ def _of_arrays(arrays: list[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) 
 def _unwrapped(img: Any) -> Any:
     """Give the image inside others that only name it."""
     wrapped = jclass("net.imglib2.img.WrappedImg")
-    while isinstance(img, wrapped):
-        img = img.getImg()
-    return img
+    while True:
+        if isinstance(img, wrapped):
+            img = img.getImg()
+        elif str(img.getClass().getSimpleName()) in _GUARDS:
+            img = img.getSource()
+        else:
+            return img
+
+
+def _shared(img: Any) -> Array | None:
+    """Give numpy's own memory, where an image lies in that."""
+    from imglyb.imglib_ndarray import ImgLibReferenceGuard
+
+    try:
+        return np.asarray(ImgLibReferenceGuard(img))
+    except (ValueError, KeyError, AttributeError):
+        return None
 
 
 def _arrays(img: Any) -> list[Any] | None:
