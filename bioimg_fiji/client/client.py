@@ -19,7 +19,7 @@ from bioimg_fiji.client.remote_job import RemoteJob
 from bioimg_fiji.client.transport import REFUSED_SECONDS, Transport
 from bioimg_fiji.commands import Result
 from bioimg_fiji.commands.parameters import SERVER
-from bioimg_fiji.errors import BioimgError, ParameterError, ServerBusyError, UnknownCommandError
+from bioimg_fiji.errors import BioimgError, ParameterError, ServerBusyError, UnknownCommandError, UnknownJobError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.remote import named
@@ -31,6 +31,9 @@ LEASE_SECONDS = 10.0
 """A blocking call's job is cancelled by the server when this program has been gone for so long."""
 
 _POLL_SECONDS = 0.1
+
+_SENDINGS = 3
+"""How often the images of a job are sent again to a server that was started anew while they came."""
 
 _KEEPING_SECONDS = 120.0
 """How long a server may take to copy the pixels of a job that it keeps to a disk."""
@@ -237,6 +240,17 @@ class Client:
             "lease": lease,
             "client": self._name,
         }
+        for again in range(_SENDINGS, -1, -1):
+            try:
+                return self._sent(request, images, lease, job)
+            except UnknownJobError:  # the server was started anew meanwhile, without the images that had come
+                if not again or not patience.seconds:
+                    raise
+        raise AssertionError
+
+    def _sent(self, request: dict[str, Any], images: Mapping[str, Image], lease: float | None, job: Job) -> RemoteJob:
+        """Send the images, and then the request for the job."""
+        patience = self._transport.patience
         buffers: list[str] = []
         try:
             for name, each in images.items():

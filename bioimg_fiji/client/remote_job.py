@@ -116,7 +116,7 @@ class RemoteJob:
             except UnknownJobError:
                 if not self._kept or result["images"] == before:
                     raise
-                before = result["images"]  # the next server has them in buffers of its own
+                before = result["images"]  # a server that ended before they were kept: the next one makes them anew
                 continue
             return Result.from_json(result, images)
 

@@ -22,6 +22,7 @@ from bioimg_fiji.errors import FileFormatError, storage_error
 from bioimg_fiji.files import imagej_tiff, ome_tiff, ome_zarr
 from bioimg_fiji.files.sink import open_sink, put_in_place
 from bioimg_fiji.files.source import ZarrSource
+from bioimg_fiji.files.source import open_source as open_source
 from bioimg_fiji.image import Image, from_array
 
 TIFF = (".tif", ".tiff")

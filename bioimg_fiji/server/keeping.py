@@ -26,7 +26,7 @@ from bioimg_fiji.server.wire import byte_size
 LEAST_LEASE = 60.0
 """Clients with a shorter lease wait for no server that is started again."""
 
-_MOST_STARTS = 3
+_MOST_STARTS = 10
 """A job that has begun so often without an end is taken for what has ended the servers."""
 
 _log = logging.getLogger(__name__)
@@ -60,9 +60,14 @@ class Keeper:
         """Wait until all is written."""
         self._writer.shutdown()
 
-    def _write(self, work: Callable[..., None], *arguments: Any, **more: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the server has ended: what comes now is the next one's matter
-            self._writer.submit(work, *arguments, **more).add_done_callback(_tell)
+    def _write(self, work: Callable[[Shelf], None]) -> None:
+        """Have the writer do something to the shelf, if there is one."""
+        if self._shelf is not None:
+            with contextlib.suppress(RuntimeError):  # the server has ended: what comes now is the next one's matter
+                self._writer.submit(work, self._shelf).add_done_callback(_tell)
+
+    def _write_starts(self, job: JobRecord, starts: int) -> None:
+        self._write(lambda shelf: shelf.change(job.id, starts=starts))
 
     def keeps(self, request: JobRequest) -> bool:
         """Whether a job is one that is kept: somebody comes back for it."""
@@ -93,18 +98,18 @@ class Keeper:
 
     def started(self, job: JobRecord) -> None:
         """Note that a kept job begins."""
-        if self._shelf is not None and job.kept:
+        if job.kept:
             job.starts += 1
-            self._write(self._shelf.change, job.id, starts=job.starts)
+            self._write_starts(job, job.starts)
 
     def left(self, job: JobRecord) -> None:
         """Note that a job that runs is left to the next server in good order: this start does not count."""
-        if self._shelf is not None and job.kept and job.state is JobState.RUNNING:
-            self._write(self._shelf.change, job.id, starts=max(1, job.starts - 1))
+        if job.kept and job.state is JobState.RUNNING:
+            self._write_starts(job, max(1, job.starts - 1))  # none would have it begin without its checkpoint
 
     def ended(self, job: JobRecord) -> None:
         """Keep how a kept job has ended, with a copy of its result."""
-        if self._shelf is None or not job.kept:
+        if not job.kept:
             return
         values: dict[str, Any] = {"state": job.state.value, "notes": job.notes, "progress": job.progress.to_json()}
         if job.error is not None:
@@ -115,12 +120,12 @@ class Keeper:
             images = job.result["images"]
             results = {f"out.{name}": self._buffers.get(image["buffer"]).path for name, image in images.items()}
         inputs = [f"in.{name}" for name in job.request.images]
-        self._write(_write_end, self._shelf, job.id, values, results, inputs)
+        self._write(lambda shelf: _write_end(shelf, job.id, values, results, inputs))
 
     def drop(self, id_: str) -> None:
         """Keep a job no longer; "" is none."""
-        if self._shelf is not None and id_:
-            self._write(self._shelf.drop, id_)
+        if id_:
+            self._write(lambda shelf: shelf.drop(id_))
 
     def take(self) -> Iterator[Taken]:
         """Give the jobs that an earlier server has left, the oldest first, with their pixels back in buffers.
@@ -131,8 +136,8 @@ class Keeper:
         for id_, entry in self._shelf.entries() if self._shelf is not None else ():
             try:
                 yield self._taken(id_, entry)
-            except StorageError as error:
-                _log.warning("The result of the kept job %s is left on the shelf: %s", id_, error)
+            except BioimgError as error:
+                _log.warning("The kept job %s is left on the shelf: %s", id_, error)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 _log.warning("The kept job %s is of another version, and left: %r", id_, error)
 
@@ -150,7 +155,7 @@ class Keeper:
         elif starts >= _MOST_STARTS:
             text = f"The job has begun {starts} times, and each time its server ended before it."
             fix = "Try a smaller image or smaller tiles; the log may tell why the server ended."
-            if "resume" in request.parameters:
+            if can_resume(request.command):
                 fix += " The same command with resume=true goes on from its checkpoint."
             job.fail(WorkerDiedError(text, fix=fix, signal="", log=""))
         else:
@@ -226,9 +231,13 @@ def _write_end(shelf: Shelf, id_: str, values: dict[str, Any], results: dict[str
     shelf.drop(id_, *inputs)
 
 
+def can_resume(command: str) -> bool:
+    """Whether a command's work can go on from a checkpoint."""
+    return "resume" in entries(commands.find(command).parameters)
+
+
 def resumed(request: JobRequest) -> JobRequest:
     """Give the request of work that had begun: one that can go on from a checkpoint does."""
-    known = entries(commands.find(request.command).parameters)
-    if "resume" not in known:
+    if not can_resume(request.command):
         return request
     return dataclasses.replace(request, parameters=request.parameters | {"resume": True})

@@ -372,6 +372,7 @@ class JobStore:
             self._end(job, JobState.FAILED, error=BioimgError(text, fix=f"The log has the details: {self._log_file}"))
 
     async def _work(self, job: JobRecord) -> None:
+        self._keeper.started(job)
         try:
             worker = self._pool.take(job.label)
             if not await self._employ(worker, job) and job.cancel_reason is None and not job.state.ended:
@@ -389,7 +390,6 @@ class JobStore:
         job.worker = worker
         _log.info("job %s (%s) runs in process %d", job.id, job.request.command, worker.process.pid)
         job.become(JobState.RUNNING)
-        self._keeper.started(job)
         begun = False
         try:
             await worker.send(self._order(job))

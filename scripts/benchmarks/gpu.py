@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from benchmarks.training import figures, quality
-from benchmarks.training.bare import compare
+from benchmarks.training.bare import compare, timed_config
 from benchmarks.training.figures import Figure
 from benchmarks.training.options import Options
 from benchmarks.training.scenes import SCENES
@@ -28,7 +28,7 @@ from bioimg_fiji.predict import PredictOptions, predict
 from bioimg_fiji.runtime import choose
 from bioimg_fiji.runtime.fake import write_random_unet
 from bioimg_fiji.server.gpus import gpus
-from bioimg_fiji.train import TrainConfig, train
+from bioimg_fiji.train import train
 
 SIZES = {"small": (16, 64, 32, 200), "large": (64, 128, 64, 40)}
 """Patches in a batch, their side, filters of the first level, and steps of one measurement."""
@@ -70,16 +70,7 @@ def _all(given: argparse.Namespace) -> Iterator[Figure]:
 def _speed(size: str, precision: str, device: str, rounds: int) -> Iterator[Figure]:
     batch, patch, filters, steps = SIZES[size]
     noisy = picture()[0]
-    config = TrainConfig(
-        method="n2v",
-        steps=steps,
-        batch_size=batch,
-        patch=patch,
-        filters=filters,
-        precision=precision,
-        early_stop=0,
-        device=device,
-    )
+    config = timed_config(precision, device, steps=steps, batch_size=batch, patch=patch, filters=filters)
     name = f"{size} ({batch} patches of {patch} x {patch}, {filters} filters), {precision}"
     found = compare(noisy, config, rounds)
     yield figures.note(f"{name}: bare loop", found["bare"], "patches/s")

@@ -51,13 +51,13 @@ def run(soak: Any) -> dict[str, Any]:
         rng = random.Random(soak.seed)
         try:
             for _ in range(ends):
-                time.sleep(rng.uniform(0.3, 5.0))
+                time.sleep(rng.uniform(1.0, 12.0))
                 server.again(rng.choice([signal.SIGKILL, signal.SIGTERM]))
             crowd.finish()
-            left = sorted(path.name for path in server.shelf.iterdir() if path.name != "lock")
         finally:
-            server.process.kill()
-            server.process.wait()
+            server.process.terminate()
+            server.process.wait(60)
+        left = sorted(path.name for path in server.shelf.iterdir() if path.name != "lock")  # all is written by now
         wrong = crowd.wrong + [f"{name} is left on the shelf" for name in left]
         return {"ends": dict(server.ends), "seed": soak.seed, "jobs": dict(crowd.jobs), "wrong": wrong}
 

@@ -140,6 +140,26 @@ def test_a_result_is_fetched_from_the_next_server(begin: Callable[[], Server], t
     np.testing.assert_array_equal(output.pixels, expected.pixels)
 
 
+def test_an_image_that_was_on_its_way_is_sent_again(begin: Callable[[], Server], tmp_path: Path) -> None:
+    first = begin()
+    write_random_unet(tmp_path / "unet.zip")
+    with client_of(first) as client:
+        send, sent = client._send, []
+
+        def interrupted(*given: Any) -> str:
+            sent.append(send(*given))
+            if len(sent) == 1:
+                first.ended()
+                begin()
+            return sent[-1]
+
+        client._send = interrupted  # type: ignore[method-assign]
+        found = client.run("run_model", noise(80, 64), model=tmp_path / "unet.zip")
+    assert len(sent) == 2
+    here = find("run_model").run({"model": tmp_path / "unet.zip", "image": noise(80, 64)})
+    np.testing.assert_array_equal(found.images["output"].pixels, here.images["output"].pixels)
+
+
 def client_jobs(server: Server) -> list[dict[str, Any]]:
     jobs: list[dict[str, Any]] = server.http.get("/v1/jobs").json()["jobs"]
     return jobs
@@ -176,11 +196,11 @@ def test_a_job_that_ends_its_servers_is_not_begun_for_ever(begin: Callable[[], S
     until(lambda: first.status(job)["state"] == "running")
     first.ended()
     entry = tmp_path / "kept" / job / "job.json"
-    entry.write_text(json.dumps(json.loads(entry.read_text()) | {"starts": 3}))
+    entry.write_text(json.dumps(json.loads(entry.read_text()) | {"starts": 10}))
     second = begin()
     status = second.status(job)
     assert status["state"] == "failed"
-    assert "has begun 3 times" in status["error"]["message"]
+    assert "has begun 10 times" in status["error"]["message"]
     second.http.delete(f"/v1/jobs/{job}")
 
 

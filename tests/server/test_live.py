@@ -163,7 +163,7 @@ def test_a_caller_that_does_not_look_fetches_nothing(viewer: Client) -> None:
     finisher.start()
     asked: list[str] = []
     get = viewer._transport.json
-    viewer._transport.json = lambda method, path, *more: (asked.append(path), get(method, path, *more))[1]  # type: ignore[method-assign]
+    viewer._transport.json = lambda method, path, *more, **how: (asked.append(path), get(method, path, *more, **how))[1]  # type: ignore[method-assign]
     assert viewer.run("show_live", job=job).figures["step"] > 0
     finisher.join()
     assert not [path for path in asked if path.endswith("/live")]

@@ -62,6 +62,11 @@ def compare(noisy: NDArray[np.float32], config: TrainConfig, rounds: int) -> dic
     }
 
 
+def timed_config(precision: str, device: str, **sizes: int) -> TrainConfig:
+    """Give the parameters of a training that is timed beside the bare loop."""
+    return TrainConfig(method="n2v", precision=precision, device=device, early_stop=0, **sizes)
+
+
 def _trained(noisy: NDArray[np.float32], config: TrainConfig) -> tuple[float, int]:
     """Train; give the seconds of a step, from the first report of a whole one to the last, and the validations."""
     clock: list[tuple[float, float]] = []

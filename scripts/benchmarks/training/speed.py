@@ -25,12 +25,12 @@ import tifffile
 from numpy.typing import NDArray
 
 from benchmarks.training import figures, peer
-from benchmarks.training.bare import compare
+from benchmarks.training.bare import compare, timed_config
 from benchmarks.training.figures import Figure
 from benchmarks.training.options import ROOT, DataMissingError, Options
 from benchmarks.training.record import Record
 from bioimg_fiji import metrics
-from bioimg_fiji.train import TrainConfig, synthetic
+from bioimg_fiji.train import synthetic
 
 Array = NDArray[np.float32]
 Values = dict[str, Any]
@@ -74,17 +74,8 @@ _SHOWN = (("rate", "patches/s"), ("peak", "MB"), ("first_step", "s to the first 
 def _beside_bare(options: Options, record: Record, threads: int) -> Iterator[Figure]:
     steps = options.steps or BARE_STEPS
     for precision in ("fp32", "bf16"):
-        config = TrainConfig(
-            method="n2v",
-            steps=steps,
-            batch_size=BATCH,
-            patch=PATCH,
-            filters=FILTERS,
-            threads=threads,
-            precision=precision,
-            early_stop=0,
-            device="cpu",
-        )
+        sizes = {"batch_size": BATCH, "patch": PATCH, "filters": FILTERS}
+        config = timed_config(precision, "cpu", steps=steps, threads=threads, **sizes)
         settings = {"way": "bare", "precision": precision, "threads": threads, "steps": steps, "rounds": options.rounds}
         found = record.measured("speed", settings, partial(compare, picture()[0], config, options.rounds))
         for key, name in (
