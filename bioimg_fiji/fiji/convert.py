@@ -82,13 +82,18 @@ def fetch(stack: Any, first: int, planes: Array) -> None:
         np.bitwise_xor(stored, _SIGN, out=stored)
 
 
-def copy_arrays(arrays: list[Any], planes: Array) -> None:
+def read_arrays(arrays: list[Any], planes: Array) -> None:
     """Copy Java's arrays of numbers, one per plane, into an array (planes, pixels) of the same type, C-contiguous."""
-    import jpype
-
     for first, last, start, stop in _groups(*planes.shape, planes.itemsize):
-        given = jpype.JArray(jclass("java.lang.Object"))(arrays[first:last])
-        jclass(_MEMORY).read(given, start, stop - start, _buffer(planes[first:last, start:stop]))
+        target = _buffer(planes[first:last, start:stop])
+        jclass(_MEMORY).read(_objects(arrays[first:last]), start, stop - start, target)
+
+
+def write_arrays(planes: Array, arrays: list[Any]) -> None:
+    """Copy an array (planes, pixels), C-contiguous, into Java's arrays of the same type of numbers, one per plane."""
+    for first, last, start, stop in _groups(*planes.shape, planes.itemsize):
+        source = _buffer(planes[first:last, start:stop])
+        jclass(_MEMORY).write(source, _objects(arrays[first:last]), start, stop - start)
 
 
 def to_imageplus(image: Image) -> Any:
@@ -181,9 +186,13 @@ def _fetch_rgb(stack: Any, first: int, planes: Array) -> None:
 
 
 def _java_planes(stack: Any, first: int, last: int) -> Any:
+    return _objects([stack.getPixels(index + 1) for index in range(first, last)])
+
+
+def _objects(arrays: list[Any]) -> Any:
     import jpype
 
-    return jpype.JArray(jclass("java.lang.Object"))([stack.getPixels(index + 1) for index in range(first, last)])
+    return jpype.JArray(jclass("java.lang.Object"))(arrays)
 
 
 def _groups(planes: int, pixels: int, itemsize: int) -> Iterator[tuple[int, int, int, int]]:

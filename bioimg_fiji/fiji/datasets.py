@@ -7,14 +7,17 @@ copied, or shared: then what is changed on one side is seen on the other.
 
 from __future__ import annotations
 
+import ctypes
+import dataclasses
+import json
 import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import AxesError, ImageError
-from bioimg_fiji.fiji.convert import copy_arrays
+from bioimg_fiji.errors import AxesError, BioimgError, ImageError
+from bioimg_fiji.fiji.convert import read_arrays, write_arrays
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Channel, Image, Scale
 
@@ -35,26 +38,43 @@ _TYPES = {
     "DoubleType": np.float64,
 }
 _BOOLEAN = ("BitType", "BoolType", "NativeBoolType")
+_SIZES = ((8, "Byte"), (16, "Short"), (32, "Int"), (64, "Long"))
+_MOST = 2**31 - 1
+"""Elements of an array of Java."""
+
+_COLOURS = "ARGBType"
 _TITLE = "image"
+_HEADER = "bioimg_fiji.header"
+"""Property of a Dataset with our header, for what a Dataset has no place for: labels, selection, intensity, texts."""
+
+_KEPT = ("mode", "labels", "intensity", "roi", "overlay", "properties")
+_NO_UNITS = ("null", "pixel", "pixels")
 _GUARDS = ("ImgView", "ReferenceGuardingRandomAccessibleInterval")
 """Classes of images that only hold another one; the second keeps numpy's memory alive."""
 
 
 def is_imglib(value: Any) -> bool:
-    """Whether an object of Java is an image of ImgLib2."""
-    return isinstance(value, jclass("net.imglib2.RandomAccessibleInterval"))
+    """Whether an object of Java is an image of ImgLib2, where there is one."""
+    try:
+        return isinstance(value, jclass("net.imglib2.RandomAccessibleInterval"))
+    except TypeError:  # embedded ImageJ has no ImgLib2
+        return False
 
 
-def to_image(data: Any, axes: str = "") -> Image:
+def to_image(data: Any, axes: str = "", *, share: bool = False) -> Image:
     """Copy an image of ImageJ2 or ImgLib2.
 
     Parameters
     ----------
     data
-        Dataset, ImgPlus or RandomAccessibleInterval, of numbers or of true and false.
+        Dataset, ImgPlus or RandomAccessibleInterval, of numbers, of true and false, or of colours.
     axes
         Letters of numpy's dimensions, which are ImgLib2's from the last to the first; needed where the image does not
         name its axes, and has more than two.
+    share
+        Give the very memory where it is one that Python has made (`to_dataset` with `share`, or pyimagej's
+        `to_dataset`): nothing is copied, and what Fiji changes is seen. All else lies in Java's own memory, which
+        nobody else can look into, and is copied all the same.
 
     Returns
     -------
@@ -71,19 +91,25 @@ def to_image(data: Any, axes: str = "") -> Image:
     dataset = data if isinstance(data, jclass("net.imagej.Dataset")) else None
     plus = dataset.getImgPlus() if dataset is not None else data
     named = isinstance(plus, jclass("net.imagej.ImgPlus"))
+    inner = plus.getImg() if named else plus
     letters = axes or (_letters(plus) if named else _unnamed(plus))
-    pixels = _pixels(plus.getImg() if named else plus)
+    colours = _kind(inner) == _COLOURS
+    if colours:
+        inner, letters = _parts(inner), f"c{letters}"
+    pixels = _pixels(inner, share)
     if len(letters) != pixels.ndim:
         raise AxesError(
             f"Axes {letters!r} do not describe an image of {pixels.ndim} dimensions.",
             fix="Give one letter per dimension, from the last of ImgLib2 to the first: 'yx' for X, Y.",
             axes=letters,
         )
-    rgb = dataset is not None and bool(dataset.isRGBMerged()) and "c" in letters
+    count = dict(zip(letters, pixels.shape, strict=True)).get("c", 1)
+    merged = dataset is not None and bool(dataset.isRGBMerged()) and count == 3 and pixels.dtype == np.uint8
     title = str(plus.getName() or _TITLE) if named else _TITLE
-    scales = _scales(plus, letters) if named else {}
-    channels = _channels(plus, dict(zip(letters, pixels.shape, strict=True)).get("c", 1)) if named and not rgb else ()
-    return Image(pixels, letters, title=title, rgb=rgb, scales=scales, channels=channels)
+    scales = _scales(plus, letters[-plus.numDimensions() :]) if named else {}
+    channels = _channels(plus, count) if named and not merged and not colours else ()
+    image = Image(pixels, letters, title=title, rgb=merged or colours, scales=scales, channels=channels)
+    return _with_header(image, dataset) if dataset is not None else image
 
 
 def to_dataset(gateway: Any, image: Image, *, share: bool = False) -> Any:
@@ -97,24 +123,19 @@ def to_dataset(gateway: Any, image: Image, *, share: bool = False) -> Any:
         Its axes are kept in their order; ImgLib2 counts them the other way about.
     share
         Have both lie in the same memory where that can be (not for bool, nor with gaps between the pixels): nothing is
-        copied, and Fiji must not change the pixels of an image that is used further in Python.
+        copied, and what a command of Fiji writes into the Dataset changes the image in Python. Copied pixels lie in
+        planes, as those of a file that Fiji has opened.
 
     Raises
     ------
     ImageError
-        When ImgLib2 has no such pixel type (float16).
+        When ImgLib2 has no such pixel type (float16), or there are no pixels.
     """
-    import imglyb
-
     pixels = image.pixels
-    if pixels.dtype == np.float16 or not pixels.dtype.isnative:
-        raise ImageError(f"ImageJ2 has no pixels of type {pixels.dtype}.", fix="Convert the image to float32.")
-    if pixels.dtype == np.bool_:
-        img = _bits(imglyb.to_imglib(np.ascontiguousarray(pixels).view(np.uint8)), pixels.shape)
-    else:
-        shared = share and pixels.flags.c_contiguous
-        img = imglyb.to_imglib(pixels if shared else np.array(pixels, order="C"))
-    img = jclass("net.imglib2.img.ImgView").wrap(img)
+    if pixels.dtype == np.float16 or not pixels.dtype.isnative or not pixels.size:
+        what = "an image without pixels" if not pixels.size else f"pixels of type {pixels.dtype}"
+        raise ImageError(f"ImageJ2 has no place for {what}.", fix="Convert the image to float32.")
+    img = jclass("net.imglib2.img.ImgView").wrap(_img(pixels, share))
     letters = image.axes[::-1]
     types = [jclass("net.imagej.axis.Axes").get(_LABELS[letter]) for letter in letters]
     steps = [image.scale(letter).step for letter in letters]
@@ -126,7 +147,29 @@ def to_dataset(gateway: Any, image: Image, *, share: bool = False) -> Any:
     dataset = gateway.dataset().create(plus)
     dataset.setName(image.title)
     _describe(dataset, image)
+    dataset.getProperties().put(_HEADER, json.dumps(image.header()))
     return dataset
+
+
+def _with_header(image: Image, dataset: Any) -> Image:
+    """Give an image what a Dataset keeps for it only as a property, as far as that still holds."""
+    text = dataset.getProperties().get(_HEADER)
+    if text is None:
+        return image
+    try:
+        known = Image.from_header(header := json.loads(str(text)), np.empty(header["shape"], header["dtype"]))
+    except (BioimgError, ValueError, KeyError, TypeError):
+        return image
+    kept = {name: getattr(known, name) for name in _KEPT}
+    if image.dtype != known.dtype:
+        del kept["intensity"]
+    if image.axes != known.axes or image.shape[:-2] != known.shape[:-2]:
+        del kept["labels"]
+    names = [channel.name for channel in known.channels]
+    if any(names) and len(names) == image.size("c"):
+        channels = image.channels or (Channel("", b"", None),) * len(names)
+        kept["channels"] = tuple(dataclasses.replace(c, name=n) for c, n in zip(channels, names, strict=True))
+    return dataclasses.replace(image, **kept)
 
 
 def _letters(plus: Any) -> str:
@@ -162,7 +205,7 @@ def _scales(plus: Any, letters: str) -> dict[str, Scale]:
         axis = plus.axis(place)
         step, unit = float(axis.averageScale(0, 1)), axis.unit()
         start = float(axis.calibratedValue(0))
-        unit = "" if unit is None or str(unit) == "null" else str(unit)
+        unit = "" if unit is None or str(unit) in _NO_UNITS else str(unit)
         if (step, unit, start) != (1.0, "", 0.0) and math.isfinite(step) and step:
             scales[letter] = Scale(step, unit, -start / step + 0.0)
     return scales
@@ -205,28 +248,52 @@ def _describe(dataset: Any, image: Image) -> None:
             plus.setChannelMaximum(place, channel.display[1])
 
 
-def _pixels(img: Any) -> Array:
+def _kind(img: Any) -> str:
+    """Give the name of the pixel type."""
+    name = str(jclass("net.imglib2.util.Util").getTypeFromInterval(img).getClass().getSimpleName())
+    return name.removeprefix("Volatile")
+
+
+def _parts(img: Any) -> Any:
+    """Give colours as red, green and blue, the last dimension."""
+    return jclass("net.imglib2.converter.Converters").argbChannels(img, 1, 2, 3)
+
+
+def _pixels(img: Any, share: bool) -> Array:
     """Copy the pixels, (last dimension, ..., first)."""
-    kind = str(jclass("net.imglib2.util.Util").getTypeFromInterval(img).getClass().getSimpleName())
+    kind = _kind(img)
     shape = tuple(_size(img, place) for place in reversed(range(img.numDimensions())))
     if kind in _BOOLEAN:
         return _copied(img, "UnsignedByteType", shape).astype(bool)
     if kind not in _TYPES:
-        raise ImageError(
-            f"The pixels are of {kind}, which is none of {', '.join([*_TYPES, *_BOOLEAN])}.",
-            fix="Convert the image first, for example by Image > Type.",
-        )
+        kind = _fitting(img, kind)
+        return _copied(img, kind, shape)
     inner = _unwrapped(img)
     arrays = _arrays(inner)
     if arrays is not None:
         return _of_arrays(arrays, shape, np.dtype(_TYPES[kind]))
-    shared = _shared(inner)
-    return _copied(img, kind, shape) if shared is None else np.array(shared)
+    memory = _memory(inner, shape, kind)
+    if memory is None:
+        return _copied(img, kind, shape)
+    return memory if share else memory.copy()
+
+
+def _fitting(img: Any, kind: str) -> str:
+    """Give the pixel type that holds those of one that numpy does not have (2, 4, 12 bits)."""
+    pixel = jclass("net.imglib2.util.Util").getTypeFromInterval(img)
+    if isinstance(pixel, jclass("net.imglib2.type.numeric.IntegerType")) and pixel.getBitsPerPixel() <= 64:
+        signed = "" if pixel.getMinValue() < 0 else "Unsigned"
+        size = next(name for bits, name in _SIZES if pixel.getBitsPerPixel() <= bits)
+        return f"{signed}{size}Type"
+    raise ImageError(
+        f"The pixels are of {kind}, which is none of {', '.join([*_TYPES, *_BOOLEAN, _COLOURS])}.",
+        fix="Convert the image first, for example by Image > Type.",
+    )
 
 
 def _of_arrays(arrays: list[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     pixels = np.empty(shape, dtype)
-    copy_arrays(arrays, pixels.reshape(len(arrays), -1))
+    read_arrays(arrays, pixels.reshape(len(arrays), -1))
     return pixels
 
 
@@ -242,14 +309,21 @@ def _unwrapped(img: Any) -> Any:
             return img
 
 
-def _shared(img: Any) -> Array | None:
-    """Give numpy's own memory, where an image lies in that."""
-    from imglyb.imglib_ndarray import ImgLibReferenceGuard
-
-    try:
-        return np.asarray(ImgLibReferenceGuard(img))
-    except (ValueError, KeyError, AttributeError):
+def _memory(img: Any, shape: tuple[int, ...], kind: str) -> Array | None:
+    """Give the memory outside of Java in which an image lies, if it does: that of numpy."""
+    if not isinstance(img, jclass("net.imglib2.img.array.ArrayImg")):
         return None
+    access = img.update(None)
+    # NB: imglib2-unsafe has it under both names.
+    address = getattr(access, "getAddress", None) or getattr(access, "getAddres", None)
+    return None if address is None else _at(int(address()), shape, np.dtype(_TYPES[kind]), img)
+
+
+def _at(address: int, shape: tuple[int, ...], dtype: np.dtype[Any], owner: Any) -> Array:
+    """Give memory as an array that keeps its owner alive."""
+    memory = (ctypes.c_byte * (math.prod(shape) * dtype.itemsize)).from_address(address)
+    memory.owner = owner  # type: ignore[attr-defined]
+    return np.frombuffer(memory, dtype).reshape(shape)
 
 
 def _arrays(img: Any) -> list[Any] | None:
@@ -268,14 +342,43 @@ def _arrays(img: Any) -> list[Any] | None:
 
 def _copied(img: Any, kind: str, shape: tuple[int, ...]) -> Array:
     """Have ImgLib2 copy any image into planes of arrays, and those into numpy's memory."""
-    package = "real" if kind in ("FloatType", "DoubleType") else "integer"
-    element = jclass(f"net.imglib2.type.numeric.{package}.{kind}")()
-    planes = jclass("net.imglib2.img.planar.PlanarImgFactory")(element).create(*_sizes(shape))
+    planes = _planar(kind, shape)
     source = jclass("net.imglib2.view.Views").zeroMin(img)
     jclass("net.imglib2.converter.RealTypeConverters").copyFromTo(source, planes)
     arrays = _arrays(planes)
     assert arrays is not None
     return _of_arrays(arrays, shape, np.dtype(_TYPES[kind]))
+
+
+def _img(pixels: Array, share: bool) -> Any:
+    """Give pixels as an image of ImgLib2: in numpy's memory, or in planes of their own."""
+    if pixels.dtype == np.bool_:
+        return _bits(_lent(np.ascontiguousarray(pixels).view(np.uint8)), pixels.shape)
+    if share and pixels.flags.c_contiguous:
+        return _lent(pixels)
+    if math.prod(pixels.shape[-2:]) > _MOST:
+        return _lent(pixels.copy())
+    kind = next(name for name, dtype in _TYPES.items() if dtype == pixels.dtype)
+    planes = _planar(kind, pixels.shape)
+    arrays = _arrays(planes)
+    assert arrays is not None
+    write_arrays(np.ascontiguousarray(pixels).reshape(len(arrays), -1), arrays)
+    return planes
+
+
+def _lent(pixels: Array) -> Any:
+    """Give numpy's memory to ImgLib2, which keeps it alive."""
+    import imglyb
+
+    # NB: imglyb takes arrays that cannot be written to for such as have gaps, and is slow with those.
+    return imglyb.to_imglib(_at(pixels.ctypes.data, pixels.shape, pixels.dtype, pixels))
+
+
+def _planar(kind: str, shape: tuple[int, ...]) -> Any:
+    """Make an image of zeros, each plane an array of Java."""
+    package = "real" if kind in ("FloatType", "DoubleType") else "integer"
+    element = jclass(f"net.imglib2.type.numeric.{package}.{kind}")()
+    return jclass("net.imglib2.img.planar.PlanarImgFactory")(element).create(*_sizes(shape))
 
 
 def _bits(bytes_: Any, shape: tuple[int, ...]) -> Any:
@@ -290,4 +393,3 @@ def _sizes(shape: tuple[int, ...]) -> list[Any]:
     import jpype
 
     return [jpype.JArray(jpype.JLong)([int(size) for size in reversed(shape)])]
-

@@ -10,19 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy.typing as npt
-
 from bioimg_fiji import commands
 from bioimg_fiji.commands import Result
 from bioimg_fiji.commands.macro import format_line
 from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError, InputError
-from bioimg_fiji.fiji import macros, menu, tables
+from bioimg_fiji.fiji import macros, menu, tables, values
 from bioimg_fiji.fiji.backend import InProcessBackend, Run
 from bioimg_fiji.fiji.console import Console
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.endpoint import find_endpoint
 from bioimg_fiji.fiji.executor import Executor
-from bioimg_fiji.fiji.inputs import as_image, further_images
+from bioimg_fiji.fiji.inputs import further_images
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.fiji.start import Started, start_fiji
 from bioimg_fiji.image import Image
@@ -127,7 +125,7 @@ class Fiji:
         """The gateway `ij` of pyimagej; None where ImageJ is embedded."""
         return self._started.gateway
 
-    def run(self, title: str, image: Image | npt.NDArray[Any] | None = None, /, **keys: Any) -> Result:
+    def run(self, title: str, image: Any = None, /, **keys: Any) -> Result:
         """Run a command of the menu, as a macro's `run(title, "key=value ...")` does.
 
         Parameters
@@ -135,7 +133,7 @@ class Fiji:
         title
             The command's title.
         image
-            The image to work on; it is not changed. Left out, the command takes the active image of Fiji, and what it
+            The image to work on, of Python or of Fiji; it is not changed. Left out, the command takes the active image of Fiji, and what it
             opens stays open.
         keys
             The command's keys. For those of ImageJ, True gives the key alone and False leaves it out. Our commands take
@@ -156,7 +154,7 @@ class Fiji:
         self._check_open()
         self._refresh()
         ours = self._menu.has(title)
-        first = None if image is None else as_image(image)
+        first = None if image is None else values.to_image(image)
         more = further_images(title, keys, first, ours=ours)
         source = None if first is None else to_imageplus(first)
         taken = {name.partition(".")[0] for name in more}
@@ -230,10 +228,17 @@ class Fiji:
         """Tell progress, notes and curves of every command to `job`, whose `cancel` and `finish` are the command's."""
         self._backend.watcher = job
 
-    def show(self, image: Image | npt.NDArray[Any]) -> Any:
-        """Open a copy of an image in Fiji, as the active one, and give the ImagePlus."""
+    def show(self, image: Any) -> Any:
+        """Open a copy of an image in Fiji, as the active one, and give the ImagePlus.
+
+        Parameters
+        ----------
+        image
+            Image or array, or an image of ImageJ2 (which has windows only as an ImagePlus). An ImagePlus is shown
+            itself.
+        """
         self._check_open()
-        imp = to_imageplus(as_image(image))
+        imp = image if isinstance(image, jclass("ij.ImagePlus")) else to_imageplus(values.to_image(image))
         imp.show()
         return imp
 
@@ -271,15 +276,50 @@ class Fiji:
         imp.show()
         return to_image(imp)
 
-    def to_fiji(self, image: Image | npt.NDArray[Any]) -> Any:
-        """Copy an image into an ImagePlus, which is not shown."""
-        self._check_open()
-        return to_imageplus(as_image(image))
+    def to_fiji(self, image: Any, kind: str = "ImagePlus", *, share: bool = False) -> Any:
+        """Give an image to Fiji, which does not show it.
 
-    def to_python(self, imp: Any) -> Image:
-        """Copy an ImagePlus."""
+        Parameters
+        ----------
+        image
+            Image or array, or another image of Fiji.
+        kind
+            "ImagePlus", of the types that ImageJ has, or "Dataset" of ImageJ2, of numpy's types.
+        share
+            Have a Dataset lie in numpy's memory: nothing is copied, and what Fiji writes there changes the image. Not
+            for bool, nor for pixels with gaps between them: they are copied.
+
+        Raises
+        ------
+        FijiError
+            When embedded ImageJ is asked for a Dataset, or an ImagePlus is to share its memory.
+        ImageError, AxesError
+            When Fiji has no such image.
+        """
         self._check_open()
-        return to_image(imp)
+        return values.to_java(values.to_image(image), kind, self.gateway, share=share)
+
+    def to_python(self, image: Any, axes: str = "", *, share: bool = False) -> Image:
+        """Copy an image of Fiji.
+
+        Parameters
+        ----------
+        image
+            ImagePlus, Dataset, ImgPlus or RandomAccessibleInterval.
+        axes
+            Letters of the image's dimensions where it does not name them, in numpy's order ("zyx" for X, Y, Z).
+        share
+            Give the memory itself, where it is one that Python has made; all else lies in Java's memory, and is copied.
+
+        Raises
+        ------
+        InputError
+            When it is no image.
+        ImageError, AxesError
+            When its pixels are no numbers, or its dimensions are not told.
+        """
+        self._check_open()
+        return values.to_image(image, axes, share=share)
 
     def log(self) -> str:
         """Give what ImageJ has printed: print() of macros, its log, error messages."""

@@ -123,6 +123,10 @@ public final class PlaneMemory {
       part(source, at, 2).asShortBuffer().get((short[]) plane, from, count);
     } else if (plane instanceof int[]) {
       part(source, at, 4).asIntBuffer().get((int[]) plane, from, count);
+    } else if (plane instanceof long[]) {
+      part(source, at, 8).asLongBuffer().get((long[]) plane, from, count);
+    } else if (plane instanceof double[]) {
+      part(source, at, 8).asDoubleBuffer().get((double[]) plane, from, count);
     } else {
       part(source, at, 4).asFloatBuffer().get((float[]) plane, from, count);
     }
