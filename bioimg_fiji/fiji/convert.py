@@ -84,14 +84,14 @@ def fetch(stack: Any, first: int, planes: Array) -> None:
 
 def read_arrays(arrays: list[Any], planes: Array) -> None:
     """Copy Java's arrays of numbers, one per plane, into an array (planes, pixels) of the same type, C-contiguous."""
-    for first, last, start, stop in _groups(*planes.shape, planes.itemsize):
+    for first, last, start, stop in _groups(len(planes), planes.shape[1], planes.itemsize):
         target = _buffer(planes[first:last, start:stop])
         jclass(_MEMORY).read(_objects(arrays[first:last]), start, stop - start, target)
 
 
 def write_arrays(planes: Array, arrays: list[Any]) -> None:
     """Copy an array (planes, pixels), C-contiguous, into Java's arrays of the same type of numbers, one per plane."""
-    for first, last, start, stop in _groups(*planes.shape, planes.itemsize):
+    for first, last, start, stop in _groups(len(planes), planes.shape[1], planes.itemsize):
         source = _buffer(planes[first:last, start:stop])
         jclass(_MEMORY).write(source, _objects(arrays[first:last]), start, stop - start)
 

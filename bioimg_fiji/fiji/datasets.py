@@ -321,8 +321,8 @@ def _memory(img: Any, shape: tuple[int, ...], kind: str) -> Array | None:
 
 def _at(address: int, shape: tuple[int, ...], dtype: np.dtype[Any], owner: Any) -> Array:
     """Give memory as an array that keeps its owner alive."""
-    memory = (ctypes.c_byte * (math.prod(shape) * dtype.itemsize)).from_address(address)
-    memory.owner = owner  # type: ignore[attr-defined]
+    memory: Any = (ctypes.c_byte * (math.prod(shape) * dtype.itemsize)).from_address(address)
+    memory.owner = owner
     return np.frombuffer(memory, dtype).reshape(shape)
 
 

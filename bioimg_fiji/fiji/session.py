@@ -133,8 +133,8 @@ class Fiji:
         title
             The command's title.
         image
-            The image to work on, of Python or of Fiji; it is not changed. Left out, the command takes the active image of Fiji, and what it
-            opens stays open.
+            The image to work on, of Python or of Fiji; it is not changed. Left out, the command takes the active image
+            of Fiji, and what it opens stays open.
         keys
             The command's keys. For those of ImageJ, True gives the key alone and False leaves it out. Our commands take
             images too, where they have further image inputs, and lists of images where they take any number of them.
