@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.gui, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
-@pytest.mark.parametrize("name", ["imagej-cancels", "imagej-runs"])
+@pytest.mark.parametrize("name", ["fiji-cycles", "imagej-cancels", "imagej-runs"])
 def test_short_soak(name: str, display: str, plugin_jar: Path) -> None:
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
