@@ -272,7 +272,7 @@ def _pixels(img: Any, share: bool) -> Array:
     arrays = _arrays(inner)
     if arrays is not None:
         return _of_arrays(arrays, shape, np.dtype(_TYPES[kind]))
-    memory = _memory(inner, shape, kind)
+    memory = _memory(inner, shape, kind, img)
     if memory is None:
         return _copied(img, kind, shape)
     return memory if share else memory.copy()
@@ -309,14 +309,14 @@ def _unwrapped(img: Any) -> Any:
             return img
 
 
-def _memory(img: Any, shape: tuple[int, ...], kind: str) -> Array | None:
-    """Give the memory outside of Java in which an image lies, if it does: that of numpy."""
+def _memory(img: Any, shape: tuple[int, ...], kind: str, holder: Any) -> Array | None:
+    """Give the memory outside of Java in which an image lies, if it does: that of numpy, kept alive by `holder`."""
     if not isinstance(img, jclass("net.imglib2.img.array.ArrayImg")):
         return None
     access = img.update(None)
     # NB: imglib2-unsafe has it under both names.
     address = getattr(access, "getAddress", None) or getattr(access, "getAddres", None)
-    return None if address is None else _at(int(address()), shape, np.dtype(_TYPES[kind]), img)
+    return None if address is None else _at(int(address()), shape, np.dtype(_TYPES[kind]), holder)
 
 
 def _at(address: int, shape: tuple[int, ...], dtype: np.dtype[Any], owner: Any) -> Array:

@@ -1,0 +1,190 @@
+"""Images of ImageJ2: shared memory, images without names for their axes, odd pixel types, what is refused."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bioimg_fiji.errors import AxesError, FijiError, ImageError, InputError
+from bioimg_fiji.fiji import Fiji
+from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.image import Image, Scale
+from support.endpoints import EMBEDDED
+
+needs_imagej2 = pytest.mark.skipif(EMBEDDED, reason="BIOIMG_FIJI_ENDPOINT names no Fiji")
+NUMBERS = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
+
+
+def longs(*sizes: int) -> Any:
+    import jpype
+
+    return jpype.JArray(jpype.JLong)(list(sizes))
+
+
+@needs_imagej2
+@pytest.mark.parametrize("dtype", NUMBERS)
+def test_shared_memory_is_one(fiji: Fiji, dtype: str) -> None:
+    pixels = np.arange(60).reshape(5, 12).astype(dtype)
+    dataset = fiji.to_fiji(Image(pixels, "yx"), "Dataset", share=True)
+    back = fiji.to_python(dataset, share=True)
+    assert np.shares_memory(back.pixels, pixels)
+    access = dataset.randomAccess()
+    access.setPosition(longs(3, 2))
+    access.get().setReal(77.0)
+    assert pixels[2, 3] == 77
+    assert back.pixels[2, 3] == 77
+    assert fiji.to_python(dataset).pixels[2, 3] == 77
+
+
+@needs_imagej2
+def test_shared_memory_lives_as_long_as_either_side(fiji: Fiji) -> None:
+    pixels = np.full((64, 64), 5, np.uint16)
+    count = sys.getrefcount(pixels)
+    dataset = fiji.to_fiji(Image(pixels, "yx"), "Dataset", share=True)
+    view = fiji.to_python(dataset, share=True).pixels
+    del dataset
+    collect()
+    assert view.sum() == 5 * 64 * 64
+    assert sys.getrefcount(pixels) > count
+    del view
+    for _ in range(20):
+        collect()
+    assert sys.getrefcount(pixels) == count
+
+
+def collect() -> None:
+    gc.collect()
+    jclass("java.lang.System").gc()
+    jclass("java.lang.Thread").sleep(50)
+
+
+@needs_imagej2
+def test_a_copy_is_one(fiji: Fiji) -> None:
+    pixels = np.arange(60, dtype=np.uint16).reshape(5, 12)
+    dataset = fiji.to_fiji(Image(pixels, "yx"), "Dataset")
+    dataset.getImgPlus().firstElement().setReal(9.0)
+    assert pixels[0, 0] == 0
+    assert not np.shares_memory(fiji.to_python(dataset, share=True).pixels, pixels)
+
+
+@needs_imagej2
+def test_pixels_with_gaps_are_copied_whatever_is_asked(fiji: Fiji) -> None:
+    pixels = np.arange(120, dtype=np.uint16).reshape(10, 12)[::2, ::3]
+    back = fiji.to_python(fiji.to_fiji(Image(pixels, "yx"), "Dataset", share=True))
+    np.testing.assert_array_equal(back.pixels, pixels, strict=True)
+
+
+@needs_imagej2
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        ("net.imglib2.type.numeric.integer.Unsigned12BitType", np.uint16),
+        ("net.imglib2.type.numeric.integer.Unsigned2BitType", np.uint8),
+        ("net.imglib2.type.logic.BitType", np.bool_),
+        ("net.imglib2.type.logic.NativeBoolType", np.bool_),
+    ],
+)
+def test_other_pixel_types(fiji: Fiji, name: str, dtype: Any) -> None:
+    img = jclass("net.imglib2.img.array.ArrayImgFactory")(jclass(name)()).create(longs(4, 3))
+    access = img.randomAccess()
+    access.setPosition(longs(2, 1))
+    access.get().setOne()
+    wanted = np.zeros((3, 4), dtype)
+    wanted[1, 2] = 1
+    np.testing.assert_array_equal(fiji.to_python(img).pixels, wanted, strict=True)
+
+
+@needs_imagej2
+def test_colours(fiji: Fiji) -> None:
+    imp = jclass("ij.IJ").createImage("ramp", "RGB ramp", 20, 10, 1)
+    wanted = fiji.to_python(imp)
+    coloured = fiji.to_python(jclass("net.imglib2.img.display.imagej.ImageJFunctions").wrapRGBA(imp))
+    merged = fiji.to_python(fiji.gateway.convert().convert(imp, jclass("net.imagej.Dataset")))
+    for image in (coloured, merged):
+        assert image.rgb
+        np.testing.assert_array_equal(image.ordered("cyx"), wanted.ordered("cyx"), strict=True)
+
+
+@needs_imagej2
+def test_what_a_view_shows_is_copied(fiji: Fiji) -> None:
+    pixels = np.arange(120, dtype=np.float32).reshape(2, 5, 12)
+    dataset = fiji.to_fiji(Image(pixels, "zyx"), "Dataset")
+    views = jclass("net.imglib2.view.Views")
+    np.testing.assert_array_equal(fiji.to_python(views.hyperSlice(dataset, 2, 1)).pixels, pixels[1], strict=True)
+    part = views.interval(dataset, longs(3, 1, 0), longs(6, 2, 1))
+    np.testing.assert_array_equal(fiji.to_python(part, "zyx").pixels, pixels[:, 1:3, 3:7], strict=True)
+
+
+@needs_imagej2
+def test_imagej2s_own_commands_take_our_datasets(fiji: Fiji) -> None:
+    pixels = np.random.default_rng(0).normal(100, 10, (3, 16, 20)).astype(np.float32)
+    image = Image(pixels, "zyx", scales={"z": Scale(2.0, "µm"), "y": Scale(0.5, "µm"), "x": Scale(0.5, "µm")})
+    ij = fiji.gateway
+    dataset = fiji.to_fiji(image, "Dataset")
+    doubled = fiji.to_python(ij.op().math().add(dataset.getImgPlus(), dataset.getImgPlus()), "zyx")
+    np.testing.assert_allclose(doubled.pixels, 2 * pixels, rtol=1e-6)
+    imp = ij.convert().convert(dataset, jclass("ij.ImagePlus"))
+    assert str(imp.getCalibration().getUnit()) == "µm"
+    assert imp.getCalibration().pixelDepth == 2.0
+    np.testing.assert_array_equal(fiji.to_python(imp).pixels, pixels, strict=True)
+    back = fiji.to_python(ij.convert().convert(imp, jclass("net.imagej.Dataset")))
+    assert (back.axes, dict(back.scales)) == ("zyx", dict(image.scales))
+    np.testing.assert_array_equal(back.pixels, pixels, strict=True)
+
+
+@needs_imagej2
+def test_pyimagejs_own_are_taken(fiji: Fiji) -> None:
+    pixels = np.random.default_rng(0).integers(0, 99, (3, 16, 20), np.uint16)
+    for made in (fiji.gateway.py.to_dataset(pixels), fiji.gateway.py.to_java(pixels)):
+        np.testing.assert_array_equal(fiji.to_python(made, "zyx").pixels, pixels, strict=True)
+
+
+@needs_imagej2
+def test_run_and_show_take_images_of_fiji(fiji: Fiji) -> None:
+    pixels = np.arange(120, dtype=np.uint8).reshape(10, 12)
+    dataset = fiji.to_fiji(Image(pixels, "yx", title="cells"), "Dataset")
+    for given in (dataset, fiji.to_fiji(dataset)):
+        found = fiji.run("Invert", given).images["output"]
+        np.testing.assert_array_equal(found.pixels, 255 - pixels, strict=True)
+    fiji.show(dataset)
+    assert fiji.images() == ["cells"]
+    np.testing.assert_array_equal(fiji.active_image().pixels, pixels, strict=True)
+
+
+def refusals() -> list[tuple[Callable[[Fiji], Any], type[Exception], str]]:
+    img = "net.imglib2.img.array.ArrayImgs"
+    return [
+        (lambda fiji: fiji.to_python(jclass(img).complexFloats(longs(4, 3))), ImageError, "ComplexFloatType"),
+        (lambda fiji: fiji.to_python(jclass(img).bytes(longs(4, 3, 2))), AxesError, "3 dimensions"),
+        (lambda fiji: fiji.to_python(jclass(img).bytes(longs(4, 3)), "zyx"), AxesError, "'zyx'"),
+        (lambda fiji: fiji.to_fiji(np.zeros((3, 4), np.float16), "Dataset"), ImageError, "float16"),
+        (lambda fiji: fiji.to_fiji(Image(np.zeros((0, 4)), "yx"), "Dataset"), ImageError, "without pixels"),
+    ]
+
+
+@needs_imagej2
+@pytest.mark.parametrize("number", range(5))
+def test_what_is_no_image_is_told(fiji: Fiji, number: int) -> None:
+    what, error, text = refusals()[number]
+    with pytest.raises(error, match=text):
+        what(fiji)
+
+
+def test_what_is_no_image_anywhere_is_told(fiji: Fiji) -> None:
+    with pytest.raises(InputError, match=r"java\.util\.ArrayList is no image"):
+        fiji.to_python(jclass("java.util.ArrayList")())
+    with pytest.raises(InputError, match="not 'Image'"):
+        fiji.to_fiji(np.zeros((3, 4)), "Image")
+    with pytest.raises(FijiError, match="cannot share"):
+        fiji.to_fiji(np.zeros((3, 4), np.float32), share=True)
+
+
+@pytest.mark.skipif(not EMBEDDED, reason="BIOIMG_FIJI_ENDPOINT names a Fiji")
+def test_embedded_imagej_has_no_datasets(fiji: Fiji) -> None:
+    with pytest.raises(FijiError, match="no Datasets"):
+        fiji.to_fiji(np.zeros((3, 4)), "Dataset")
