@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 import bioimg_fiji
 from bioimg_fiji.image import Image
 from support import zoo
+from support.endpoints import EMBEDDED, ENDPOINT
 from support.processes import ImageJ, run_cli
 
 MAKE_IMAGE = """
@@ -94,6 +97,25 @@ def test_same_pixels_and_metadata_by_all_ways(
     assert float(np.abs(reference.pixels - original.pixels).mean()) > 0.001, "the model did nothing"
     for name, result in results.items():
         np.testing.assert_array_equal(result.pixels, reference.pixels, err_msg=name, strict=True)
+        assert_metadata(result, original, name)
+
+
+@pytest.mark.skipif(EMBEDDED, reason="BIOIMG_FIJI_ENDPOINT names no Fiji")
+@pytest.mark.timeout(600)
+def test_same_pixels_and_metadata_in_a_real_imagej2(source: Path, small_model: Path, tmp_path: Path) -> None:
+    """In a process of its own: this one may have opened another ImageJ. Opened by pyimagej, asked in five ways."""
+    line = [sys.executable, "-m", "support.imagej2_ways", source, small_model, tmp_path]
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    variables = os.environ | {"PYTHONPATH": path, "BIOIMG_FIJI_ENDPOINT": ENDPOINT}
+    done = subprocess.run(line, env=variables, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    command_line(source, small_model, tmp_path / "shell.tif")
+
+    original = bioimg_fiji.read_image(source)
+    results = {path.stem: bioimg_fiji.read_image(path) for path in tmp_path.glob("*.tif")}
+    assert sorted(results) == ["command", "dataset", "function", "macro", "script", "shell", "title"]
+    for name, result in results.items():
+        np.testing.assert_array_equal(result.pixels, results["shell"].pixels, err_msg=name, strict=True)
         assert_metadata(result, original, name)
 
 
