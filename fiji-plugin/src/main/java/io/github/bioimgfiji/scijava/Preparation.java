@@ -21,6 +21,9 @@ public final class Preparation extends AbstractPreprocessorPlugin {
       return;
     }
     SchemaModule ours = (SchemaModule) module;
+    if (ours.isPrepared()) {
+      return;
+    }
     if (ours.isBare() && !GraphicsEnvironment.isHeadless() && IJ.getInstance() != null) {
       IJ.doCommand(ours.title());
       cancel(""); // this run; the menu's goes on

@@ -51,9 +51,13 @@ public final class SchemaCommand implements Command, Cancelable {
     }
   }
 
+  boolean isPrepared() {
+    return call != null;
+  }
+
   @Override
   public void run() {
-    if (call == null) {
+    if (!isPrepared()) {
       prepare();
     }
     try {

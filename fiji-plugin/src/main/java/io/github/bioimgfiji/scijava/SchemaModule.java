@@ -24,6 +24,11 @@ final class SchemaModule extends CommandModule {
     return command.inputs().isEmpty();
   }
 
+  /** Tells whether the inputs have been checked. */
+  boolean isPrepared() {
+    return command.isPrepared();
+  }
+
   /**
    * Checks the inputs that were given; no other one is to be looked for or asked for.
    *
