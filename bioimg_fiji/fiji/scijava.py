@@ -14,7 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from bioimg_fiji.errors import BioimgError, EndpointError, InputError, JobCancelledError, MacroError, ParameterError
+from bioimg_fiji.errors import (
+    BioimgError,
+    EndpointError,
+    HeadlessError,
+    InputError,
+    JobCancelledError,
+    MacroError,
+    ParameterError,
+)
 from bioimg_fiji.fiji import datasets, failures, tables
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.inputs import as_image
@@ -65,16 +73,21 @@ def script(gateway: Any, language: str, text: str) -> Any:
         When this Fiji does not have the language.
     """
     service = _gateway(gateway).script()
-    found = service.getLanguageByName(language)
     extension = Path(language).suffix[1:]
-    if found is None and extension:
-        found = service.getLanguageByExtension(extension)
+    found = service.getLanguageByExtension(extension) if extension else _language(service, language)
     if found is None:
         names = ", ".join(sorted(str(each.getLanguageName()) for each in service.getLanguages()))
         raise InputError(f"This Fiji runs no scripts in {language!r}.", fix=f"It has {names}.")
     path = language if extension else f"script.{found.getExtensions().get(0)}"
     info = jclass("org.scijava.script.ScriptInfo")(gateway.context(), path, jclass("java.io.StringReader")(text))
     return _module(gateway.module(), info)
+
+
+def _language(service: Any, name: str) -> Any:
+    for each in service.getLanguages():
+        if name.lower() in {str(each.getLanguageName()).lower(), *(str(known).lower() for known in each.getNames())}:
+            return each
+    return None
 
 
 def is_macro(module: Any) -> bool:
@@ -107,24 +120,25 @@ def run(gateway: Any, module: Any, what: str) -> dict[str, Any]:
     Raises
     ------
     BioimgError
-        Its own error; MacroError with the line, for a script; JobCancelledError when it did not run to its end.
+        Its own error; MacroError with the line, for a script; InputError where it lacks an input; JobCancelledError.
     """
     import jpype
 
     strict = jclass(_RUN)(gateway.context(), module)
+    is_script = isinstance(module, jclass("org.scijava.script.ScriptModule"))
     failure = None
     try:
         strict.run()
-    except jpype.JException as error:
-        failure = error
-    is_script = isinstance(module, jclass("org.scijava.script.ScriptModule"))
-    if failure is None and is_script:
+    except jpype.JException as thrown:
+        failure = thrown
+    if is_script and failure is None:
         failure = strict.logged()
     if failure is not None:
         error = failures.explain(failure, what)
-        raise (_script_error(error, failure, module) if is_script else error) from failure
-    if strict.stopped() is not None:
-        raise JobCancelledError(f"{what} did not run to its end: {strict.stopped() or 'it was cancelled.'}")
+        if not is_script:
+            raise error from failure
+        raise _script_error(error, failure, module) from error
+    _check_stopped(strict, module, what)
     return _outputs(module)
 
 
@@ -135,8 +149,7 @@ def run_macro(gateway: Any, module: Any, run_text: Callable[..., str | None]) ->
     """
     strict = jclass(_RUN)(gateway.context(), module)
     strict.prepare()
-    if strict.stopped() is not None:
-        raise JobCancelledError(f"The script did not run: {strict.stopped() or 'it was cancelled.'}")
+    _check_stopped(strict, module, "The script")
     info = module.getInfo()
     values = {str(item.getName()): module.getInput(item.getName()) for item in info.inputs()}
     opened = [value for value in values.values() if _is(value, "ij.ImagePlus") and not _is_open(value)]
@@ -157,6 +170,17 @@ def run_macro(gateway: Any, module: Any, run_text: Callable[..., str | None]) ->
             imp.changes = False
             imp.close()
     return outputs | ({"result": result} if info.isReturnValueAppended() else {})
+
+
+def _check_stopped(strict: Any, module: Any, what: str) -> None:
+    """Tell why a module did not run to its end; SciJava itself says no more than that it was cancelled."""
+    if strict.stopped() is None:
+        return
+    needed = [str(item.getName()) for item in module.getInfo().inputs() if item.isRequired()]
+    missing = [name for name in needed if module.getInput(name) is None]
+    if missing:
+        raise InputError(f"{what} needs a value for {', '.join(missing)}.", fix="Give it by its name.")
+    raise JobCancelledError(f"{what} was cancelled. {strict.stopped()}".strip())
 
 
 def _gateway(gateway: Any) -> Any:
@@ -196,7 +220,11 @@ def _to_java(gateway: Any, name: str, value: Any, kind: Any) -> Any:
 def _image_to_java(gateway: Any, image: Image, kind: Any) -> Any:
     """Give an image as a Dataset where an input wants one, or an image of ImgLib2; else as an ImagePlus."""
     imglib = jclass("net.imglib2.RandomAccessibleInterval").class_
-    return datasets.to_dataset(gateway, image) if kind is not None and imglib.isAssignableFrom(kind) else to_imageplus(image)
+    return (
+        datasets.to_dataset(gateway, image)
+        if kind is not None and imglib.isAssignableFrom(kind)
+        else to_imageplus(image)
+    )
 
 
 def _outputs(module: Any) -> dict[str, Any]:
@@ -260,13 +288,11 @@ def _variable(gateway: Any, interpreter: Any, item: Any) -> Any:
 def _script_error(error: BioimgError, failure: Any, module: Any) -> BioimgError:
     """Give a script's error, with the line where the language tells it."""
     line = _line(failure, str(module.getInfo().getPath()))
-    if type(error).__name__ not in ("FijiError", "MacroError") and line is None:
-        return error
+    place = "" if line is None else f" in line {line}"
+    details = error.details if line is None else {**error.details, "line": line}
+    kind = type(error) if isinstance(error, HeadlessError | JobCancelledError) else MacroError
     message = error.message.removeprefix("The script failed: ")
-    place = f" in line {line}" if line else ""
-    told = MacroError(f"The script failed{place}: {message}", fix=error.fix, **error.details, **({"line": line} if line else {}))
-    told.__cause__ = error
-    return told
+    return kind(f"The script failed{place}: {message}", fix=error.fix, **details)
 
 
 def _line(failure: Any, path: str) -> int | None:

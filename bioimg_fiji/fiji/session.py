@@ -248,8 +248,7 @@ class Fiji:
         ------
         BioimgError
             The command's own error; EndpointError where ImageJ is embedded, which has no SciJava; InputError for an
-            input that the command does not have, or not of this type; JobCancelledError when it was cancelled, or an
-            input was missing.
+            input that is missing, that the command does not have, or that is not of its type; JobCancelledError.
         """
         self._check_open()
         self._refresh()
@@ -294,9 +293,7 @@ class Fiji:
             try:
                 if not scijava.is_macro(module):
                     return scijava.run(self.gateway, module, "The script")
-                return scijava.run_macro(
-                    self.gateway, module, lambda text, ended: self._run_text(text, "", run, ended)
-                )
+                return scijava.run_macro(self.gateway, module, lambda text, ended: self._run_text(text, "", run, ended))
             except macros.MacroFailure as failure:
                 failure.cause = _original(failure.cause, run)
                 raise failure.told() from failure.cause
@@ -377,9 +374,7 @@ class Fiji:
         """Bring the menu's table up to date: a model was pinned or unpinned, a command was registered."""
         self._menu.update(commands.load_commands().values())
 
-    def _run_text(
-        self, text: str, argument: str, run: Run, ended: Callable[[Any], None] | None = None
-    ) -> str | None:
+    def _run_text(self, text: str, argument: str, run: Run, ended: Callable[[Any], None] | None = None) -> str | None:
         if not self.headless:
             self._executor.install()  # no longer than it takes: ImageJ's other commands need not ask Python
         try:

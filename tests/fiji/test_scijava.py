@@ -17,10 +17,9 @@ from bioimg_fiji.errors import (
     ModelNotFoundError,
     ParameterError,
 )
-from bioimg_fiji.fiji import Fiji, datasets
+from bioimg_fiji.fiji import Fiji, convert, datasets, scijava
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Image, Scale
-from bioimg_fiji.package import open_package, pins
 from bioimg_fiji.runtime.fake import write_fake_package
 from support.endpoints import EMBEDDED
 
@@ -62,11 +61,7 @@ def check(got: Any, expected: Image) -> None:
 
 
 def _image(java: Any) -> Image:
-    if isinstance(java, jclass("ij.ImagePlus")):
-        from bioimg_fiji.fiji.convert import to_image
-
-        return to_image(java)
-    return datasets.to_image(java)
+    return datasets.to_image(java) if datasets.is_imglib(java) else convert.to_image(java)
 
 
 def search(fiji: Fiji, text: str) -> list[str]:
@@ -93,12 +88,12 @@ def test_a_model_that_is_pinned_is_found_and_run(
     fiji: Fiji, model: str, image: Image, expected: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BIOIMG_FIJI_HOME", str(tmp_path))
-    fiji.run("BioImg Models...", action="add", model=model)
-    fiji.run("BioImg Models...", action="pin", model="Fake model")
+    fiji.run("BioImg Models...", action="add", source=model)
+    fiji.run("BioImg Models...", action="pin", source="fake-model")
     (pinned,) = (each for each in commands.load_commands().values() if each.title.startswith("BioImg: "))
     assert search(fiji, pinned.title) == [pinned.title]
     check(fiji.run_command(f"bioimg:{pinned.id}", image=image)["output"], expected)
-    fiji.run("BioImg Models...", action="unpin", model="Fake model")
+    fiji.run("BioImg Models...", action="unpin", source="fake-model")
     assert search(fiji, pinned.title) == []
 
 
@@ -124,9 +119,8 @@ def test_pyimagej_runs_it_as_a_plugin(fiji: Fiji, model: str, image: Image, expe
     imp = fiji.to_fiji(image)
     imp.show()
     fiji.gateway.py.run_plugin(TITLE, {"model": model}, imp=imp)
-    output = jclass("ij.WindowManager").getCurrentImage()
-    assert output is not imp
-    check(output, expected)
+    assert fiji.images() == ["cells.tif", expected.title]
+    check(jclass("ij.WindowManager").getImage(expected.title), expected)
 
 
 SCRIPTS = {
@@ -163,9 +157,7 @@ cancelled = false;
 
 @real
 @pytest.mark.parametrize("language", SCRIPTS)
-def test_scripts_with_parameters_run_it(
-    fiji: Fiji, model: str, image: Image, expected: Image, language: str
-) -> None:
+def test_scripts_with_parameters_run_it(fiji: Fiji, model: str, image: Image, expected: Image, language: str) -> None:
     name = "script.ijm" if language == "ijm" else language
     outputs = fiji.run_script(name, SCRIPTS[language], image=image, model=model)
     check(outputs["output"], expected)
@@ -239,8 +231,8 @@ def test_errors_are_the_commands_own(fiji: Fiji, model: str, image: Image) -> No
 
 @real
 def test_what_scijava_only_logs_is_raised(fiji: Fiji, model: str, image: Image) -> None:
-    with pytest.raises(JobCancelledError, match="required but unset"):
-        fiji.run_script("JavaScript", "#@ ImagePlus image\n#@output String s\ns = 'x';")
+    with pytest.raises(InputError, match="needs a value for file"):
+        fiji.run_script("JavaScript", "#@ File(persist=false) file\n#@output String s\ns = 'x';")
     with pytest.raises(MacroError, match="line 3") as failed:
         fiji.run_script("JavaScript", "#@output String s\ns = 'x';\nnothing.at.all();\n")
     assert failed.value.details["line"] == 3
@@ -248,7 +240,7 @@ def test_what_scijava_only_logs_is_raised(fiji: Fiji, model: str, image: Image) 
         fiji.run_script("count.py", "#@output Integer n\nn = 1\nn = n / 0\n")
     assert divided.value.details["line"] == 3
     with pytest.raises(MacroError) as macro:
-        fiji.run_script("x.ijm", "#@ Integer n\nn = n + 1;\nexit(\"too many\");\n", n=1)
+        fiji.run_script("x.ijm", '#@ Integer n\nn = n + 1;\nexit("too many");\n', n=1)
     assert macro.value.details["line"] == 3
     with pytest.raises(InputError, match="no input 'm'"):
         fiji.run_script("x.ijm", "#@ Integer n\n", m=1)
@@ -259,15 +251,26 @@ def test_what_scijava_only_logs_is_raised(fiji: Fiji, model: str, image: Image) 
     assert "Jython" in unknown.value.fix or "Python" in unknown.value.fix
     with pytest.raises(InputError, match="no command"):
         fiji.run_command("bioimg:run_modle")
-    script = '#@ CommandService c\nc.run("bioimg:run_model", true, "model", "nowhere").get();\n'
-    with pytest.raises(ModelNotFoundError | MacroError, match="No image is open|no model"):  # type: ignore[call-overload]
-        fiji.run_script("JavaScript", script)
+
+
+@real
+def test_a_script_tells_the_error_of_our_command(fiji: Fiji, image: Image) -> None:
+    text = "#@ CommandService c\n#@ Dataset d\nvar n = 1;\n"
+    call = 'c.run("bioimg:run_model", true, "image", d, "model", "nowhere").get();\n'
+    with pytest.raises(MacroError, match="The script failed in line 4: There is no model 'nowhere'") as failed:
+        fiji.run_script("JavaScript", text + call, d=image)
+    assert failed.value.details["line"] == 4
+    assert isinstance(failed.value.__cause__, ModelNotFoundError)
 
 
 @real
 def test_values_of_scripts_come_back(fiji: Fiji, image: Image) -> None:
-    script = "#@ Double a\n#@ Boolean b\n#@ String s\n#@output Double twice\n#@output String text\n#@output Boolean no\n"
-    outputs = fiji.run_script("JavaScript", script + "twice = 2 * a; text = s + '!'; no = !b;", a=1.5, b=True, s='a "b"')
+    script = (
+        "#@ Double a\n#@ Boolean b\n#@ String s\n#@output Double twice\n#@output String text\n#@output Boolean no\n"
+    )
+    outputs = fiji.run_script(
+        "JavaScript", script + "twice = 2 * a; text = s + '!'; no = !b;", a=1.5, b=True, s='a "b"'
+    )
     assert outputs == {"twice": 3.0, "text": 'a "b"!', "no": False}
     outputs = fiji.run_script("x.ijm", script + "twice = 2 * a; text = s + '!'; no = !b;", a=-1.5, b=True, s='a "b"')
     assert outputs == {"twice": -3.0, "text": 'a "b"!', "no": False}
@@ -280,11 +283,8 @@ def test_values_of_scripts_come_back(fiji: Fiji, image: Image) -> None:
 def test_a_cancelled_module_stops_the_command(fiji: Fiji, model: str) -> None:
     module = fiji.gateway.module().createModule(fiji.gateway.module().getModuleById(RUN_MODEL))
     module.cancel("enough")
+    scijava.assign(fiji.gateway, module, {"image": Image(np.zeros((64, 64), np.float32), "yx"), "model": model})
     with pytest.raises(JobCancelledError, match="enough"):
-        from bioimg_fiji.fiji import scijava
-
-        big = Image(np.zeros((64, 64), np.float32), "yx")
-        scijava.assign(fiji.gateway, module, {"image": big, "model": model})
         scijava.run(fiji.gateway, module, "It")
     assert module.getOutput("output") is None
 

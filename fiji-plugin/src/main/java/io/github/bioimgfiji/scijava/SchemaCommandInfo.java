@@ -30,6 +30,7 @@ final class SchemaCommandInfo extends CommandInfo {
 
   private final String id;
   private final String title;
+  private final String place;
   private final List<ModuleItem<?>> outputs;
   private Map<String, CommandModuleItem<?>> inputs = Collections.emptyMap();
   private CommandSpec spec;
@@ -39,10 +40,11 @@ final class SchemaCommandInfo extends CommandInfo {
     super(SchemaCommand.class);
     id = entry.id();
     title = entry.title();
+    place = place(entry);
     outputs = outputItems();
     setName(id);
     setLabel(title);
-    setMenuPath(new MenuPath(entry.menu() + ">" + title));
+    setMenuPath(new MenuPath(place));
     // ImageJ's menu has it already, and our own recorder writes the line that our parser reads.
     set("no-legacy", "");
     set("no-record", "");
@@ -55,8 +57,11 @@ final class SchemaCommandInfo extends CommandInfo {
 
   /** Tells whether this is the command of a menu's entry, in the same place. */
   boolean isOf(MenuEntry entry) {
-    return id.equals(entry.id())
-        && getMenuPath().equals(new MenuPath(entry.menu() + ">" + entry.title()));
+    return id.equals(entry.id()) && place.equals(place(entry));
+  }
+
+  private static String place(MenuEntry entry) {
+    return entry.menu() + ">" + entry.title();
   }
 
   private synchronized void read() {
