@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bioimg_fiji.errors import BioimgError, HeadlessError, JobCancelledError, MacroError
@@ -43,8 +44,10 @@ class MacroFailure(Exception):  # noqa: N818 - an inner signal, never seen outsi
         return told
 
 
-def run_text(text: str, argument: str, executor: Executor, console: Console) -> str | None:
-    """Run a macro on this thread and give its `return` value.
+def run_text(
+    text: str, argument: str, executor: Executor, console: Console, ended: Callable[[Any], None] | None = None
+) -> str | None:
+    """Run a macro on this thread and give its `return` value; `ended` is called with the interpreter that ran it.
 
     Raises
     ------
@@ -69,9 +72,13 @@ def run_text(text: str, argument: str, executor: Executor, console: Console) -> 
     finally:
         thread.setName(name)
     if stopped is None and executor.failure is None and not interpreter.wasError():
+        if ended is not None:
+            ended(interpreter)
         return None if value is None else str(value)
     line = _line(interpreter)
     if _is_plain_exit(text, line, stopped, interpreter) and executor.failure is None:
+        if ended is not None:
+            ended(interpreter)
         return None
     _reopen(before)
     raise MacroFailure(_cause(executor, interpreter, stopped, console.last(printed)), line)

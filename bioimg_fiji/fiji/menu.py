@@ -72,6 +72,7 @@ class Menu:
                 before = table.put(title, f'{_COMMAND}("{name}")')
                 self._replaced.setdefault(title, before)
         self._ids = wanted
+        _tell(json.dumps({"commands": commands.describe_all()}))
 
     def has(self, title: str) -> bool:
         """Whether a title is one of ours."""
@@ -83,6 +84,7 @@ class Menu:
         for title, before in {**self._replaced, **self._extensions}.items():
             _put_back(table, title, before)
         self._ids, self._replaced, self._extensions = {}, {}, {}
+        _tell("")
 
 
 def options_line(keys: Mapping[str, Any]) -> str:
@@ -102,6 +104,11 @@ def options_line(keys: Mapping[str, Any]) -> str:
 def quoted(text: str) -> str:
     """Write a text as a string of ImageJ's macro language."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def _tell(commands_json: str) -> None:
+    """Tell SciJava, where there is one, and whoever else lists the commands in Java."""
+    jclass("io.github.bioimgfiji.options.KnownCommands").tell(commands_json)
 
 
 def _put_back(table: Any, title: str, before: Any) -> None:

@@ -6,6 +6,7 @@ import atexit
 import logging
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +15,7 @@ from bioimg_fiji import commands
 from bioimg_fiji.commands import Result
 from bioimg_fiji.commands.macro import format_line
 from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError, InputError
-from bioimg_fiji.fiji import macros, menu, tables, values
+from bioimg_fiji.fiji import macros, menu, scijava, tables, values
 from bioimg_fiji.fiji.backend import InProcessBackend, Run
 from bioimg_fiji.fiji.console import Console
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
@@ -224,6 +225,77 @@ class Fiji:
             raise InputError(f"The macro {path} cannot be read: {error.strerror}.", fix="Check the path.") from error
         return self.run_macro(text, argument)
 
+    def run_command(self, identifier: str, /, **inputs: Any) -> dict[str, Any]:
+        """Run a command of SciJava, ours or any other, as `ij.command().run` does.
+
+        Parameters
+        ----------
+        identifier
+            "bioimg:" and the id of a command of ours; for others the name of the Java class, or the identifier that the
+            search bar shows; for all of them the title.
+        inputs
+            By name. Images become the Dataset or ImagePlus that the command wants. Our commands take the keys of macros.
+
+        Returns
+        -------
+        dict
+            The outputs by name: images as Image, tables as Table, numbers, texts, lists; other objects as Java's.
+            Nothing is shown.
+
+        Raises
+        ------
+        BioimgError
+            The command's own error; EndpointError where ImageJ is embedded, which has no SciJava; InputError for an
+            input that is missing, that the command does not have, or that is not of its type; JobCancelledError.
+        """
+        self._check_open()
+        self._refresh()
+        module = scijava.command(self.gateway, identifier)
+        scijava.assign(self.gateway, module, inputs)
+        with self._backend.running() as run:
+            try:
+                return scijava.run(self.gateway, module, identifier)
+            except BioimgError as error:
+                raise _original(error, run) from error.__cause__
+
+    def run_script(self, language: str, text: str, /, **inputs: Any) -> dict[str, Any]:
+        """Run a script of any language that this Fiji has, with its `#@` parameters.
+
+        Parameters
+        ----------
+        language
+            Name of the language ("Jython", "JavaScript", "Groovy", "IJ1 Macro", ...), or a file name with its extension.
+        text
+            The script.
+        inputs
+            Its parameters by name; images become the Dataset or ImagePlus that it wants.
+
+        Returns
+        -------
+        dict
+            Its outputs by name (`#@output`), as of `run_command`; "result" is the value of the script, where it has
+            one and declares no outputs.
+
+        Raises
+        ------
+        MacroError
+            When it fails: the message, and `details["line"]` where the language tells it.
+        BioimgError
+            As for `run_command`.
+        """
+        self._check_open()
+        self._refresh()
+        module = scijava.script(self.gateway, language, text)
+        scijava.assign(self.gateway, module, inputs)
+        with self._backend.running() as run:
+            try:
+                if not scijava.is_macro(module):
+                    return scijava.run(self.gateway, module, "The script")
+                return scijava.run_macro(self.gateway, module, lambda text, ended: self._run_text(text, "", run, ended))
+            except macros.MacroFailure as failure:
+                failure.cause = _original(failure.cause, run)
+                raise failure.told() from failure.cause
+
     def watch(self, job: Job | None) -> None:
         """Tell progress, notes and curves of every command to `job`, whose `cancel` and `finish` are the command's."""
         self._backend.watcher = job
@@ -342,11 +414,11 @@ class Fiji:
         """Bring the menu's table up to date: a model was pinned or unpinned, a command was registered."""
         self._menu.update(commands.load_commands().values())
 
-    def _run_text(self, text: str, argument: str, run: Run) -> str | None:
+    def _run_text(self, text: str, argument: str, run: Run, ended: Callable[[Any], None] | None = None) -> str | None:
         if not self.headless:
             self._executor.install()  # no longer than it takes: ImageJ's other commands need not ask Python
         try:
-            value = macros.run_text(text, argument, self._executor, self._console)
+            value = macros.run_text(text, argument, self._executor, self._console, ended)
         finally:
             if not self.headless:
                 self._executor.uninstall()

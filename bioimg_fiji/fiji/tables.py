@@ -31,10 +31,11 @@ def changed(before: Snapshot) -> dict[str, Table]:
     found.pop(_RESULTS, None)
     if snapshot() != before:
         found[_RESULTS] = jclass("ij.measure.ResultsTable").getResultsTable()
-    return {title: _copy(table) for title, table in found.items()}
+    return {title: copy(table) for title, table in found.items()}
 
 
-def _copy(table: Any) -> Table:
+def copy(table: Any) -> Table:
+    """Copy a table of ImageJ."""
     columns = [str(name) for name in table.getHeadings() if str(name).strip()]
     rows = [[_cell(table, name, row) for name in columns] for row in range(int(table.size()))]
     return Table(tuple(columns), tuple(tuple(row) for row in rows))

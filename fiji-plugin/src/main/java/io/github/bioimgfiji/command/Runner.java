@@ -10,6 +10,7 @@ import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.options.Values;
 import java.util.Collections;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
 
 /**
  * Runs a command and gives its result, which nobody has been shown.
@@ -61,7 +62,7 @@ public final class Runner {
    * @throws BackendException when the command fails or is cancelled (code "cancelled")
    */
   public Outcome run(Values values) throws BackendException {
-    return run(values, images(values, Collections.emptyMap(), null));
+    return run(values, images(values, Collections.emptyMap(), null), () -> false);
   }
 
   /**
@@ -69,13 +70,15 @@ public final class Runner {
    *
    * @param values the values
    * @param images all images by key, as {@link #images} gives them
+   * @param stop tells whether somebody else than the user wants it to stop
    * @return the result
    * @throws BackendException when the command fails or is cancelled (code "cancelled")
    */
-  public Outcome run(Values values, Map<String, ImagePlus> images) throws BackendException {
+  public Outcome run(Values values, Map<String, ImagePlus> images, BooleanSupplier stop)
+      throws BackendException {
     StatusBar bar = new StatusBar(command.title());
     try (LiveWindow window = new LiveWindow(command.title())) {
-      Outcome outcome = run(values, images, new Together(bar, window));
+      Outcome outcome = run(values, images, new Together(bar, window, new Stop(stop)));
       bar.done();
       return outcome;
     }
@@ -95,6 +98,26 @@ public final class Runner {
     try (Locks locks = Locks.of(images.values());
         ManagerRegions regions = ManagerRegions.lend(command, values, images)) {
       return backend.run(command.id(), values.parametersJson(), images, monitor);
+    }
+  }
+
+  /** A caller that is told nothing, and may want to stop. */
+  private static final class Stop implements Monitor {
+    private final BooleanSupplier wanted;
+
+    Stop(BooleanSupplier wanted) {
+      this.wanted = wanted;
+    }
+
+    @Override
+    public void progress(String message, double current, double maximum, String figuresJson) {}
+
+    @Override
+    public void note(String sentence) {}
+
+    @Override
+    public boolean cancelled() {
+      return wanted.getAsBoolean();
     }
   }
 }

@@ -1,0 +1,308 @@
+"""Commands and scripts of SciJava, on the thread of their caller: what SciJava only writes to its log, is raised.
+
+Images, tables, numbers and texts are converted; the running itself is Java's (`StrictRun` of the plugin).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bioimg_fiji.errors import (
+    BioimgError,
+    EndpointError,
+    HeadlessError,
+    InputError,
+    JobCancelledError,
+    MacroError,
+    ParameterError,
+)
+from bioimg_fiji.fiji import datasets, failures, tables
+from bioimg_fiji.fiji.convert import to_image, to_imageplus
+from bioimg_fiji.fiji.inputs import as_image
+from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.image import Image
+
+OURS = "bioimg:"
+"""Begins the identifiers of our commands; their ids follow."""
+
+_RUN = "io.github.bioimgfiji.scijava.StrictRun"
+_MACRO = "ijm"
+"""Extension of ImageJ's own macros among the languages."""
+
+
+def command(gateway: Any, identifier: str) -> Any:
+    """Make a module of a command: by its identifier, by the name of its class, else by its title.
+
+    Raises
+    ------
+    EndpointError
+        When there is no SciJava.
+    InputError
+        When there is no such command; its `fix` names those that are spelt alike.
+    """
+    service = _gateway(gateway).module()
+    titles: dict[str, Any] = {}
+    for info in service.getModules():
+        name = str(info.getIdentifier())
+        if identifier in (name, name.partition(":")[2]):
+            return _module(service, info)
+        titles[str(info.getTitle())] = info
+    if identifier in titles:
+        return _module(service, titles[identifier])
+    names = {str(info.getIdentifier()) for info in service.getModules()} | titles.keys()
+    near = difflib.get_close_matches(identifier, names)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "The search bar of Fiji shows the identifiers."
+    raise InputError(f"This Fiji has no command {identifier!r}.", fix=hint)
+
+
+def script(gateway: Any, language: str, text: str) -> Any:
+    """Make a module of a script.
+
+    Raises
+    ------
+    EndpointError
+        When there is no SciJava.
+    InputError
+        When this Fiji does not have the language.
+    """
+    service = _gateway(gateway).script()
+    extension = Path(language).suffix[1:]
+    found = service.getLanguageByExtension(extension) if extension else _language(service, language)
+    if found is None:
+        names = ", ".join(sorted(str(each.getLanguageName()) for each in service.getLanguages()))
+        raise InputError(f"This Fiji runs no scripts in {language!r}.", fix=f"It has {names}.")
+    path = language if extension else f"script.{found.getExtensions().get(0)}"
+    info = jclass("org.scijava.script.ScriptInfo")(gateway.context(), path, jclass("java.io.StringReader")(text))
+    return _module(gateway.module(), info)
+
+
+def _language(service: Any, name: str) -> Any:
+    for each in service.getLanguages():
+        if name.lower() in {str(each.getLanguageName()).lower(), *(str(known).lower() for known in each.getNames())}:
+            return each
+    return None
+
+
+def is_macro(module: Any) -> bool:
+    """Whether a script is one in ImageJ's own language."""
+    return str(module.getInfo().getPath()).endswith(f".{_MACRO}")
+
+
+def assign(gateway: Any, module: Any, inputs: Mapping[str, Any]) -> None:
+    """Give a module its inputs.
+
+    Raises
+    ------
+    InputError
+        For an input that it does not have, or that cannot become the type that it wants.
+    """
+    info = module.getInfo()
+    ours = str(info.getIdentifier()).startswith(OURS)  # these know older names of their keys, and tell what is wrong
+    for name, value in inputs.items():
+        item = info.getInput(name)
+        if item is None and not ours:
+            names = ", ".join(str(each.getName()) for each in info.inputs()) or "none"
+            raise InputError(f"{info.getTitle()} has no input {name!r}.", fix=f"Its inputs are: {names}.")
+        module.setInput(name, _to_java(gateway, name, value, None if item is None else item.getType()))
+        module.resolveInput(name)
+
+
+def run(gateway: Any, module: Any, what: str) -> dict[str, Any]:
+    """Run a module and give its outputs by name; `what` names it in messages.
+
+    Raises
+    ------
+    BioimgError
+        Its own error; MacroError with the line, for a script; InputError where it lacks an input; JobCancelledError.
+    """
+    import jpype
+
+    strict = jclass(_RUN)(gateway.context(), module)
+    is_script = isinstance(module, jclass("org.scijava.script.ScriptModule"))
+    failure = None
+    try:
+        strict.run()
+    except jpype.JException as thrown:
+        failure = thrown
+    if is_script and failure is None:
+        failure = strict.logged()
+    if failure is not None:
+        error = failures.explain(failure, what)
+        if not is_script:
+            raise error from failure
+        raise _script_error(error, failure, module) from error
+    _check_stopped(strict, module, what)
+    return _outputs(module)
+
+
+def run_macro(gateway: Any, module: Any, run_text: Callable[..., str | None]) -> dict[str, Any]:
+    """Run a script in ImageJ's own language, by `run_text(text, ended)`: with its errors and their lines.
+
+    An image is given by its ID, and has to be open for that; what was opened for it, is closed.
+    """
+    strict = jclass(_RUN)(gateway.context(), module)
+    strict.prepare()
+    _check_stopped(strict, module, "The script")
+    info = module.getInfo()
+    values = {str(item.getName()): module.getInput(item.getName()) for item in info.inputs()}
+    opened = [value for value in values.values() if _is(value, "ij.ImagePlus") and not _is_open(value)]
+    for imp in opened:
+        imp.show()
+    given = " ".join(f"var {name} = {_literal(value)};" for name, value in values.items() if value is not None)
+    declared = " ".join(f"var {item.getName()};" for item in info.outputs() if str(item.getName()) not in values)
+
+    def ended(interpreter: Any) -> None:
+        for item in info.outputs():
+            module.setOutput(item.getName(), _variable(gateway, interpreter, item))
+
+    try:
+        result = run_text(f"{declared} {given} {info.getProcessedScript()}", ended)
+        outputs = _outputs(module)
+    finally:
+        for imp in opened:
+            imp.changes = False
+            imp.close()
+    return outputs | ({"result": result} if info.isReturnValueAppended() else {})
+
+
+def _check_stopped(strict: Any, module: Any, what: str) -> None:
+    """Tell why a module did not run to its end; SciJava itself says no more than that it was cancelled."""
+    if strict.stopped() is None:
+        return
+    needed = [str(item.getName()) for item in module.getInfo().inputs() if item.isRequired()]
+    missing = [name for name in needed if module.getInput(name) is None]
+    if missing:
+        raise InputError(f"{what} needs a value for {', '.join(missing)}.", fix="Give it by its name.")
+    raise JobCancelledError(f"{what} was cancelled. {strict.stopped()}".strip())
+
+
+def _gateway(gateway: Any) -> Any:
+    if gateway is None:
+        raise EndpointError(
+            "Embedded ImageJ has no SciJava: neither its commands nor its scripts.",
+            fix="Open a Fiji folder, or sc.fiji:fiji; or use run and run_macro.",
+        )
+    return gateway
+
+
+def _module(service: Any, info: Any) -> Any:
+    module = service.createModule(info)
+    if module is None:
+        raise InputError(f"{info.getTitle()} cannot be made.", fix="Fiji's log has the details.")
+    return module
+
+
+def _to_java(gateway: Any, name: str, value: Any, kind: Any) -> Any:
+    """Give a value as the type that an input wants; without one, as it is."""
+    import scyjava
+
+    if isinstance(value, Image | np.ndarray):
+        value = _image_to_java(gateway, as_image(value), kind)
+    elif isinstance(value, list | tuple) and value and all(isinstance(each, Image | np.ndarray) for each in value):
+        part = None if kind is None else kind.getComponentType()
+        value = [_image_to_java(gateway, as_image(each), part) for each in value]
+    java = scyjava.to_java(str(value) if isinstance(value, Path) else value)
+    if kind is None or java is None:
+        return java
+    converted = gateway.convert().convert(java, kind)
+    if converted is None:
+        raise ParameterError.of(name, f"of Java's type {kind.getSimpleName()}", value)
+    return converted
+
+
+def _image_to_java(gateway: Any, image: Image, kind: Any) -> Any:
+    """Give an image as a Dataset where an input wants one, or an image of ImgLib2; else as an ImagePlus."""
+    imglib = jclass("net.imglib2.RandomAccessibleInterval").class_
+    return (
+        datasets.to_dataset(gateway, image)
+        if kind is not None and imglib.isAssignableFrom(kind)
+        else to_imageplus(image)
+    )
+
+
+def _outputs(module: Any) -> dict[str, Any]:
+    return {str(item.getName()): _to_python(module.getOutput(item.getName())) for item in module.getInfo().outputs()}
+
+
+def _to_python(value: Any) -> Any:
+    """Give what a command or script gives as Python has it; what has no such form, as it is."""
+    import scyjava
+
+    if _is(value, "ij.ImagePlus"):
+        return to_image(value)
+    if _is(value, "ij.measure.ResultsTable"):
+        return tables.copy(value)
+    if datasets.is_imglib(value):
+        return datasets.to_image(value)
+    if _is(value, "java.util.Map"):
+        return {str(entry.getKey()): _to_python(entry.getValue()) for entry in value.entrySet()}
+    if _is(value, "java.util.Collection"):
+        return [_to_python(each) for each in value]
+    plain = ("java.lang.Number", "java.lang.Boolean", "java.lang.CharSequence", "java.lang.Character")
+    if any(_is(value, name) for name in plain):
+        return scyjava.to_python(value)
+    return value
+
+
+def _is(value: Any, name: str) -> bool:
+    return isinstance(value, jclass(name))
+
+
+def _is_open(imp: Any) -> bool:
+    return jclass("ij.WindowManager").getImage(imp.getID()) is not None
+
+
+def _literal(value: Any) -> str:
+    """Write a value as ImageJ's macro language has it."""
+    if _is(value, "ij.ImagePlus"):
+        return str(value.getID())
+    if _is(value, "java.lang.Number") or _is(value, "java.lang.Boolean"):
+        return str(value).lower()
+    if _is(value, "java.io.File"):
+        value = value.getAbsolutePath()
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def _variable(gateway: Any, interpreter: Any, item: Any) -> Any:
+    """Read an output from the variables of a macro that has ended: an image by its ID or title."""
+    name = str(item.getName())
+    for line in interpreter.getVariables():
+        variable, _, text = str(line).partition("\t")
+        if variable.removesuffix(" (g)") == name:
+            text = text[1:-1] if text.startswith('"') and text.endswith('"') else text
+            if str(item.getType().getName()) == "ij.ImagePlus":
+                number = re.fullmatch(r"-?\d+(\.0)?", text)
+                manager = jclass("ij.WindowManager")
+                return manager.getImage(int(float(text))) if number else manager.getImage(text)
+            return gateway.convert().convert(text, item.getType())
+    return None
+
+
+def _script_error(error: BioimgError, failure: Any, module: Any) -> BioimgError:
+    """Give a script's error, with the line where the language tells it."""
+    line = _line(failure, str(module.getInfo().getPath()))
+    place = "" if line is None else f" in line {line}"
+    details = error.details if line is None else {**error.details, "line": line}
+    kind = type(error) if isinstance(error, HeadlessError | JobCancelledError) else MacroError
+    message = error.message.removeprefix("The script failed: ")
+    return kind(f"The script failed{place}: {message}", fix=error.fix, **details)
+
+
+def _line(failure: Any, path: str) -> int | None:
+    while failure is not None:
+        text = str(failure.toString())
+        named = re.findall(rf'File "{re.escape(path)}", line (\d+)', text) or re.findall(r"at line number (\d+)", text)
+        if named:
+            return int(named[-1])
+        for element in failure.getStackTrace():
+            if str(element.getFileName()) == path and element.getLineNumber() > 0:
+                return int(element.getLineNumber())
+        failure = failure.getCause()
+    return None

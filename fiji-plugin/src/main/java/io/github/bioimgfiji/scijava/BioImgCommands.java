@@ -1,0 +1,130 @@
+package io.github.bioimgfiji.scijava;
+
+import ij.Menus;
+import io.github.bioimgfiji.menu.MenuEntry;
+import io.github.bioimgfiji.options.KnownCommands;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.scijava.MenuPath;
+import org.scijava.command.CommandInfo;
+import org.scijava.command.CommandService;
+import org.scijava.event.EventHandler;
+import org.scijava.module.ModuleInfo;
+import org.scijava.module.ModuleService;
+import org.scijava.module.event.ModulesAddedEvent;
+import org.scijava.plugin.Parameter;
+import org.scijava.plugin.Plugin;
+import org.scijava.plugin.PluginService;
+import org.scijava.service.AbstractService;
+import org.scijava.service.SciJavaService;
+import org.scijava.service.Service;
+
+/**
+ * Keeps SciJava's list of modules in step with the menu: each command once, under its title.
+ *
+ * <p>At the start, which asks no server, the commands are those of ImageJ's menu; later those of
+ * the backend's list, whenever that is told. The modules that imagej-legacy has made of our menu
+ * items are taken out, or the search bar would show every title twice.
+ *
+ * <p>NB: it is loaded before imagej-legacy, which fails when a class of ImageJ was loaded before
+ * it. So nothing of ImageJ is touched here until imagej-legacy has added the commands of the menu.
+ */
+@Plugin(type = Service.class)
+public final class BioImgCommands extends AbstractService implements SciJavaService {
+  private static final String PACKAGE = "io.github.bioimgfiji.";
+  private static final String CLASS = "className";
+  private static final String MENU = "Plugins>BioImg";
+
+  private final Consumer<String> listener = this::update;
+  private final Map<String, String> menus = new HashMap<>();
+  private List<SchemaCommandInfo> present = new ArrayList<>();
+  private volatile boolean menuIsMade;
+
+  @Parameter private PluginService plugins;
+  @Parameter private ModuleService modules;
+
+  /** Makes a module of each of our plugins; it must be there before. */
+  @Parameter private CommandService commands;
+
+  @Override
+  public void initialize() {
+    KnownCommands.listen(listener);
+    update(KnownCommands.last());
+  }
+
+  @Override
+  public void dispose() {
+    KnownCommands.unlisten(listener);
+  }
+
+  @EventHandler
+  void onEvent(ModulesAddedEvent event) {
+    if (event.getItems().stream().anyMatch(each -> !preset(each, CLASS).isEmpty())) {
+      menuIsMade = true;
+      update(KnownCommands.last());
+    }
+  }
+
+  private void update(String commandsJson) {
+    modules.removeModules(legacy());
+    List<CommandInfo> gone = new ArrayList<>();
+    List<CommandInfo> come = new ArrayList<>();
+    change(entries(commandsJson), gone, come);
+    // NB: outside of any lock: those who are told of it run on the thread of the windows.
+    plugins.removePlugins(gone);
+    plugins.addPlugins(come);
+  }
+
+  private synchronized void change(
+      List<MenuEntry> entries, List<CommandInfo> gone, List<CommandInfo> come) {
+    List<SchemaCommandInfo> next = new ArrayList<>();
+    for (MenuEntry entry : entries) {
+      SchemaCommandInfo known =
+          present.stream().filter(each -> each.isOf(entry)).findFirst().orElse(null);
+      SchemaCommandInfo info = known == null ? new SchemaCommandInfo(entry) : known;
+      next.add(info);
+      if (known == null) {
+        come.add(info);
+      }
+    }
+    present.stream().filter(each -> !next.contains(each)).forEach(gone::add);
+    present = next;
+  }
+
+  private List<MenuEntry> entries(String commandsJson) {
+    if (!commandsJson.isEmpty()) {
+      return MenuEntry.read(commandsJson);
+    }
+    Map<?, ?> table = menuIsMade ? Menus.getCommands() : null;
+    return table == null ? Collections.emptyList() : MenuEntry.of(table, menus, MENU);
+  }
+
+  /** Gives what imagej-legacy has made of our commands, and notes where they stand in the menu. */
+  private List<ModuleInfo> legacy() {
+    List<ModuleInfo> found = new ArrayList<>();
+    for (ModuleInfo module : modules.getModules()) {
+      String name = preset(module, CLASS);
+      boolean command = name.equals(MenuEntry.COMMAND);
+      MenuPath path = module.getMenuPath();
+      String menu = path == null ? "" : path.getMenuString(false).replace(" > ", ">");
+      boolean alias = menu.equals(MenuEntry.ALIASES);
+      if (command || (alias && name.startsWith(PACKAGE))) {
+        found.add(module);
+      }
+      if (command && !alias && !menu.isEmpty()) {
+        menus.put(preset(module, "arg"), menu);
+      }
+    }
+    return found;
+  }
+
+  private static String preset(ModuleInfo module, String name) {
+    Object value =
+        module instanceof CommandInfo ? ((CommandInfo) module).getPresets().get(name) : null;
+    return value == null ? "" : value.toString();
+  }
+}

@@ -1,0 +1,298 @@
+"""Our commands as those of SciJava, in a real ImageJ2: found once, and with the pixels and errors of the menu's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bioimg_fiji import commands
+from bioimg_fiji.errors import (
+    EndpointError,
+    InputError,
+    JobCancelledError,
+    MacroError,
+    ModelNotFoundError,
+    ParameterError,
+)
+from bioimg_fiji.fiji import Fiji, convert, datasets, scijava
+from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.image import Image, Scale
+from bioimg_fiji.runtime.fake import write_fake_package
+from support.endpoints import EMBEDDED
+
+real = pytest.mark.skipif(EMBEDDED, reason="BIOIMG_FIJI_ENDPOINT names no ImageJ2: embedded ImageJ has no SciJava")
+
+TITLE = "BioImg Run Model..."
+RUN_MODEL = "bioimg:run_model"
+SCALE = Scale(0.25, "µm")
+"""Without an origin: imagej-legacy takes that of a Dataset for pixels, where it is in units."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("scijava") / "fake.zip"
+    write_fake_package(path)
+    return str(path)
+
+
+@pytest.fixture
+def image() -> Image:
+    pixels = np.random.default_rng(8).random((40, 50), np.float32)
+    return Image(pixels, "yx", title="cells.tif", scales={"x": SCALE, "y": SCALE})
+
+
+@pytest.fixture
+def expected(fiji: Fiji, model: str, image: Image) -> Image:
+    """What the menu's command gives."""
+    output: Image = fiji.run(TITLE, image, model=model).images["output"]
+    assert not np.array_equal(output.pixels, image.pixels)
+    return output
+
+
+def check(got: Any, expected: Image) -> None:
+    """Compare pixels bit for bit, and what is known about them."""
+    image = got if isinstance(got, Image) else _image(got)
+    assert image.pixels.dtype == expected.pixels.dtype
+    assert np.array_equal(image.pixels, expected.pixels)
+    assert image.scales == expected.scales == {"x": SCALE, "y": SCALE}
+
+
+def _image(java: Any) -> Image:
+    return datasets.to_image(java) if datasets.is_imglib(java) else convert.to_image(java)
+
+
+def search(fiji: Fiji, text: str) -> list[str]:
+    """Give what Fiji's search bar lists."""
+    plugins = fiji.gateway.plugin()
+    searcher = plugins.createInstance(plugins.getPlugin("org.scijava.search.module.ModuleSearcher"))
+    return [str(found.name()) for found in searcher.search(text, False)]
+
+
+@real
+def test_the_search_bar_finds_every_command_once(fiji: Fiji) -> None:
+    titles = [each.title for each in commands.load_commands().values()]
+    assert len(titles) >= 7
+    found = search(fiji, "BioImg")
+    assert {title: found.count(title) for title in titles} == dict.fromkeys(titles, 1)
+    assert {name for name in found if name.rstrip(".") in {title.rstrip(".") for title in titles}} == set(titles)
+    for each in commands.load_commands().values():
+        info = fiji.gateway.module().getModuleById(f"bioimg:{each.id}")
+        assert str(info.getMenuPath().getMenuString()) == f"{each.menu}>{each.title}".replace(">", " > ")
+
+
+@real
+def test_a_model_that_is_pinned_is_found_and_run(
+    fiji: Fiji, model: str, image: Image, expected: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIOIMG_FIJI_HOME", str(tmp_path))
+    fiji.run("BioImg Models...", action="add", source=model)
+    fiji.run("BioImg Models...", action="pin", source="fake-model")
+    (pinned,) = (each for each in commands.load_commands().values() if each.title.startswith("BioImg: "))
+    assert search(fiji, pinned.title) == [pinned.title]
+    check(fiji.run_command(f"bioimg:{pinned.id}", image=image)["output"], expected)
+    fiji.run("BioImg Models...", action="unpin", source="fake-model")
+    assert search(fiji, pinned.title) == []
+
+
+@real
+@pytest.mark.parametrize("kind", ["ImagePlus", "Dataset"])
+@pytest.mark.parametrize("service", ["command", "module"])
+def test_services_take_both_kinds_of_image(
+    fiji: Fiji, model: str, image: Image, expected: Image, service: str, kind: str
+) -> None:
+    ij = fiji.gateway
+    given = fiji.to_fiji(image) if kind == "ImagePlus" else datasets.to_dataset(ij, image)
+    target = RUN_MODEL if service == "command" else ij.module().getModuleById(RUN_MODEL)
+    module = getattr(ij, service)().run(target, True, "image", given, "model", model).get()
+    output = module.getOutput("output")
+    check(output, expected)
+    check(ij.convert().convert(output, jclass("net.imagej.Dataset")), expected)
+    assert str(output.getTitle()) == expected.title
+    assert set(map(str, module.getOutputs().keySet())) == {"output", "images", "tables", "figures", "files", "notes"}
+
+
+@real
+def test_pyimagej_runs_it_as_a_plugin(fiji: Fiji, model: str, image: Image, expected: Image) -> None:
+    imp = fiji.to_fiji(image)
+    imp.show()
+    fiji.gateway.py.run_plugin(TITLE, {"model": model}, imp=imp)
+    assert fiji.images() == ["cells.tif", expected.title]
+    check(jclass("ij.WindowManager").getImage(expected.title), expected)
+
+
+SCRIPTS = {
+    "JavaScript": """#@ CommandService command
+#@ ImagePlus image
+#@ String model
+#@output ImagePlus output
+#@output Boolean cancelled
+var module = command.run("bioimg:run_model", true, "image", image, "model", model).get();
+output = module.getOutput("output");
+cancelled = module.isCanceled();
+""",
+    "Jython": """#@ ModuleService modules
+#@ Dataset image
+#@ String model
+#@output ImagePlus output
+#@output Boolean cancelled
+info = modules.getModuleById("bioimg:run_model")
+module = modules.run(info, True, ["image", image, "model", model]).get()
+output = module.getOutput("output")
+cancelled = module.isCanceled()
+""",
+    "ijm": """#@ ImagePlus image
+#@ String model
+#@output ImagePlus output
+#@output Boolean cancelled
+selectImage(image);
+run("BioImg Run Model...", "model=[" + model + "]");
+output = getImageID();
+cancelled = false;
+""",
+}
+
+
+@real
+@pytest.mark.parametrize("language", SCRIPTS)
+def test_scripts_with_parameters_run_it(fiji: Fiji, model: str, image: Image, expected: Image, language: str) -> None:
+    name = "script.ijm" if language == "ijm" else language
+    outputs = fiji.run_script(name, SCRIPTS[language], image=image, model=model)
+    check(outputs["output"], expected)
+    assert outputs["cancelled"] is False
+
+
+@real
+def test_run_command_gives_what_run_gives(fiji: Fiji, model: str, image: Image) -> None:
+    labels = fiji.run(TITLE, image, model=model, labels=True, table=True)
+    for name in (RUN_MODEL, TITLE):
+        outputs = fiji.run_command(name, image=image, model=Path(model), labels=True, table=True)
+        assert outputs["images"].keys() == labels.images.keys()
+        for key, expected in labels.images.items():
+            assert np.array_equal(outputs["images"][key].pixels, expected.pixels)
+        assert outputs["tables"].keys() == labels.tables.keys()
+        assert outputs["figures"].keys() == {k for k, v in labels.figures.items() if v is not None}
+    assert fiji.images() == []
+
+
+@real
+def test_parameters_are_those_of_the_schema(fiji: Fiji) -> None:
+    kinds = {"string": ("String", "File"), "integer": ("Long",), "number": ("Double",), "boolean": ("Boolean",)}
+    for each in commands.describe_all():
+        info = fiji.gateway.module().getModuleById(f"bioimg:{each['id']}")
+        properties = each["schema"]["properties"]
+        items = {str(item.getName()): item for item in info.inputs()}
+        assert list(items) == sorted(properties, key=lambda key: properties[key]["x-order"])
+        assert str(info.getDescription()) == each["help"]
+        for key, entry in properties.items():
+            item, kind = items[key], str(items[key].getType().getSimpleName())
+            image = "ImagePlus[]" if entry.get("x-images") else "ImagePlus" if entry.get("x-image") else ""
+            assert kind == image or (not image and kind in kinds[entry["type"]]), (each["id"], key)
+            default = item.getDefaultValue()
+            assert (default is None) == (entry.get("default") in (None, "")), (each["id"], key)
+            assert default is None or str(default).lower() == str(entry["default"]).lower()
+            assert [str(choice) for choice in item.getChoices()] == entry.get("enum", [])
+            for limit, value in (("minimum", item.getMinimumValue()), ("maximum", item.getMaximumValue())):
+                assert (None if value is None else float(value)) == entry.get(limit)
+            assert str(item.getDescription()).startswith(entry["description"])
+            assert not item.isPersisted()
+
+
+@real
+def test_no_value_is_kept(fiji: Fiji, model: str, image: Image) -> None:
+    fiji.gateway.command().run(RUN_MODEL, True, "image", fiji.to_fiji(image), "model", model, "tile", 64).get()
+    prefs = fiji.gateway.prefs()
+    info = fiji.gateway.module().getModuleById(RUN_MODEL)
+    for item in info.inputs():
+        assert prefs.get(info.loadDelegateClass(), item.getName()) is None
+
+
+@real
+def test_errors_are_the_commands_own(fiji: Fiji, model: str, image: Image) -> None:
+    import jpype
+
+    with pytest.raises(ModelNotFoundError, match="no model 'nowhere'") as missing:
+        fiji.run_command(RUN_MODEL, image=image, model="nowhere")
+    with pytest.raises(ModelNotFoundError) as by_menu:
+        fiji.run(TITLE, image, model="nowhere")
+    assert missing.value.to_json() == by_menu.value.to_json()
+    with pytest.raises(ParameterError, match='no key "modle"'):
+        fiji.run_command(RUN_MODEL, image=image, modle=model)
+    with pytest.raises(ParameterError, match="tile must be at least 0"):
+        fiji.run_command(RUN_MODEL, image=image, model=model, tile=-1)
+    with pytest.raises(ParameterError, match="model is missing"):
+        fiji.run_command(RUN_MODEL, image=image)
+    with pytest.raises(jpype.JException) as java:
+        fiji.gateway.command().run(RUN_MODEL, True, "image", fiji.to_fiji(image), "model", "nowhere").get()
+    assert "There is no model 'nowhere'" in str(java.value.getCause().getCause().getMessage())
+
+
+@real
+def test_what_scijava_only_logs_is_raised(fiji: Fiji, model: str, image: Image) -> None:
+    with pytest.raises(InputError, match="needs a value for file"):
+        fiji.run_script("JavaScript", "#@ File(persist=false) file\n#@output String s\ns = 'x';")
+    with pytest.raises(MacroError, match="line 3") as failed:
+        fiji.run_script("JavaScript", "#@output String s\ns = 'x';\nnothing.at.all();\n")
+    assert failed.value.details["line"] == 3
+    with pytest.raises(MacroError, match="ZeroDivisionError|by zero") as divided:
+        fiji.run_script("count.py", "#@output Integer n\nn = 1\nn = n / 0\n")
+    assert divided.value.details["line"] == 3
+    with pytest.raises(MacroError) as macro:
+        fiji.run_script("x.ijm", '#@ Integer n\nn = n + 1;\nexit("too many");\n', n=1)
+    assert macro.value.details["line"] == 3
+    with pytest.raises(InputError, match="no input 'm'"):
+        fiji.run_script("x.ijm", "#@ Integer n\n", m=1)
+    with pytest.raises(InputError, match="of Java's type Integer"):
+        fiji.run_script("x.ijm", "#@ Integer n\n", n="many")
+    with pytest.raises(InputError, match="runs no scripts in 'Cobol'") as unknown:
+        fiji.run_script("Cobol", "")
+    assert "Jython" in unknown.value.fix or "Python" in unknown.value.fix
+    with pytest.raises(InputError, match="no command"):
+        fiji.run_command("bioimg:run_modle")
+
+
+@real
+def test_a_script_tells_the_error_of_our_command(fiji: Fiji, image: Image) -> None:
+    text = "#@ CommandService c\n#@ Dataset d\nvar n = 1;\n"
+    call = 'c.run("bioimg:run_model", true, "image", d, "model", "nowhere").get();\n'
+    with pytest.raises(MacroError, match="The script failed in line 4: There is no model 'nowhere'") as failed:
+        fiji.run_script("JavaScript", text + call, d=image)
+    assert failed.value.details["line"] == 4
+    assert isinstance(failed.value.__cause__, ModelNotFoundError)
+
+
+@real
+def test_values_of_scripts_come_back(fiji: Fiji, image: Image) -> None:
+    script = (
+        "#@ Double a\n#@ Boolean b\n#@ String s\n#@output Double twice\n#@output String text\n#@output Boolean no\n"
+    )
+    outputs = fiji.run_script(
+        "JavaScript", script + "twice = 2 * a; text = s + '!'; no = !b;", a=1.5, b=True, s='a "b"'
+    )
+    assert outputs == {"twice": 3.0, "text": 'a "b"!', "no": False}
+    outputs = fiji.run_script("x.ijm", script + "twice = 2 * a; text = s + '!'; no = !b;", a=-1.5, b=True, s='a "b"')
+    assert outputs == {"twice": -3.0, "text": 'a "b"!', "no": False}
+    assert fiji.run_script("JavaScript", "6 * 7")["result"] == 42
+    plane = "#@ Dataset data\n#@output Dataset data2\ndata2 = data.duplicate();"
+    check(fiji.run_script("JavaScript", plane, data=image)["data2"], image)
+
+
+@real
+def test_a_cancelled_module_stops_the_command(fiji: Fiji, model: str) -> None:
+    module = fiji.gateway.module().createModule(fiji.gateway.module().getModuleById(RUN_MODEL))
+    module.cancel("enough")
+    scijava.assign(fiji.gateway, module, {"image": Image(np.zeros((64, 64), np.float32), "yx"), "model": model})
+    with pytest.raises(JobCancelledError, match="enough"):
+        scijava.run(fiji.gateway, module, "It")
+    assert module.getOutput("output") is None
+
+
+@pytest.mark.skipif(not EMBEDDED, reason="BIOIMG_FIJI_ENDPOINT names a Fiji, which has SciJava")
+def test_embedded_imagej_says_that_it_has_none(fiji: Fiji) -> None:
+    with pytest.raises(EndpointError, match="no SciJava"):
+        fiji.run_command(RUN_MODEL)
+    with pytest.raises(EndpointError, match="no SciJava"):
+        fiji.run_script("JavaScript", "1")
+    assert "io.github.bioimgfiji.scijava" not in str(jclass("io.github.bioimgfiji.options.KnownCommands").last())
