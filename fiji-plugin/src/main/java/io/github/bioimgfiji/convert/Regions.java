@@ -8,6 +8,9 @@ import ij.gui.Roi;
 import ij.io.RoiDecoder;
 import ij.io.RoiEncoder;
 import io.github.bioimgfiji.json.Json;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -107,6 +110,33 @@ public final class Regions {
     if (roi == null) {
       throw new IllegalArgumentException("A selection is no ImageJ .roi file.");
     }
+    mendProperties(roi);
     return roi;
+  }
+
+  /** ImageJ reads the UTF-8 of a region's properties as Latin-1: here that is undone. */
+  private static void mendProperties(Roi roi) {
+    if (roi.getPropertyCount() == 0) {
+      return;
+    }
+    for (String line : roi.getProperties().split("\n")) {
+      int colon = line.indexOf(": ");
+      String key = colon < 0 ? "" : line.substring(0, colon);
+      String value = key.isEmpty() ? null : roi.getProperty(key);
+      if (value != null && !(mended(key) + mended(value)).equals(key + value)) {
+        roi.setProperty(key, null);
+        roi.setProperty(mended(key), mended(value));
+      }
+    }
+  }
+
+  private static String mended(String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.ISO_8859_1);
+    try {
+      String read = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+      return new String(bytes, StandardCharsets.ISO_8859_1).equals(text) ? read : text;
+    } catch (CharacterCodingException e) {
+      return text; // it was read as it should be
+    }
   }
 }
