@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy.typing as npt
 
 from bioimg_fiji import commands
-from bioimg_fiji.commands import Result
+from bioimg_fiji.commands import Result, Table
 from bioimg_fiji.commands.macro import format_line
 from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError, InputError
 from bioimg_fiji.fiji import macros, menu, rois, tables
@@ -30,6 +30,7 @@ from bioimg_fiji.jobs import Job
 from bioimg_fiji.runtime.threads import share_cores
 
 if TYPE_CHECKING:
+    import pandas as pd
     import roifile
 
 _log = logging.getLogger(__name__)
@@ -328,6 +329,28 @@ class Fiji:
         self._check_open()
         rois.put(regions, place, image, self.gateway)
 
+    def table(self, table: Any = "Results") -> Table:
+        """Copy a table: that of this title, or a ResultsTable or a table of SciJava.
+
+        Raises
+        ------
+        InputError
+            When there is no such table.
+        """
+        self._check_open()
+        return tables.get(table)
+
+    def show_table(self, table: Table | pd.DataFrame, title: str = "Results") -> None:
+        """Open a copy of a table in Fiji, in place of one with this title.
+
+        Raises
+        ------
+        InputError
+            When ImageJ cannot hold it.
+        """
+        self._check_open()
+        tables.show(table, title)
+
     def log(self) -> str:
         """Give what ImageJ has printed: print() of macros, its log, error messages."""
         return self._console.text()
@@ -342,6 +365,7 @@ class Fiji:
         self._backend.unregister()
         self._close_opened(set())
         rois.forget()
+        tables.forget()
         jclass("ij.WindowManager").setTempCurrentImage(None)
         self._console.close()
         jclass("java.lang.System").gc()
