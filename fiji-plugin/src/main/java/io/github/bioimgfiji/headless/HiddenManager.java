@@ -27,6 +27,7 @@ import javax.swing.JList;
 public final class HiddenManager implements PlugIn {
   private static final String TITLE = "ROI Manager";
   private static final String COMMAND = TITLE + "...";
+  private static RoiManager hidden;
 
   /** Opens the manager: what the menu's command is where there is no display. */
   @Override
@@ -40,21 +41,33 @@ public final class HiddenManager implements PlugIn {
    * @return the manager; hidden, where there is no display
    */
   public static synchronized RoiManager open() {
-    RoiManager manager = RoiManager.getRawInstance();
-    if (manager != null) {
-      return manager;
+    if (!GraphicsEnvironment.isHeadless()) {
+      return RoiManager.getRoiManager();
     }
-    return GraphicsEnvironment.isHeadless() ? hidden() : RoiManager.getRoiManager();
+    if (hidden == null) {
+      RoiManager present = RoiManager.getRawInstance();
+      hidden = present == null ? make() : present;
+    }
+    return hidden;
   }
 
-  /** Empties the manager, if it is open and hidden. */
+  /**
+   * Gives the manager where there is no display, if it was opened.
+   *
+   * @return the manager, or null
+   */
+  public static synchronized RoiManager current() {
+    return hidden;
+  }
+
+  /** Empties the manager, if it is hidden and was opened. */
   public static synchronized void clear() {
-    if (RoiManager.getRawInstance() instanceof Windowless) {
-      RoiManager.getRawInstance().reset();
+    if (hidden != null) {
+      hidden.reset();
     }
   }
 
-  private static RoiManager hidden() {
+  private static RoiManager make() {
     try {
       RoiManager manager = unconstructed(Windowless.class);
       DefaultListModel<Object> labels = new DefaultListModel<>();
