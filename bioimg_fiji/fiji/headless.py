@@ -46,6 +46,20 @@ _DIALOG_BODIES = {
     ("getNextImage", "()Lij/ImagePlus;"): "return ij.WindowManager.getImage(getNextChoice());",
 }
 
+_ANALYZER_BODIES = {
+    # ImageJ counts the lines in the window, and takes the rows that it does not find there out of the table.
+    ("displayResults", "()V"): (
+        "if (rt.columnDeleted()) return;"
+        "if (rt.size() == 1) ij.IJ.setColumnHeadings(rt.getColumnHeadings());"
+        f'{_TABLES}.show(rt, "Results"); ij.IJ.write(rt.getRowAsString(rt.size() - 1));'
+    ),
+    # NB: the same without its question, whose dialog would have Java load ij.ImageJ too early.
+    ("resetCounter", "()Z"): (
+        "switchingModes = false; umeans = null; systemRT.reset();"
+        "ij.plugin.frame.RoiManager.resetMultiMeasureResults(); unsavedMeasurements = false; return true;"
+    ),
+}
+
 
 def mend() -> None:
     """Define the mended classes: after Java's start, before ij1-patcher works and ImageJ's classes are loaded."""
@@ -59,6 +73,11 @@ def mend() -> None:
     tables = pool.get("ij.measure.ResultsTable")
     tables.getMethod("show", "(Ljava/lang/String;)V").setBody(f"{{ {_TABLES}.show(this, $1); }}")
     tables.toClass(_neighbour("ij.measure.Measurements"))
+
+    analyzer = pool.get("ij.plugin.filter.Analyzer")
+    for (name, descriptor), body in _ANALYZER_BODIES.items():
+        analyzer.getMethod(name, descriptor).setBody(f"{{ {body} }}")
+    analyzer.toClass(_neighbour("ij.plugin.filter.PlugInFilter"))
 
     maxima = pool.get("ij.plugin.filter.MaximumFinder")
     editor = jclass("javassist.CodeConverter")()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,10 @@ from bioimg_fiji.commands import find
 from bioimg_fiji.commands.parameters import schema
 from bioimg_fiji.errors import InputError, ParameterError
 from bioimg_fiji.image import Image, from_array
+from bioimg_fiji.image.xarrays import is_xarray
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def further_images(title: str, keys: Mapping[str, Any], first: Image | None, *, ours: bool) -> dict[str, Image]:
@@ -55,8 +59,10 @@ def further_images(title: str, keys: Mapping[str, Any], first: Image | None, *, 
     return images
 
 
-def as_image(image: Image | npt.NDArray[Any]) -> Image:
-    """Give an array as an image."""
+def as_image(image: Image | npt.NDArray[Any] | xr.DataArray) -> Image:
+    """Give an array, or a DataArray of xarray, as an image."""
+    if is_xarray(image):
+        return Image.from_xarray(image)
     return image if isinstance(image, Image) else from_array(np.asarray(image))
 
 
@@ -74,4 +80,4 @@ def _list(value: Any) -> list[Any] | tuple[Any, ...]:
 
 
 def _is_image(value: Any) -> bool:
-    return isinstance(value, Image | np.ndarray)
+    return isinstance(value, Image | np.ndarray) or is_xarray(value)

@@ -238,7 +238,7 @@ def _to_python(value: Any) -> Any:
     if _is(value, "ij.ImagePlus"):
         return to_image(value)
     if _is(value, "ij.measure.ResultsTable"):
-        return tables.copy(value)
+        return tables.get(value)
     if datasets.is_imglib(value):
         return datasets.to_image(value)
     if _is(value, "java.util.Map"):

@@ -9,13 +9,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from bioimg_fiji import commands
-from bioimg_fiji.commands import Result
+from bioimg_fiji.commands import Result, Table
 from bioimg_fiji.commands.macro import format_line
 from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError, InputError
-from bioimg_fiji.fiji import macros, menu, scijava, tables, values
+from bioimg_fiji.fiji import macros, menu, rois, scijava, tables, values
 from bioimg_fiji.fiji.backend import InProcessBackend, Run
 from bioimg_fiji.fiji.console import Console
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
@@ -27,6 +27,10 @@ from bioimg_fiji.fiji.start import Started, start_fiji
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.runtime.threads import share_cores
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import roifile
 
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
@@ -393,6 +397,72 @@ class Fiji:
         self._check_open()
         return values.to_image(image, axes, share=share)
 
+    def rois(self, place: str = "", image: Any = None) -> list[roifile.ImagejRoi]:
+        """Copy regions of interest: those of the ROI Manager, of an image's overlay, or its selection.
+
+        Parameters
+        ----------
+        place
+            "manager", "overlay" or "selection". Left out: the ROI Manager when it holds any, else the overlay.
+        image
+            ImagePlus, title or Image; left out, the active image. A Dataset, a ROITree or a mask of ImgLib2 gives its
+            own regions.
+
+        Returns
+        -------
+        list of roifile.ImagejRoi
+            `roifile.roiwrite` writes them as .roi or .zip files.
+
+        Raises
+        ------
+        InputError
+            When there is no such image.
+        """
+        self._check_open()
+        return rois.get(place, image, self.gateway)
+
+    def set_rois(self, regions: Any, place: str = "manager", image: Any = None) -> None:
+        """Put regions of interest where `rois` reads them, in place of those that are there.
+
+        Parameters
+        ----------
+        regions
+            One or several: `roifile.ImagejRoi`, .roi and .zip files, or ImageJ's own.
+        place
+            "manager", "overlay" or "selection" (one region, or none).
+        image
+            ImagePlus or title; left out, the active image. A Dataset gets a ROITree.
+
+        Raises
+        ------
+        InputError
+            When there is no such image, or what is given is no region.
+        """
+        self._check_open()
+        rois.put(regions, place, image, self.gateway)
+
+    def table(self, table: Any = "Results") -> Table:
+        """Copy a table: that of this title, or a ResultsTable or a table of SciJava.
+
+        Raises
+        ------
+        InputError
+            When there is no such table.
+        """
+        self._check_open()
+        return tables.get(table)
+
+    def show_table(self, table: Table | pd.DataFrame, title: str = "Results") -> None:
+        """Open a copy of a table in Fiji, in place of one with this title.
+
+        Raises
+        ------
+        InputError
+            When ImageJ cannot hold it.
+        """
+        self._check_open()
+        tables.show(table, title)
+
     def log(self) -> str:
         """Give what ImageJ has printed: print() of macros, its log, error messages."""
         return self._console.text()
@@ -406,6 +476,8 @@ class Fiji:
         self._menu.remove()
         self._backend.unregister()
         self._close_opened(set())
+        rois.forget()
+        tables.forget()
         jclass("ij.WindowManager").setTempCurrentImage(None)
         self._console.close()
         jclass("java.lang.System").gc()
@@ -417,6 +489,8 @@ class Fiji:
     def _run_text(self, text: str, argument: str, run: Run, ended: Callable[[Any], None] | None = None) -> str | None:
         if not self.headless:
             self._executor.install()  # no longer than it takes: ImageJ's other commands need not ask Python
+        else:
+            rois.ready()
         try:
             value = macros.run_text(text, argument, self._executor, self._console, ended)
         finally:

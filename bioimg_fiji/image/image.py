@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from bioimg_fiji.errors import AxesError, ImageError
 from bioimg_fiji.image import header
 from bioimg_fiji.image.parts import AXES, Channel, Scale, check_axes
 from bioimg_fiji.intensity import UNIT_ONLY, Intensity
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -243,6 +246,35 @@ class Image:
             return cls(**fields)
         except (AttributeError, TypeError, ValueError) as error:
             raise header.damaged(error) from error
+
+    def to_xarray(self) -> xr.DataArray:
+        """Give it as a DataArray, read-only and without a copy.
+
+        Returns
+        -------
+        xarray.DataArray
+            Its dimensions are called as the axes are; coordinates are positions in physical units with the origin's
+            place at 0, their unit in `attrs["units"]`; "c" has the channels' names. Its name is the title. All else
+            is in the attribute `bioimg_header`, for `from_xarray`.
+        """
+        from bioimg_fiji.image.xarrays import to_xarray
+
+        return to_xarray(self)
+
+    @classmethod
+    def from_xarray(cls, array: xr.DataArray) -> Image:
+        """Make an image of a DataArray: one of `to_xarray`, also after a selection, of pyimagej, or any other.
+
+        Raises
+        ------
+        AxesError
+            When a dimension is none that an image has.
+        ImageError
+            When a coordinate does not rise by even steps, or is no number.
+        """
+        from bioimg_fiji.image.xarrays import from_xarray
+
+        return from_xarray(array)
 
 
 def _physical_display(channel: Channel, intensity: Intensity) -> Channel:

@@ -57,8 +57,7 @@ def test_what_is_wrong_stops_the_macro_with_message_and_line(fiji: Fiji, call: s
     [
         'run("Gaussian Blur...")',
         'run("Gaussian Blur...", "")',
-        'run("ROI Manager...")',
-        'roiManager("count")',
+        'makeOval(1, 2, 3, 4); roiManager("add"); roiManager("save", "")',
         'waitForUser("look")',
         'x = getNumber("radius", 3)',
         'x = getBoolean("really?")',
@@ -80,6 +79,13 @@ def test_maxima_are_counted(fiji: Fiji) -> None:
     assert fiji.run_macro(f'selectImage("b"); {count} return "" + nResults;') == "2"
     listed = 'run("Find Maxima...", "prominence=10 output=List"); return "" + nResults;'
     assert fiji.run_macro(f'selectImage("b"); {listed}') == "2"
+
+
+def test_each_measurement_is_a_row(fiji: Fiji) -> None:
+    measured = f'{BLOBS}for (i = 0; i < 3; i++) {{ makeRectangle(5 * i, 5, 5, 5); run("Measure"); }} '
+    assert fiji.run_macro(f'{measured} return "" + nResults + " " + getResult("Mean", 1);') == "3 255"
+    assert fiji.run_macro('run("Measure"); return "" + nResults;') == "4"
+    assert fiji.run_macro('run("Clear Results"); run("Measure"); return "" + nResults;') == "1"
 
 
 def test_particles_are_measured(fiji: Fiji) -> None:
