@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import AxesError, BioimgError, ImageError
+from bioimg_fiji.errors import AxesError, BioimgError, ImageError, InputError
+from bioimg_fiji.fiji import rois
 from bioimg_fiji.fiji.convert import read_arrays, write_arrays
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Channel, Image, Scale
@@ -46,6 +47,12 @@ _COLOURS = "ARGBType"
 _TITLE = "image"
 _HEADER = "bioimg_fiji.header"
 """Property of a Dataset with our header, for what a Dataset has no place for: labels, selection, intensity, texts."""
+
+_ROIS = "rois"
+"""Property of a Dataset with its ROITree: net.imagej.roi.ROIService.ROI_PROPERTY."""
+
+_OURS = "bioimg_fiji.rois"
+"""Property with the ROITree as it was made of our overlay, and how many regions that had."""
 
 _KEPT = ("mode", "labels", "intensity", "roi", "overlay", "properties")
 _NO_UNITS = ("null", "pixel", "pixels")
@@ -109,7 +116,7 @@ def to_image(data: Any, axes: str = "", *, share: bool = False) -> Image:
     scales = _scales(plus, letters[-plus.numDimensions() :]) if named else {}
     channels = _channels(plus, count) if named and not merged and not colours else ()
     image = Image(pixels, letters, title=title, rgb=merged or colours, scales=scales, channels=channels)
-    return _with_header(image, dataset) if dataset is not None else image
+    return image if dataset is None else _with_regions(_with_header(image, dataset), dataset)
 
 
 def to_dataset(gateway: Any, image: Image, *, share: bool = False) -> Any:
@@ -148,6 +155,7 @@ def to_dataset(gateway: Any, image: Image, *, share: bool = False) -> Any:
     dataset.setName(image.title)
     _describe(dataset, image)
     dataset.getProperties().put(_HEADER, json.dumps(image.header()))
+    _put_regions(gateway, dataset, image.overlay)
     return dataset
 
 
@@ -170,6 +178,40 @@ def _with_header(image: Image, dataset: Any) -> Image:
         channels = image.channels or (Channel("", b"", None),) * len(names)
         kept["channels"] = tuple(dataclasses.replace(c, name=n) for c, n in zip(channels, names, strict=True))
     return dataclasses.replace(image, **kept)
+
+
+def _put_regions(gateway: Any, dataset: Any, overlay: tuple[bytes, ...]) -> None:
+    """Give a Dataset an overlay as ImageJ2 has them, if it has masks for all of its regions."""
+    if not overlay:
+        return
+    try:
+        tree = rois.to_tree(gateway, overlay)
+    except InputError:  # a text, an arrow, an angle: it stays in the header
+        return
+    dataset.getProperties().put(_ROIS, tree)
+    dataset.getProperties().put(_OURS, tree)
+
+
+def _with_regions(image: Image, dataset: Any) -> Image:
+    """Give an image the regions of a Dataset, unless they are those that we have given to it: these it has already."""
+    tree, ours = (dataset.getProperties().get(name) for name in (_ROIS, _OURS))
+    if tree is None and ours is None:
+        return image
+    if tree is not None and tree.equals(ours) and tree.children().size() == len(image.overlay):
+        return image
+    found = [] if tree is None else rois.get(image=dataset, gateway=_Gateway(dataset.context()))
+    return dataclasses.replace(image, overlay=tuple(region.tobytes() for region in found))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Gateway:
+    """What `rois` needs of a gateway, where only the context of a Dataset is at hand."""
+
+    context: Any
+
+    def convert(self) -> Any:
+        """Give the service that converts."""
+        return self.context.service("org.scijava.convert.ConvertService")
 
 
 def _letters(plus: Any) -> str:

@@ -58,11 +58,11 @@ def get(place: str = "", image: Any = None, gateway: Any = None) -> list[roifile
     if isinstance(image, Image):
         return [_roi(data) for data in ((image.roi,) if place == "selection" else image.overlay) if data]
     if is_imagej2(image, gateway):
-        return [_roi(_bytes(jclass(_REGIONS).encode(region))) for region in _regions(gateway, image)]
+        return decoded(_regions(gateway, image))
     if place == "manager" or (not place and image is None):
-        regions = _manager_regions()
-        if regions or place == "manager":
-            return [_roi(_bytes(jclass(_REGIONS).encode(region))) for region in regions]
+        held = _manager_regions()
+        if held or place == "manager":
+            return decoded(held)
     imp = _image(image, required=bool(place))
     return [] if imp is None else [_roi(_bytes(text)) for text in _of_image(imp, place)]
 
@@ -90,7 +90,7 @@ def put(rois: Any, place: str = "manager", image: Any = None, gateway: Any = Non
     if is_imagej2(image, gateway):
         image.getProperties().put(_PROPERTY, to_tree(gateway, files))
     elif place == "manager":
-        _fill_manager([_region(data) for data in files])
+        _fill_manager(regions(files))
     elif place == "overlay":
         imp = _image(image)
         imp.setOverlay(_overlay(files) if files else None)
@@ -122,6 +122,29 @@ def encoded(rois: Any) -> list[bytes]:
     return list(_encoded(rois))
 
 
+def decoded(regions: Any) -> list[roifile.ImagejRoi]:
+    """Give ImageJ's own regions (ij.gui.Roi) as `roifile` has them."""
+    return [_roi(_bytes(jclass(_REGIONS).encode(region))) for region in regions]
+
+
+def regions(rois: Any) -> list[Any]:
+    """Give what `encoded` takes as ImageJ's own regions."""
+    return [_region(data) for data in encoded(rois)]
+
+
+def overlay(rois: Any) -> Any:
+    """Give what `encoded` takes as an Overlay of ImageJ."""
+    return _overlay(encoded(rois))
+
+
+def is_python(value: Any) -> bool:
+    """Whether it is a region of `roifile`, or a list of nothing else."""
+    import roifile
+
+    several = value if isinstance(value, list | tuple) else [value]
+    return bool(several) and all(isinstance(each, roifile.ImagejRoi) for each in several)
+
+
 def is_imagej2(value: Any, gateway: Any) -> bool:
     """Whether an object is one of ImageJ2 that has regions, or is one: Dataset, ROITree, mask of ImgLib2."""
     if gateway is None or value is None or isinstance(value, str):
@@ -139,7 +162,7 @@ def to_tree(gateway: Any, rois: Any) -> Any:
         When ImageJ2 has no mask for one.
     """
     masks = jclass("java.util.ArrayList")()
-    for region in map(_region, encoded(rois)):
+    for region in regions(rois):
         mask = gateway.convert().convert(region, jclass("net.imglib2.roi.MaskPredicate"))
         if mask is None:
             raise InputError(

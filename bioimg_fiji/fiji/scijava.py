@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bioimg_fiji.errors import (
     BioimgError,
     EndpointError,
@@ -23,9 +21,9 @@ from bioimg_fiji.errors import (
     MacroError,
     ParameterError,
 )
-from bioimg_fiji.fiji import datasets, failures, tables
-from bioimg_fiji.fiji.convert import to_image, to_imageplus
-from bioimg_fiji.fiji.inputs import as_image
+from bioimg_fiji.fiji import datasets, failures, rois, tables, values
+from bioimg_fiji.fiji.convert import to_imageplus
+from bioimg_fiji.fiji.inputs import as_image, is_image
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Image
 
@@ -139,7 +137,7 @@ def run(gateway: Any, module: Any, what: str) -> dict[str, Any]:
             raise error from failure
         raise _script_error(error, failure, module) from error
     _check_stopped(strict, module, what)
-    return _outputs(module)
+    return _outputs(gateway, module)
 
 
 def run_macro(gateway: Any, module: Any, run_text: Callable[..., str | None]) -> dict[str, Any]:
@@ -151,12 +149,12 @@ def run_macro(gateway: Any, module: Any, run_text: Callable[..., str | None]) ->
     strict.prepare()
     _check_stopped(strict, module, "The script")
     info = module.getInfo()
-    values = {str(item.getName()): module.getInput(item.getName()) for item in info.inputs()}
-    opened = [value for value in values.values() if _is(value, "ij.ImagePlus") and not _is_open(value)]
+    inputs = {str(item.getName()): module.getInput(item.getName()) for item in info.inputs()}
+    opened = [value for value in inputs.values() if _is(value, "ij.ImagePlus") and not _is_open(value)]
     for imp in opened:
         imp.show()
-    given = " ".join(f"var {name} = {_literal(value)};" for name, value in values.items() if value is not None)
-    declared = " ".join(f"var {item.getName()};" for item in info.outputs() if str(item.getName()) not in values)
+    given = " ".join(f"var {name} = {_literal(value)};" for name, value in inputs.items() if value is not None)
+    declared = " ".join(f"var {item.getName()};" for item in info.outputs() if str(item.getName()) not in inputs)
 
     def ended(interpreter: Any) -> None:
         for item in info.outputs():
@@ -164,7 +162,7 @@ def run_macro(gateway: Any, module: Any, run_text: Callable[..., str | None]) ->
 
     try:
         result = run_text(f"{declared} {given} {info.getProcessedScript()}", ended)
-        outputs = _outputs(module)
+        outputs = _outputs(gateway, module)
     finally:
         for imp in opened:
             imp.changes = False
@@ -203,9 +201,11 @@ def _to_java(gateway: Any, name: str, value: Any, kind: Any) -> Any:
     """Give a value as the type that an input wants; without one, as it is."""
     import scyjava
 
-    if isinstance(value, Image | np.ndarray):
+    if is_image(value):
         value = _image_to_java(gateway, as_image(value), kind)
-    elif isinstance(value, list | tuple) and value and all(isinstance(each, Image | np.ndarray) for each in value):
+    elif tables.is_python(value) or rois.is_python(value):
+        value = values.to_java(value, "", gateway)
+    elif isinstance(value, list | tuple) and value and all(map(is_image, value)):
         part = None if kind is None else kind.getComponentType()
         value = [_image_to_java(gateway, as_image(each), part) for each in value]
     java = scyjava.to_java(str(value) if isinstance(value, Path) else value)
@@ -227,28 +227,9 @@ def _image_to_java(gateway: Any, image: Image, kind: Any) -> Any:
     )
 
 
-def _outputs(module: Any) -> dict[str, Any]:
-    return {str(item.getName()): _to_python(module.getOutput(item.getName())) for item in module.getInfo().outputs()}
-
-
-def _to_python(value: Any) -> Any:
-    """Give what a command or script gives as Python has it; what has no such form, as it is."""
-    import scyjava
-
-    if _is(value, "ij.ImagePlus"):
-        return to_image(value)
-    if _is(value, "ij.measure.ResultsTable"):
-        return tables.get(value)
-    if datasets.is_imglib(value):
-        return datasets.to_image(value)
-    if _is(value, "java.util.Map"):
-        return {str(entry.getKey()): _to_python(entry.getValue()) for entry in value.entrySet()}
-    if _is(value, "java.util.Collection"):
-        return [_to_python(each) for each in value]
-    plain = ("java.lang.Number", "java.lang.Boolean", "java.lang.CharSequence", "java.lang.Character")
-    if any(_is(value, name) for name in plain):
-        return scyjava.to_python(value)
-    return value
+def _outputs(gateway: Any, module: Any) -> dict[str, Any]:
+    names = [str(item.getName()) for item in module.getInfo().outputs()]
+    return {name: values.to_python(module.getOutput(name), gateway) for name in names}
 
 
 def _is(value: Any, name: str) -> bool:

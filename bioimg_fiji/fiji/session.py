@@ -238,7 +238,7 @@ class Fiji:
             "bioimg:" and the id of a command of ours; for others the name of the Java class, or the identifier that the
             search bar shows; for all of them the title.
         inputs
-            By name. Images become the Dataset or ImagePlus that the command wants. Our commands take the keys of macros.
+            By name. Images become the Dataset or ImagePlus that the command wants. Ours take the keys of macros.
 
         Returns
         -------
@@ -268,7 +268,7 @@ class Fiji:
         Parameters
         ----------
         language
-            Name of the language ("Jython", "JavaScript", "Groovy", "IJ1 Macro", ...), or a file name with its extension.
+            Name of the language ("Jython", "JavaScript", "Groovy", "IJ1 Macro", ...), or a file name with extension.
         text
             The script.
         inputs
@@ -352,15 +352,18 @@ class Fiji:
         imp.show()
         return to_image(imp)
 
-    def to_fiji(self, image: Any, kind: str = "ImagePlus", *, share: bool = False) -> Any:
-        """Give an image to Fiji, which does not show it.
+    def to_fiji(self, value: Any, kind: str = "", *, share: bool = False) -> Any:
+        """Give Fiji an image, a table or regions, which it does not show.
 
         Parameters
         ----------
-        image
-            Image or array, or another image of Fiji.
+        value
+            Image, array or DataArray, or another image of Fiji; Table or pandas.DataFrame; roifile.ImagejRoi, or a list
+            of them.
         kind
-            "ImagePlus", of the types that ImageJ has, or "Dataset" of ImageJ2, of numpy's types.
+            Of images "ImagePlus" (where it is left out), "Dataset" of ImageJ2 with numpy's pixel types, or
+            "ImgLabeling"; of tables "ResultsTable" or SciJava's "GenericTable"; of regions "Roi", "Overlay" (of a list)
+            or "ROITree".
         share
             Have a Dataset lie in numpy's memory: nothing is copied, and what Fiji writes there changes the image. Not
             for bool, nor for pixels with gaps between them: they are copied.
@@ -368,34 +371,40 @@ class Fiji:
         Raises
         ------
         FijiError
-            When embedded ImageJ is asked for a Dataset, or an ImagePlus is to share its memory.
-        ImageError, AxesError
-            When Fiji has no such image.
+            When embedded ImageJ is asked for what only ImageJ2 has, or anything but a Dataset is to share its memory.
+        InputError, ImageError, AxesError
+            When Fiji has no such image, table or region.
         """
         self._check_open()
-        return values.to_java(values.to_image(image), kind, self.gateway, share=share)
+        return values.to_java(value, kind, self.gateway, share=share)
 
-    def to_python(self, image: Any, axes: str = "", *, share: bool = False) -> Image:
-        """Copy an image of Fiji.
+    def to_python(self, value: Any, axes: str = "", *, share: bool = False) -> Any:
+        """Copy what Fiji has.
 
         Parameters
         ----------
-        image
-            ImagePlus, Dataset, ImgPlus or RandomAccessibleInterval.
+        value
+            ImagePlus, Dataset, ImgPlus, RandomAccessibleInterval or ImgLabeling: gives an Image. A table of ImageJ or
+            SciJava: a Table. Roi or mask: a roifile.ImagejRoi; Overlay or ROITree: a list of them. A number, a text, or
+            a list or map of all these.
         axes
-            Letters of the image's dimensions where it does not name them, in numpy's order ("zyx" for X, Y, Z).
+            Letters of an image's dimensions where it does not name them, in numpy's order ("zyx" for X, Y, Z).
         share
             Give the memory itself, where it is one that Python has made; all else lies in Java's memory, and is copied.
 
         Raises
         ------
         InputError
-            When it is no image.
+            When it is none of these.
         ImageError, AxesError
-            When its pixels are no numbers, or its dimensions are not told.
+            When an image's pixels are no numbers, or its dimensions are not told.
         """
         self._check_open()
-        return values.to_image(image, axes, share=share)
+        found = values.to_python(value, self.gateway, axes, share=share)
+        if values.is_java(found):
+            name = found.getClass().getName()
+            raise InputError(f"{name} has no form in Python.", fix="Give an image, a table or a region of Fiji.")
+        return found
 
     def rois(self, place: str = "", image: Any = None) -> list[roifile.ImagejRoi]:
         """Copy regions of interest: those of the ROI Manager, of an image's overlay, or its selection.

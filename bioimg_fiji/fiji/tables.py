@@ -7,6 +7,7 @@ their own. A unit stands in a heading of ImageJ's, as in "Area (µm²)"; it is n
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,6 +71,30 @@ def get(table: Any = _RESULTS) -> Table:
     raise InputError(f"{type(table).__name__} is no table of Fiji.", fix="Give its title.")
 
 
+def is_table(value: Any) -> bool:
+    """Whether it is a table of ImageJ or SciJava."""
+    return isinstance(value, jclass(_IMAGEJ)) or _is_scijava(value)
+
+
+def is_python(value: Any) -> bool:
+    """Whether it is a table of Python: ours, or a pandas.DataFrame."""
+    pandas = sys.modules.get("pandas")  # where nobody has imported it, nobody has a DataFrame
+    return isinstance(value, Table) or (pandas is not None and isinstance(value, pandas.DataFrame))
+
+
+def as_table(table: Any) -> Table:
+    """Give a Table, or a pandas.DataFrame as one.
+
+    Raises
+    ------
+    InputError
+        When it is neither.
+    """
+    if not is_python(table):
+        raise InputError(f"{type(table).__name__} is no table.", fix="Give a Table or a pandas.DataFrame.")
+    return table if isinstance(table, Table) else Table.from_pandas(table)
+
+
 def show(table: Any, title: str = _RESULTS) -> None:
     """Open a copy of a table in Fiji, in place of one with this title. `table` is a Table or a pandas.DataFrame.
 
@@ -78,7 +103,7 @@ def show(table: Any, title: str = _RESULTS) -> None:
     InputError
         When ImageJ cannot hold it.
     """
-    to_imagej(_table(table)).show(title)
+    to_imagej(as_table(table)).show(title)
 
 
 def forget() -> None:
@@ -116,7 +141,7 @@ def to_imagej(table: Table) -> Any:
 
 def to_scijava(table: Any) -> Any:
     """Give a Table or a pandas.DataFrame as SciJava's GenericTable, whose columns have types; labels name the rows."""
-    table = _table(table)
+    table = as_table(table)
     result = jclass(f"{_SCIJAVA}.DefaultGenericTable")()
     labels: list[Cell] = []
     for place, heading in enumerate(_headings(table)):
@@ -128,10 +153,6 @@ def to_scijava(table: Any) -> Any:
     for row, label in enumerate(labels):
         result.setRowHeader(row, label)
     return result
-
-
-def _table(table: Any) -> Table:
-    return table if isinstance(table, Table) else Table.from_pandas(table)
 
 
 def _open(title: str) -> Any:

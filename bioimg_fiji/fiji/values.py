@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from bioimg_fiji.commands import Table
 from bioimg_fiji.errors import FijiError, InputError
-from bioimg_fiji.fiji import convert, datasets
+from bioimg_fiji.fiji import convert, datasets, labelings, rois, tables
 from bioimg_fiji.fiji.inputs import as_image
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Image
+
+KINDS = ("ImagePlus", "Dataset", "ImgLabeling", "ResultsTable", "GenericTable", "Roi", "Overlay", "ROITree")
+"""What `to_java` makes: three of an image, two of a table, three of regions."""
+
+_IMAGES, _TABLES = KINDS[:3], KINDS[3:5]
+_PLAIN = ("java.lang.Number", "java.lang.Boolean", "java.lang.CharSequence", "java.lang.Character")
+
+
+def is_java(value: Any) -> bool:
+    """Whether a value is an object of Java."""
+    import jpype
+
+    return isinstance(value, jpype.JObject)
 
 
 def to_image(value: Any, axes: str = "", *, share: bool = False) -> Image:
@@ -17,7 +31,7 @@ def to_image(value: Any, axes: str = "", *, share: bool = False) -> Image:
     Parameters
     ----------
     value
-        ImagePlus, Dataset, ImgPlus, RandomAccessibleInterval; Image or array.
+        ImagePlus, Dataset, ImgPlus, RandomAccessibleInterval, ImgLabeling; Image, array or DataArray.
     axes
         Letters of the dimensions of an image of ImgLib2 that does not name them.
     share
@@ -28,6 +42,8 @@ def to_image(value: Any, axes: str = "", *, share: bool = False) -> Image:
     InputError
         When it is no image.
     """
+    if labelings.is_labeling(value):
+        return labelings.from_labeling(value, axes)
     if not is_java(value):
         return as_image(value)
     if isinstance(value, jclass("ij.ImagePlus")):
@@ -40,15 +56,50 @@ def to_image(value: Any, axes: str = "", *, share: bool = False) -> Image:
     )
 
 
-def to_java(image: Image, kind: str, gateway: Any, *, share: bool = False) -> Any:
-    """Give an image as an image of Fiji, which is not shown.
+def to_python(value: Any, gateway: Any, axes: str = "", *, share: bool = False) -> Any:
+    """Give what Fiji has as Python has it; an object that has no such form as it is.
 
     Parameters
     ----------
-    image
-        The image.
+    value
+        An image (gives an Image); a table (Table); a Roi or mask (roifile.ImagejRoi); an Overlay or ROITree (a list of
+        them); a number, a text, a list or map of all these.
+    gateway
+        pyimagej's; None where ImageJ is embedded.
+    axes, share
+        As of `to_image`.
+    """
+    import scyjava
+
+    if isinstance(value, jclass("ij.ImagePlus")) or labelings.is_labeling(value) or datasets.is_imglib(value):
+        return to_image(value, axes, share=share)
+    if tables.is_table(value):
+        return tables.get(value)
+    if isinstance(value, jclass("ij.gui.Roi")):
+        return rois.decoded([value])[0]
+    if isinstance(value, jclass("ij.gui.Overlay")):
+        return rois.decoded(value.toArray())
+    if rois.is_imagej2(value, gateway):
+        found = rois.get(image=value, gateway=gateway)
+        return found[0] if isinstance(value, jclass("net.imglib2.roi.MaskPredicate")) else found
+    if isinstance(value, jclass("java.util.Map")):
+        return {str(each.getKey()): to_python(each.getValue(), gateway) for each in value.entrySet()}
+    if isinstance(value, jclass("java.util.Collection")):
+        return [to_python(each, gateway) for each in value]
+    if any(isinstance(value, jclass(name)) for name in _PLAIN):
+        return scyjava.to_python(value)
+    return value
+
+
+def to_java(value: Any, kind: str, gateway: Any, *, share: bool = False) -> Any:
+    """Give what Python has as Fiji has it; nothing is shown.
+
+    Parameters
+    ----------
+    value
+        An image, a table or DataFrame, a region of `roifile` or a list of them.
     kind
-        "ImagePlus" or "Dataset".
+        One of `KINDS` that fits; "" for ImagePlus, ResultsTable, Roi, or of a list Overlay.
     gateway
         pyimagej's; None where ImageJ is embedded.
     share
@@ -56,25 +107,40 @@ def to_java(image: Image, kind: str, gateway: Any, *, share: bool = False) -> An
 
     Raises
     ------
-    FijiError
-        When embedded ImageJ is asked for a Dataset, or an ImagePlus is to share its memory.
     InputError
-        When the kind is neither.
+        When the kind is none, or does not fit the value.
+    FijiError
+        When embedded ImageJ is asked for what only ImageJ2 has, or anything but a Dataset is to share its memory.
     """
-    if kind not in ("ImagePlus", "Dataset"):
-        raise InputError(f'The kind of image is "ImagePlus" or "Dataset", not {kind!r}.')
-    if kind == "ImagePlus":
-        if share:
-            fix = 'Ask for a "Dataset", or leave out share.'
-            raise FijiError("An ImagePlus lies in Java's own memory, and cannot share numpy's.", fix=fix)
-        return convert.to_imageplus(image)
-    if gateway is None:
-        raise FijiError("Embedded ImageJ has no Datasets.", fix="Open a Fiji: open_fiji(FOLDER).")
-    return datasets.to_dataset(gateway, image, share=share)
+    if kind and kind not in KINDS:
+        raise InputError(f"{kind!r} is no kind of what Fiji has.", fix=f"There are: {', '.join(KINDS)}.")
+    if share and kind != "Dataset":
+        fix = 'Ask for a "Dataset", or leave out share.'
+        raise FijiError(f"An object of kind {kind or 'ImagePlus'} lies in Java's own memory, not in numpy's.", fix=fix)
+    if gateway is None and kind in ("Dataset", "ImgLabeling", "GenericTable", "ROITree"):
+        raise FijiError(f"Embedded ImageJ has nothing of kind {kind}.", fix="Open a Fiji: open_fiji(FOLDER).")
+    if kind in _TABLES or (not kind and tables.is_python(value)):
+        return tables.to_scijava(value) if kind == "GenericTable" else tables.to_imagej(tables.as_table(value))
+    if kind in _IMAGES or (not kind and not rois.is_python(value)):
+        return _image(value, kind or "ImagePlus", gateway, share=share)
+    return _regions(value, kind, gateway)
 
 
-def is_java(value: Any) -> bool:
-    """Whether a value is an object of Java."""
-    import jpype
+def _image(value: Any, kind: str, gateway: Any, *, share: bool) -> Any:
+    if isinstance(value, Table) or rois.is_python(value):
+        raise InputError(f"{type(value).__name__} does not become an {kind}.", fix="Give an image.")
+    image = to_image(value)
+    if kind == "Dataset":
+        return datasets.to_dataset(gateway, image, share=share)
+    return labelings.to_labeling(image) if kind == "ImgLabeling" else convert.to_imageplus(image)
 
-    return isinstance(value, jpype.JObject)
+
+def _regions(value: Any, kind: str, gateway: Any) -> Any:
+    if kind == "ROITree":
+        return rois.to_tree(gateway, value)
+    if kind == "Overlay" or (not kind and isinstance(value, list | tuple)):
+        return rois.overlay(value)
+    regions = rois.regions(value)
+    if len(regions) != 1:
+        raise InputError(f"One region is wanted, not {len(regions)}.", fix='Ask for an "Overlay".')
+    return regions[0]

@@ -7,9 +7,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import jpype
 import numpy as np
+import pandas as pd
 import pytest
+import roifile
 
+from bioimg_fiji.commands import Table
 from bioimg_fiji.errors import AxesError, FijiError, ImageError, InputError
 from bioimg_fiji.fiji import Fiji
 from bioimg_fiji.fiji.java import jclass
@@ -21,8 +25,6 @@ NUMBERS = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int
 
 
 def longs(*sizes: int) -> Any:
-    import jpype
-
     return jpype.JArray(jpype.JLong)(list(sizes))
 
 
@@ -164,27 +166,71 @@ def refusals() -> list[tuple[Callable[[Fiji], Any], type[Exception], str]]:
         (lambda fiji: fiji.to_python(jclass(img).bytes(longs(4, 3)), "zyx"), AxesError, "'zyx'"),
         (lambda fiji: fiji.to_fiji(np.zeros((3, 4), np.float16), "Dataset"), ImageError, "float16"),
         (lambda fiji: fiji.to_fiji(Image(np.zeros((0, 4)), "yx"), "Dataset"), ImageError, "without pixels"),
+        (lambda fiji: fiji.to_fiji(Table(("a",), ((1,),)), "Dataset"), InputError, "Table does not become"),
     ]
 
 
 @needs_imagej2
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_what_is_no_image_is_told(fiji: Fiji, number: int) -> None:
     what, error, text = refusals()[number]
     with pytest.raises(error, match=text):
         what(fiji)
 
 
-def test_what_is_no_image_anywhere_is_told(fiji: Fiji) -> None:
-    with pytest.raises(InputError, match=r"java\.util\.ArrayList is no image"):
-        fiji.to_python(jclass("java.util.ArrayList")())
-    with pytest.raises(InputError, match="not 'Image'"):
+def test_what_has_no_form_on_the_other_side_is_told(fiji: Fiji) -> None:
+    with pytest.raises(InputError, match=r"java\.lang\.Thread has no form in Python"):
+        fiji.to_python(jclass("java.lang.Thread")())
+    with pytest.raises(InputError, match="'Image' is no kind"):
         fiji.to_fiji(np.zeros((3, 4)), "Image")
-    with pytest.raises(FijiError, match="cannot share"):
+    with pytest.raises(InputError, match=r"java\.lang\.Thread is no image"):
+        fiji.show(jclass("java.lang.Thread")())
+    with pytest.raises(FijiError, match="own memory"):
         fiji.to_fiji(np.zeros((3, 4), np.float32), share=True)
 
 
+def test_tables_and_regions_go_the_same_way(fiji: Fiji) -> None:
+    table = Table(("Label", "Area"), (("one", 2.0), ("two", 3.5)))
+    assert fiji.to_python(fiji.to_fiji(table)) == table
+    pd.testing.assert_frame_equal(fiji.to_python(fiji.to_fiji(table.to_pandas())).to_pandas(), table.to_pandas())
+    cell = roifile.ImagejRoi.frompoints([[1, 1], [4, 1], [3, 3]], name="cell")
+    assert fiji.to_python(fiji.to_fiji(cell)).coordinates().tolist() == cell.coordinates().tolist()
+    assert [roi.name for roi in fiji.to_python(fiji.to_fiji([cell, cell]))] == ["cell", "cell"]
+    assert fiji.to_python(jclass("java.util.Arrays").asList(1, "a", fiji.to_fiji(table))) == [1, "a", table]
+
+
+@needs_imagej2
+def test_tables_regions_and_labels_of_imagej2_go_the_same_way(fiji: Fiji) -> None:
+    table = Table(("Area", "Count"), ((2.0, 1), (3.5, 2)))
+    assert fiji.to_python(fiji.to_fiji(table, "GenericTable")) == table
+    cell = roifile.ImagejRoi.frompoints([[1, 1], [4, 1], [3, 3]], name="cell")
+    (back,) = fiji.to_python(fiji.to_fiji(cell, "ROITree"))
+    assert back.coordinates().tolist() == cell.coordinates().tolist()
+    pixels = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
+    np.testing.assert_array_equal(fiji.to_python(fiji.to_fiji(pixels, "ImgLabeling")).pixels, pixels)
+
+
+@needs_imagej2
+def test_an_overlay_is_a_roitree_too(fiji: Fiji) -> None:
+    cell = roifile.ImagejRoi.frompoints([[1, 1], [4, 1], [3, 3]], name="cell").tobytes()
+    image = Image(np.zeros((8, 9), np.uint8), "yx", overlay=(cell,))
+    dataset = fiji.to_fiji(image, "Dataset")
+    tree = dataset.getProperties().get("rois")
+    assert tree.children().size() == 1
+    assert fiji.to_python(dataset).overlay == (cell,)
+    box = jclass("net.imglib2.roi.geom.real.ClosedWritableBox")
+    doubles = jpype.JArray(jpype.JDouble)
+    regions = jclass("java.util.ArrayList")()
+    regions.add(box(doubles([1, 1]), doubles([4, 5])))
+    tree.addROIs(regions)
+    found = [roifile.ImagejRoi.frombytes(data) for data in fiji.to_python(dataset).overlay]
+    assert [roi.roitype.name for roi in found] == ["POLYGON", "RECT"]
+    dataset.getProperties().remove("rois")
+    assert fiji.to_python(dataset).overlay == ()
+
+
 @pytest.mark.skipif(not EMBEDDED, reason="BIOIMG_FIJI_ENDPOINT names a Fiji")
-def test_embedded_imagej_has_no_datasets(fiji: Fiji) -> None:
-    with pytest.raises(FijiError, match="no Datasets"):
-        fiji.to_fiji(np.zeros((3, 4)), "Dataset")
+@pytest.mark.parametrize("kind", ["Dataset", "ImgLabeling", "GenericTable", "ROITree"])
+def test_embedded_imagej_has_no_imagej2(fiji: Fiji, kind: str) -> None:
+    with pytest.raises(FijiError, match=f"nothing of kind {kind}"):
+        fiji.to_fiji(np.zeros((3, 4)), kind)

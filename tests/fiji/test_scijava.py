@@ -236,7 +236,7 @@ def test_what_scijava_only_logs_is_raised(fiji: Fiji, model: str, image: Image) 
     with pytest.raises(MacroError, match="line 3") as failed:
         fiji.run_script("JavaScript", "#@output String s\ns = 'x';\nnothing.at.all();\n")
     assert failed.value.details["line"] == 3
-    with pytest.raises(MacroError, match="ZeroDivisionError|by zero") as divided:
+    with pytest.raises(MacroError, match=r"ZeroDivisionError|by zero") as divided:
         fiji.run_script("count.py", "#@output Integer n\nn = 1\nn = n / 0\n")
     assert divided.value.details["line"] == 3
     with pytest.raises(MacroError) as macro:
