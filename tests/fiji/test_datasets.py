@@ -224,7 +224,7 @@ def test_an_overlay_is_a_roitree_too(fiji: Fiji) -> None:
     regions.add(box(doubles([1, 1]), doubles([4, 5])))
     tree.addROIs(regions)
     found = [roifile.ImagejRoi.frombytes(data) for data in fiji.to_python(dataset).overlay]
-    assert [roi.roitype.name for roi in found] == ["POLYGON", "RECT"]
+    assert [roi.roitype.name for roi in found] == ["FREEHAND", "RECT"]
     dataset.getProperties().remove("rois")
     assert fiji.to_python(dataset).overlay == ()
 
