@@ -236,7 +236,7 @@ class Fiji:
             "bioimg:" and the id of a command of ours; for others the name of the Java class, or the identifier that the
             search bar shows; for all of them the title.
         inputs
-            By name. Images become the Dataset or ImagePlus that the command wants. Our commands take the keys of macros.
+            By name. Images become the Dataset or ImagePlus that the command wants. Ours take the keys of macros.
 
         Returns
         -------
@@ -266,7 +266,7 @@ class Fiji:
         Parameters
         ----------
         language
-            Name of the language ("Jython", "JavaScript", "Groovy", "IJ1 Macro", ...), or a file name with its extension.
+            Name of the language ("Jython", "JavaScript", "Groovy", ...), or a file name with its extension ("x.ijm").
         text
             The script.
         inputs
