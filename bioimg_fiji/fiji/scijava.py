@@ -201,6 +201,8 @@ def _to_java(gateway: Any, name: str, value: Any, kind: Any) -> Any:
     """Give a value as the type that an input wants; without one, as it is."""
     import scyjava
 
+    if datasets.is_imglib(value) and kind is not None and str(kind.getName()) == "ij.ImagePlus":
+        value = values.to_image(value)  # imagej-legacy's own conversion drops intensities, labels and overlays
     if is_image(value):
         value = _image_to_java(gateway, as_image(value), kind)
     elif tables.is_python(value) or rois.is_python(value):

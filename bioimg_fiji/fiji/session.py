@@ -268,7 +268,7 @@ class Fiji:
         Parameters
         ----------
         language
-            Name of the language ("Jython", "JavaScript", "Groovy", "IJ1 Macro", ...), or a file name with extension.
+            Name of the language ("Jython", "JavaScript", "Groovy", ...), or a file name with its extension ("x.ijm").
         text
             The script.
         inputs

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +20,12 @@ from bioimg_fiji.errors import (
     ModelNotFoundError,
     ParameterError,
 )
-from bioimg_fiji.fiji import Fiji, convert, datasets, scijava
-from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.fiji import Fiji, convert, datasets, plugin_jar, scijava
+from bioimg_fiji.fiji.java import find_java, jclass
+from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.runtime.fake import write_fake_package
-from support.endpoints import EMBEDDED
+from support.endpoints import EMBEDDED, ENDPOINT
 
 real = pytest.mark.skipif(EMBEDDED, reason="BIOIMG_FIJI_ENDPOINT names no ImageJ2: embedded ImageJ has no SciJava")
 
@@ -287,6 +291,65 @@ def test_a_cancelled_module_stops_the_command(fiji: Fiji, model: str) -> None:
     with pytest.raises(JobCancelledError, match="enough"):
         scijava.run(fiji.gateway, module, "It")
     assert module.getOutput("output") is None
+
+
+LONE_SCRIPT = """#@ ModuleService modules
+#@ CommandService command
+#@ File(persist=false) source
+#@ String(persist=false) model
+#@ File(persist=false) report
+var lines = [], all = modules.getModules();
+for (var i = 0; i < all.size(); i++) {
+    var name = "" + all.get(i).getIdentifier();
+    if (name.indexOf("bioimg") >= 0) lines.push(name);
+}
+lines.push(Java.type("io.github.bioimgfiji.backend.Backends").status());
+var image = Java.type("ij.IJ").openImage(source.getPath());
+try {
+    var module = command.run("bioimg:run_model", true, "image", image, "model", model).get();
+    Java.type("ij.IJ").saveAsTiff(module.getOutput("output"), report.getPath() + ".tif");
+    command.run("bioimg:run_model", true, "image", image, "model", "nowhere").get();
+} catch (error) {
+    lines.push("" + error.getCause().getCause());
+}
+Java.type("io.github.bioimgfiji.backend.Backends").close();
+Java.type("java.nio.file.Files").write(report.toPath(), Java.to(lines, "java.util.List"));
+"""
+
+
+@real
+@pytest.mark.timeout(180)
+def test_an_imagej2_that_starts_alone_has_them_and_starts_no_server(
+    model: str, image: Image, expected: Image, tmp_path: Path
+) -> None:
+    script, source, report = tmp_path / "lone.js", tmp_path / "cells.tif", tmp_path / "report"
+    script.write_text(LONE_SCRIPT, "utf-8")
+    write_image(image, source)
+    arguments = f"source='{source}', model='{model}', report='{report}'"
+    environment = os.environ | {
+        "BIOIMG_FIJI_CONNECTION": str(tmp_path / "connection.json"),
+        "BIOIMG_FIJI_PYTHON": sys.executable,
+    }
+    folder = Path(ENDPOINT)
+    jars = os.pathsep.join([str(plugin_jar()), str(folder / "jars" / "*"), str(folder / "plugins" / "*")])
+    program = [find_java(folder).home / "bin" / "java", "--add-opens=java.base/java.lang=ALL-UNNAMED"]
+    options = ["-Djava.awt.headless=true", f"-Dimagej.dir={folder}", f"-Duser.home={tmp_path}", "-cp", jars]
+    ended = subprocess.run(
+        [*program, *options, "net.imagej.Main", "--headless", "--run", str(script), arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert report.is_file(), ended.stdout + ended.stderr
+    *names, status, error = report.read_text("utf-8").splitlines()
+    builtin = {each["id"] for each in commands.describe_all()}
+    assert {name for name in names if name.startswith("bioimg:")} == {f"bioimg:{name}" for name in builtin}
+    assert not [name for name in names if "BioImg_Command" in name]
+    assert status == "not running", "starting ImageJ2 starts no server"
+    assert "There is no model 'nowhere'" in error
+    check(read_image(Path(f"{report}.tif")), expected)
 
 
 @pytest.mark.skipif(not EMBEDDED, reason="BIOIMG_FIJI_ENDPOINT names a Fiji, which has SciJava")
