@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bioimg_fiji.errors import BioimgError, HeadlessError, JobCancelledError, MacroError
-from bioimg_fiji.fiji import failures
-from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.fiji import failures, interrupts
+from bioimg_fiji.fiji.java import detach, jclass
 
 if TYPE_CHECKING:
     from bioimg_fiji.fiji.console import Console
@@ -20,6 +22,8 @@ NB: only on a thread whose name ends so does ImageJ stop a macro whose command r
 only on one whose name begins so does a command find its options; ImageJ itself sees to that once per thread.
 """
 
+_ESCAPE = 27
+_SOON_SECONDS = 0.05
 _BARE_EXIT = re.compile(r"\bexit\s*(\(\s*\)|;|$|\})")
 
 
@@ -50,6 +54,8 @@ def run_text(text: str, argument: str, executor: Executor, console: Console) -> 
     ------
     MacroFailure
         When it fails.
+    KeyboardInterrupt
+        When it was stopped by Ctrl-C.
     """
     import jpype
 
@@ -62,12 +68,19 @@ def run_text(text: str, argument: str, executor: Executor, console: Console) -> 
     thread = jclass("java.lang.Thread").currentThread()
     name = str(thread.getName())
     thread.setName(THREAD)
+    interrupted = threading.Event()
     try:
-        value = interpreter.run(text, argument)
+        with interrupts.stopping(_stopper(thread)) as interrupted:
+            value = interpreter.run(text, argument)
     except jpype.JException as error:
         stopped = error
     finally:
+        if interrupted.is_set():
+            _forget_stop()
+            _reopen(before)
         thread.setName(name)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
     if stopped is None and executor.failure is None and not interpreter.wasError():
         return None if value is None else str(value)
     line = _line(interpreter)
@@ -75,6 +88,33 @@ def run_text(text: str, argument: str, executor: Executor, console: Console) -> 
         return None
     _reopen(before)
     raise MacroFailure(_cause(executor, interpreter, stopped, console.last(printed)), line)
+
+
+def _stopper(thread: Any) -> Callable[[], None]:
+    """Give what stops, from another thread, the macro that `thread` runs, and the command in it."""
+
+    def interrupt() -> None:
+        thread.interrupt()
+        detach()
+
+    def stop() -> None:
+        jclass("ij.IJ").setKeyDown(_ESCAPE)
+        # NB: abortMacro waits for the macro's end: what sleeps or filters there is woken only when it has told it.
+        soon = threading.Timer(_SOON_SECONDS, interrupt)
+        soon.start()
+        interpreter = jclass("ij.macro.Interpreter").getInstance()
+        if interpreter is not None:
+            interpreter.abortMacro()
+        soon.join()
+        detach()
+
+    return stop
+
+
+def _forget_stop() -> None:
+    jclass("java.lang.Thread").interrupted()
+    jclass("ij.IJ").setKeyUp(_ESCAPE)
+    jclass("ij.IJ").resetEscape()
 
 
 def _cause(executor: Executor, interpreter: Any, stopped: Any, printed: str) -> BioimgError:
