@@ -38,7 +38,7 @@ def check() -> None:
     """
     if is_fork():
         raise FijiError(
-            f"This process ({os.getpid()}) was forked from {_forked_from}, where Fiji runs, and has no Java of its own.",
+            f"This process ({os.getpid()}) was forked from {_forked_from}, where Fiji runs: it has no Java.",
             fix='Start processes with multiprocessing.get_context("spawn"), or fork before the first open_fiji().',
         )
 

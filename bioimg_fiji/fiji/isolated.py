@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -67,7 +68,7 @@ class Isolation:
             record = self._on_loop(lambda: self._store.submit(request, work=command.work))
         except BaseException:
             for part in parts.values():
-                self._on_loop(lambda part=part: self._buffers.free(part.buffer))
+                self._on_loop(functools.partial(self._buffers.free, part.buffer))
             raise
         try:
             self._follow(record, job)

@@ -57,7 +57,7 @@ def only_cached(endpoint: str) -> Iterator[None]:
 
         return EnvironmentBuilder(context=_context(endpoint), cache_dir=cache_dir).from_endpoint(endpoint)
 
-    jgo.build = build_cached
+    jgo.build = build_cached  # type: ignore[assignment]
     try:
         yield
     except EndpointError:
@@ -74,9 +74,12 @@ def only_cached(endpoint: str) -> Iterator[None]:
 
 def missing(names: list[str], places: list[Path], endpoint: str) -> EndpointError:
     """Tell what an offline computer would have to have, and where it was looked for."""
-    each = "; ".join(f"{name} ({place}{' is damaged' if place.exists() else ''})" for name, place in zip(names, places))
+    told = "; ".join(
+        f"{name} ({place}{' is damaged' if place.exists() else ' is not there'})"
+        for name, place in zip(names, places, strict=True)
+    )
     return EndpointError(
-        f"{endpoint} cannot be opened offline: missing in the cache: {each}.",
+        f"{endpoint} cannot be opened offline, the cache lacks: {told}.",
         fix=_advice(endpoint),
         endpoint=endpoint,
         missing=names,

@@ -180,7 +180,7 @@ def _candidates(fiji: Path | None) -> Iterator[tuple[str, Path]]:
         if not _program(home).is_file():
             raise MissingPartError(
                 f"JAVA_HOME is {named}, where there is no Java: {_program(home)} is missing.",
-                fix="Set JAVA_HOME to the folder that holds bin/java, or remove the variable to have a Java looked for.",
+                fix="Set JAVA_HOME to the folder that holds bin/java, or remove it to have a Java looked for.",
                 part="java",
             )
         yield "JAVA_HOME", home

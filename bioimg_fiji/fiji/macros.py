@@ -23,7 +23,6 @@ only on one whose name begins so does a command find its options; ImageJ itself 
 """
 
 _ESCAPE = 27
-_SOON_SECONDS = 0.05
 _BARE_EXIT = re.compile(r"\bexit\s*(\(\s*\)|;|$|\})")
 
 
@@ -93,19 +92,15 @@ def run_text(text: str, argument: str, executor: Executor, console: Console) -> 
 def _stopper(thread: Any) -> Callable[[], None]:
     """Give what stops, from another thread, the macro that `thread` runs, and the command in it."""
 
-    def interrupt() -> None:
-        thread.interrupt()
-        detach()
-
     def stop() -> None:
-        jclass("ij.IJ").setKeyDown(_ESCAPE)
-        # NB: abortMacro waits for the macro's end: what sleeps or filters there is woken only when it has told it.
-        soon = threading.Timer(_SOON_SECONDS, interrupt)
-        soon.start()
+        # NB: not Interpreter.abort: it waits for the macro's end, and after two seconds ends this thread in Java.
         interpreter = jclass("ij.macro.Interpreter").getInstance()
         if interpreter is not None:
-            interpreter.abortMacro()
-        soon.join()
+            done = interpreter.getClass().getDeclaredField("done")
+            done.setAccessible(True)
+            done.setBoolean(interpreter, True)
+        jclass("ij.IJ").setKeyDown(_ESCAPE)
+        thread.interrupt()
         detach()
 
     return stop

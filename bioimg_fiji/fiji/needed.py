@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bioimg_fiji.errors import MissingPartError
 
-_CORE = re.compile(r"(ij|imagej(-\w+)*|scijava-(common|config|ui-\w+)|fiji(-\w+)*|app-launcher|imglib2)-\d.*\.jar", re.I)
+_CORE = re.compile(r"(ij|imagej(-\w+)*|scijava-(common|config|ui-\w+)|fiji(-\w+)*|app-launcher|imglib2)-\d.*\.jar")
 """The jars that a Fiji cannot start without; of others only their own commands would fail."""
 
 _MAGIC = b"\xca\xfe\xba\xbe"

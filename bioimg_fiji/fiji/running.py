@@ -16,9 +16,8 @@ from bioimg_fiji.errors import EndpointError, InputError
 from bioimg_fiji.fiji import java
 from bioimg_fiji.fiji.endpoint import EMBEDDED, find_endpoint, is_fiji_folder
 from bioimg_fiji.fiji.java import jclass
-from bioimg_fiji.fiji.plugin import plugin_jar
+from bioimg_fiji.fiji.plugin import BACKENDS, finds_plugin, plugin_jar
 
-_BACKENDS = "io.github.bioimgfiji.backend.Backends"
 _GATEWAY = "net.imagej.ImageJ"
 _CONTEXT = "org.scijava.Context"
 UNKNOWN = "the ImageJ that runs in this process"
@@ -60,7 +59,7 @@ def take_over(endpoint: Any, headless: bool) -> tuple[str, bool, str, Any]:
         When there is no ImageJ in this Java, when it is another one than that which is asked for, or when our plugin
         cannot be added to it.
     """
-    if not _exists("ij.IJ"):
+    if not _has("ij.IJ"):
         raise EndpointError(
             "Java runs already in this process, without ImageJ in it, and cannot be started twice.",
             fix="Call open_fiji before anything else that starts Java (scyjava, another JPype package), "
@@ -83,6 +82,8 @@ def take_over(endpoint: Any, headless: bool) -> tuple[str, bool, str, Any]:
         )
     if gateway is not None:
         check_legacy(gateway, found)
+    elif runs_headless:
+        _check_patched()
     _add_plugin(found)
     if runs_headless:
         _log.warning(
@@ -121,17 +122,39 @@ def check_legacy(gateway: Any, endpoint: str) -> None:
 
 def _find_gateway() -> Any:
     """Give the gateway of this Java; None where it is plain ImageJ. One is made where nobody has."""
-    if not _exists(_GATEWAY):
+    import jpype
+
+    if not _has(_GATEWAY):
         return None
     import imagej
 
     known = getattr(sys.modules["imagej"], "gateway", None)  # where pyimagej shows Fiji's window, and blocks
     if known is not None:
         return known
-    context = jclass("ij.IJ").runPlugIn(_CONTEXT, "")
-    if context is not None:
-        return jclass(_GATEWAY)(context)
-    return imagej.init()
+    try:
+        context = jclass("ij.IJ").runPlugIn(_CONTEXT, "")
+    except jpype.JException:  # there is none yet
+        context = None
+    return imagej.init() if context is None else jclass(_GATEWAY)(context)
+
+
+def _check_patched() -> None:
+    """Refuse a plain ImageJ that cannot work without a display.
+
+    Raises
+    ------
+    EndpointError
+        When it was started without ij1-patcher.
+    """
+    import jpype
+
+    try:
+        jclass("ij.IJ").class_.getDeclaredField("_hooks")
+    except jpype.JException as error:
+        raise EndpointError(
+            "Java runs already in this process, with an ImageJ that was not made fit for work without a display.",
+            fix="Call open_fiji before anything else that starts Java: it starts ImageJ with ij1-patcher.",
+        ) from error
 
 
 def _endpoint(gateway: Any) -> str:
@@ -154,46 +177,23 @@ def _on_class_path(coordinate: str) -> bool:
 
 
 def _add_plugin(found: str) -> None:
-    """Have ImageJ find our plugin: in its own folder, or else in this package.
-
-    Raises
-    ------
-    EndpointError
-        When it can be found by neither way.
-    """
+    """Add our plugin where it is not installed: Python and the macros that it runs find it then, ImageJ's menu not."""
     import jpype
 
-    imagej = jclass("ij.IJ")
-    if not _exists(_BACKENDS):
+    if not _exists(BACKENDS):
         jpype.addClassPath(plugin_jar())
-    loader = imagej.getClassLoader()
-    if _finds(loader):
-        return
-    ours = jclass("org.jpype.JPypeContext").getInstance().getClassLoader()
-    try:
-        setter = imagej.class_.getDeclaredMethod("setClassLoader", jclass("java.lang.ClassLoader").class_)
-        setter.setAccessible(True)
-        setter.invoke(None, ours)
-    except jpype.JException:
-        _log.debug("ImageJ's class loader cannot be replaced", exc_info=True)
-    if not _finds(imagej.getClassLoader()):
-        raise EndpointError(
-            f"{found} runs already, and does not find a plugin that is added now.",
-            fix="Install it there, and start it again: bioimg-fiji install-plugin FOLDER.",
-            endpoint=found,
+    if not finds_plugin():
+        _log.info(
+            "the plugin is not installed in %s: its commands can be run from Python. For its own menu: "
+            "bioimg-fiji install-plugin FOLDER, and start it again",
+            found,
         )
 
 
-def _finds(loader: Any) -> bool:
-    """Whether a class loader finds our plugin, and the very classes that Python sees."""
-    import jpype
-
-    if loader is None:
-        return False
-    try:
-        return bool(loader.loadClass(_BACKENDS).equals(jclass(_BACKENDS).class_))
-    except (jpype.JException, TypeError):
-        return False
+def _has(name: str) -> bool:
+    """Whether a class is on the class path; it is not loaded."""
+    loader = jclass("java.lang.ClassLoader").getSystemClassLoader()
+    return loader.getResource(name.replace(".", "/") + ".class") is not None
 
 
 def _exists(name: str) -> bool:

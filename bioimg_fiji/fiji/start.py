@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,10 @@ def start_fiji(endpoint: Any, how: How) -> Started:
     if how.memory is not None:
         heap_option(how.memory)  # a wrong one is told before anything is fetched
     if running.is_running() or running.is_gateway(endpoint):
-        _started = Started(*running.take_over(endpoint, how.headless))
+        _started = _told(running.UNKNOWN, lambda: Started(*running.take_over(endpoint, how.headless)))
     else:
-        _started = _begin(find_endpoint(endpoint), how)
+        named = find_endpoint(endpoint)
+        _started = _told(named, lambda: _begin(named, how))
     java.calm_threads()
     forks.watch()
     interrupts.give_to_python()
@@ -88,9 +90,13 @@ def _begin(endpoint: str, how: How) -> Started:
             "There is no display to open windows on.",
             fix="Use headless=True, or start a display first (on a server: xvfb-run).",
         )
-    begin = _start_embedded if endpoint == EMBEDDED else _start_fiji
+    return _start_embedded(endpoint, how) if endpoint == EMBEDDED else _start_fiji(endpoint, how)
+
+
+def _told(endpoint: str, begin: Callable[[], Started]) -> Started:
+    """Turn whatever goes wrong into an error that says what to do."""
     try:
-        return begin(endpoint, how)
+        return begin()
     except BioimgError:
         raise
     except Exception as error:
@@ -207,6 +213,8 @@ def _mend_fiji() -> None:
 
 
 def _advice(endpoint: str) -> str:
+    if endpoint == running.UNKNOWN:
+        return "Call open_fiji before anything else that starts Java."
     if Path(endpoint).is_dir():
         return 'Check that this Fiji starts by itself, or use "embedded".'
     return "Connect to the internet: its files are fetched once. Or name the folder of a Fiji."

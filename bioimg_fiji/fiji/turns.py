@@ -44,11 +44,11 @@ S = TypeVar("S", bound=HasTurns)
 def in_turn(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
     """Have a method's callers on other threads wait until it has ended."""
 
-    @functools.wraps(method)
-    def taking_turns(self: S, *args: P.args, **keys: P.kwargs) -> T:
+    def taking_turns(self: S, /, *args: P.args, **keys: P.kwargs) -> T:
         with self.turns:
             return method(self, *args, **keys)
 
+    functools.update_wrapper(taking_turns, method)
     return taking_turns
 
 
