@@ -47,7 +47,7 @@ class Isolation:
         self._buffers = BufferStore(root())
         self._store = self._on_loop(lambda: JobStore(ServeOptions(), self._buffers, _LOG))
         self._on_loop(self._store.prepare)
-        self._tidying = asyncio.run_coroutine_threadsafe(self._tidy(), self._loop)
+        asyncio.run_coroutine_threadsafe(self._tidy(), self._loop)
 
     def run(self, name: str, values: Mapping[str, Any], job: Job) -> Result:
         """Run a command in a worker process and give its result.
@@ -84,9 +84,10 @@ class Isolation:
         """End all work and all processes, and remove the files."""
         if self._loop.is_closed():
             return
-        self._tidying.cancel()
-        self._wait_for(self._store.stop())
+        with contextlib.suppress(RuntimeError):  # at Python's end no thread can be had any more for its last step,
+            self._wait_for(self._store.stop())  # which closes the shelf of kept jobs: there is none here
         self._on_loop(self._buffers.close)
+        self._wait_for(_end_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -145,3 +146,11 @@ class Isolation:
     def _wait_for(self, work: Any) -> Any:
         future: concurrent.futures.Future[Any] = asyncio.run_coroutine_threadsafe(work, self._loop)
         return future.result()
+
+
+async def _end_others() -> None:
+    """End what still waits on this event loop."""
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
