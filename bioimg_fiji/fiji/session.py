@@ -84,6 +84,7 @@ def open_fiji(
     """
     global _current  # noqa: PLW0603 - Java is one per process, and so is the session
     share_cores()
+    forks.check()
     with _lock:
         started = start_fiji(endpoint, How(headless, offline, memory))
         if _current is None:
@@ -268,6 +269,7 @@ class Fiji:
 
     def watch(self, job: Job | None) -> None:
         """Tell progress, notes and curves of every command to `job`, whose `cancel` and `finish` are the command's."""
+        forks.check()
         self._backend.watcher = job
 
     @in_turn
@@ -329,6 +331,7 @@ class Fiji:
 
     def log(self) -> str:
         """Give what ImageJ has printed: print() of macros, its log, error messages."""
+        forks.check()
         return self._console.text()
 
     @in_turn

@@ -68,7 +68,6 @@ def start_fiji(endpoint: Any, how: How) -> Started:
         When windows are asked for and there is no display.
     """
     global _started  # noqa: PLW0603 - Java is one per process
-    forks.check()
     if _started is not None:
         return _same(_started, endpoint, how)
     if how.memory is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+from bioimg_fiji.fiji import forks
 from bioimg_fiji.fiji.patience import THREAD
 
 
@@ -45,6 +46,8 @@ def in_turn(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P
     """Have a method's callers on other threads wait until it has ended."""
 
     def taking_turns(self: S, /, *args: P.args, **keys: P.kwargs) -> T:
+        if forks.is_fork():  # where the lock may be that of a thread which is not there
+            return method(self, *args, **keys)
         with self.turns:
             return method(self, *args, **keys)
 
