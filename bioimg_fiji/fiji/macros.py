@@ -23,6 +23,7 @@ only on one whose name begins so does a command find its options; ImageJ itself 
 """
 
 _ESCAPE = 27
+_stops: list[Callable[[], None]] = []
 _BARE_EXIT = re.compile(r"\bexit\s*(\(\s*\)|;|$|\})")
 
 
@@ -68,12 +69,15 @@ def run_text(text: str, argument: str, executor: Executor, console: Console) -> 
     name = str(thread.getName())
     thread.setName(THREAD)
     interrupted = threading.Event()
+    stop = _stopper(thread)
+    _stops.append(stop)
     try:
-        with interrupts.stopping(_stopper(thread)) as interrupted:
+        with interrupts.stopping(stop) as interrupted:
             value = interpreter.run(text, argument)
     except jpype.JException as error:
         stopped = error
     finally:
+        _stops.remove(stop)
         if interrupted.is_set():
             _forget_stop()
             _reopen(before)
@@ -87,6 +91,12 @@ def run_text(text: str, argument: str, executor: Executor, console: Console) -> 
         return None
     _reopen(before)
     raise MacroFailure(_cause(executor, interpreter, stopped, console.last(printed)), line)
+
+
+def stop_running() -> None:
+    """Stop the macros that other threads run: the process ends."""
+    for stop in list(_stops):
+        stop()
 
 
 def _stopper(thread: Any) -> Callable[[], None]:

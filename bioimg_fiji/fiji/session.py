@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
 _current: Fiji | None = None
+_LAST_SECONDS = 1.0
 
 
 def open_fiji(
@@ -101,8 +102,15 @@ def open_fiji(
 
 
 def _close_current() -> None:
-    if _current is not None and not forks.is_fork():
+    """Close at the end of the process, which waits for no other thread's work."""
+    if _current is None or _current.closed or forks.is_fork():
+        return
+    if not _current.turns.free(0):
+        macros.stop_running()
+    if _current.turns.free(_LAST_SECONDS):
         _current.close()
+    else:
+        _log.debug("the process ends while a command works on")
 
 
 class Fiji:

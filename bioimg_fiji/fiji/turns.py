@@ -28,6 +28,13 @@ class Turns:
         if not _in_command():
             self._lock.release()
 
+    def free(self, seconds: float) -> bool:
+        """Whether nobody has the lock, or gives it back within so many seconds."""
+        free = self._lock.acquire(timeout=seconds)
+        if free:
+            self._lock.release()
+        return free
+
 
 P = ParamSpec("P")
 T = TypeVar("T")
