@@ -96,7 +96,7 @@ def test_progress_comes_and_a_cancel_kills_deaf_work(path: str) -> None:
 def test_a_macro_runs_its_commands_there(path: str) -> None:
     out = printed(
         START + "fiji.show(image)\n"
-        "fiji.run_macro('run(\"BioImg Odd\", \"how=mess\");')\n"
+        'fiji.run_macro(\'run("BioImg Odd", "how=mess");\')\n'
         "print(os.environ.get('ODD'), fiji.images())\n",
         PYTHONPATH=path,
     )

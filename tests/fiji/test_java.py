@@ -1,4 +1,4 @@
-"""Which Java is taken, and how much memory it gets. The folders of these Javas hold what a real one has, but its code."""
+"""Which Java is taken, and how much memory it gets. Most Javas here are folders with all but the code."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_order_is_java_home_the_fijis_own_the_systems(
 
 def test_a_java_home_that_is_wrong_is_told(tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "gone"))
-    with pytest.raises(MissingPartError, match="JAVA_HOME is .*gone, where there is no Java") as caught:
+    with pytest.raises(MissingPartError, match=r"JAVA_HOME is .*gone, where there is no Java") as caught:
         find_java()
     assert "JAVA_HOME" in caught.value.fix
 
@@ -186,5 +186,3 @@ def test_an_endpoint_that_is_nothing_of_the_kind() -> None:
         "except InputError as error:\n    assert 'not int' in str(error)\n"
         "else:\n    raise AssertionError\n"
     )
-
-

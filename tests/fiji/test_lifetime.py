@@ -127,7 +127,7 @@ def test_a_session_of_another_thread_and_calls_from_many() -> None:
         + "def work(number):\n"
         + "    pixels = np.full((40, 40), number, np.float32)\n"
         + "    made = fiji.run('Add...', pixels, value=1000).images['output']\n"
-        + "    text = fiji.run_macro(f'newImage(\"n{number}\", \"8-bit black\", 5, 5, 1); t = getTitle(); close();"
+        + '    text = fiji.run_macro(f\'newImage("n{number}", "8-bit black", 5, 5, 1); t = getTitle(); close();'
         + " return t;')\n"
         + "    return float(made.pixels.min()), float(made.pixels.max()), text\n"
         + "with ThreadPoolExecutor(8) as pool:\n"
@@ -229,4 +229,3 @@ def test_workers_of_pytest_xdist(tmp_path: object) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 passed" in done.stdout
     assert {"worker gw0", "worker gw1"} <= set(done.stdout.splitlines())
-

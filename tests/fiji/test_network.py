@@ -34,7 +34,7 @@ class Repository(http.server.SimpleHTTPRequestHandler):
         self.path = "/" + self.path.partition("/maven2/")[2]
         super().do_GET()
 
-    def log_message(self, format: str, *arguments: object) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 
