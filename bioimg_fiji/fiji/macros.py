@@ -95,7 +95,7 @@ def run_text(text: str, argument: str, executor: Executor, console: Console) -> 
 
 def stop_running() -> None:
     """Stop the macros that other threads run: the process ends."""
-    for stop in list(_stops):
+    for stop in tuple(_stops):
         stop()
 
 

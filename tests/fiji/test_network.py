@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import http.server
+import re
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from bioimg_fiji.fiji import jars, proxies
 from bioimg_fiji.fiji.jars import EMBEDDED_JARS
+from support.endpoints import ENDPOINT
 from support.python import printed, run_python
 
 GUARD = """
@@ -180,3 +183,58 @@ def test_a_proxy_of_java_is_that_of_python_while_jars_are_fetched(
     )
     assert out == "1.54p None\n"
     assert any(path.startswith("http://central.example/") for path in server.asked)  # type: ignore[attr-defined]
+
+
+POM = """<project><modelVersion>4.0.0</modelVersion>
+<groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>{}</project>
+"""
+
+
+def a_repository(folder: Path, app: Path) -> str:
+    """Write a Maven repository with the jars of an ImageJ2 folder, and give the coordinates that name all of them."""
+    managed = {"scijava-config": "org.scijava", "imagej-legacy": "net.imagej", "imglib2-imglyb": "net.imglib2"}
+    parts = []
+    for jar in sorted([*app.glob("jars/**/*.jar"), *app.glob("plugins/*.jar")]):
+        match = re.fullmatch(r"(.+?)-(\d[^/]*)\.jar", jar.name)
+        name, version = match.groups() if match else (jar.stem, "1")
+        group = managed.get(name, "local.app")
+        place = folder.joinpath(*group.split("."), name, version)
+        place.mkdir(parents=True)
+        (place / f"{name}-{version}.jar").symlink_to(jar)
+        (place / f"{name}-{version}.pom").write_text(POM.format(group, name, version, ""))
+        parts.append((group, name, version))
+    entries = "".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
+        for group, name, version in parts
+    )
+    whole = f"<dependencyManagement><dependencies>{entries}</dependencies></dependencyManagement>"
+    whole += f"<dependencies>{entries}</dependencies>"
+    place = folder / "local" / "all" / "everything" / "1"
+    place.mkdir(parents=True)
+    (place / "everything-1.pom").write_text(POM.format("local.all", "everything", "1", whole))
+    with zipfile.ZipFile(place / "everything-1.jar", "w") as archive:
+        archive.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
+    return "local.all:everything:1"
+
+
+@pytest.mark.skipif(ENDPOINT == "embedded", reason="BIOIMG_FIJI_ENDPOINT names no ImageJ2")
+def test_coordinates_with_a_full_cache_open_offline_and_what_is_taken_out_is_told(tmp_path: Path) -> None:
+    m2 = tmp_path / "m2"
+    endpoint = a_repository(m2, Path(ENDPOINT))
+    environment = {"M2_REPO": str(m2), "HOME": str(tmp_path)}
+    program = GUARD + (
+        "import imglyb, scyjava.config\n"
+        "scyjava.config.endpoints[:] = []\n"
+        f"try:\n    fiji = open_fiji({endpoint!r}, offline=True)\n"
+        "except EndpointError as error:\n    print(error, asked)\n"
+        "else:\n    print(fiji.run_macro('return getVersion();'), asked)\n"
+    )
+    (gone,) = m2.glob("local/app/scijava-common/*/scijava-common-*.jar")
+    jar = gone.readlink()
+    gone.unlink()
+    out = printed(program, timeout=120, **environment)
+    assert f"local.app:scijava-common:{gone.parent.name} ({gone} is not there)" in out
+    assert out.endswith(" []\n")
+    gone.symlink_to(jar)
+    out = printed(program, timeout=120, **environment)
+    assert out.endswith("1.54p []\n"), out
