@@ -16,8 +16,10 @@ from bioimg_fiji.errors import BioimgError
 from bioimg_fiji.fiji import failures
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.fiji.macros import THREAD
+from bioimg_fiji.fiji.plugin import finds_plugin
 
 _CLASS = re.compile(r'(?P<name>.*?)\("(?P<argument>.*)"\)')
+_OURS = "io.github.bioimgfiji."
 _log = logging.getLogger(__name__)
 
 
@@ -26,6 +28,7 @@ class Executor:
 
     def __init__(self, *, windows: bool = False) -> None:
         self._windows = windows
+        self._finds_ours = finds_plugin()
         self.failure: BioimgError | None = None
         self._proxies: list[Any] = []
 
@@ -62,7 +65,10 @@ class Executor:
         match = _CLASS.fullmatch(str(target))
         class_name, argument = (match["name"], match["argument"]) if match else (str(target), "")
         try:
-            jclass("ij.IJ").runPlugIn(name, class_name, argument)
+            if class_name.startswith(_OURS) and not self._finds_ours:
+                jclass(class_name)().run(argument)
+            else:
+                jclass("ij.IJ").runPlugIn(name, class_name, argument)
         except jpype.JException as error:
             self._unlock()
             if failures.is_canceled(error):

@@ -61,8 +61,8 @@ _ANALYZER_BODIES = {
 }
 
 
-def mend() -> None:
-    """Define the mended classes: after Java's start, before ij1-patcher works and ImageJ's classes are loaded."""
+def mend() -> dict[str, bytes]:
+    """Define the mended classes, and give them: after Java's start, before ij1-patcher works and ImageJ is loaded."""
     pool = jclass("javassist.ClassPool").getDefault()
     dialog = pool.get("net.imagej.patcher.HeadlessGenericDialog")
     for (name, descriptor), body in _DIALOG_BODIES.items():
@@ -94,6 +94,8 @@ def mend() -> None:
     )
     runner.instrument(editor)
     runner.toClass(_neighbour("ij.plugin.filter.PlugInFilter"))
+    made = (dialog, tables, maxima, runner)
+    return {str(each.getName()).replace(".", "/") + ".class": bytes(each.toBytecode()) for each in made}
 
 
 def _neighbour(name: str) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bioimg_fiji.errors import BioimgError, HeadlessError, JobCancelledError, MacroError
-from bioimg_fiji.fiji import failures
-from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.fiji import failures, interrupts
+from bioimg_fiji.fiji.java import detach, jclass
 
 if TYPE_CHECKING:
     from bioimg_fiji.fiji.console import Console
@@ -21,6 +22,8 @@ NB: only on a thread whose name ends so does ImageJ stop a macro whose command r
 only on one whose name begins so does a command find its options; ImageJ itself sees to that once per thread.
 """
 
+_ESCAPE = 27
+_stops: list[Callable[[], None]] = []
 _BARE_EXIT = re.compile(r"\bexit\s*(\(\s*\)|;|$|\})")
 
 
@@ -53,6 +56,8 @@ def run_text(
     ------
     MacroFailure
         When it fails.
+    KeyboardInterrupt
+        When it was stopped by Ctrl-C.
     """
     import jpype
 
@@ -65,12 +70,22 @@ def run_text(
     thread = jclass("java.lang.Thread").currentThread()
     name = str(thread.getName())
     thread.setName(THREAD)
+    interrupted = threading.Event()
+    stop = _stopper(thread)
+    _stops.append(stop)
     try:
-        value = interpreter.run(text, argument)
+        with interrupts.stopping(stop) as interrupted:
+            value = interpreter.run(text, argument)
     except jpype.JException as error:
         stopped = error
     finally:
+        _stops.remove(stop)
+        if interrupted.is_set():
+            _forget_stop()
+            _reopen(before)
         thread.setName(name)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
     if stopped is None and executor.failure is None and not interpreter.wasError():
         if ended is not None:
             ended(interpreter)
@@ -82,6 +97,35 @@ def run_text(
         return None
     _reopen(before)
     raise MacroFailure(_cause(executor, interpreter, stopped, console.last(printed)), line)
+
+
+def stop_running() -> None:
+    """Stop the macros that other threads run: the process ends."""
+    for stop in tuple(_stops):
+        stop()
+
+
+def _stopper(thread: Any) -> Callable[[], None]:
+    """Give what stops, from another thread, the macro that `thread` runs, and the command in it."""
+
+    def stop() -> None:
+        # NB: not Interpreter.abort: it waits for the macro's end, and after two seconds ends this thread in Java.
+        interpreter = jclass("ij.macro.Interpreter").getInstance()
+        if interpreter is not None:
+            done = interpreter.getClass().getDeclaredField("done")
+            done.setAccessible(True)
+            done.setBoolean(interpreter, True)
+        jclass("ij.IJ").setKeyDown(_ESCAPE)
+        thread.interrupt()
+        detach()
+
+    return stop
+
+
+def _forget_stop() -> None:
+    jclass("java.lang.Thread").interrupted()
+    jclass("ij.IJ").setKeyUp(_ESCAPE)
+    jclass("ij.IJ").resetEscape()
 
 
 def _cause(executor: Executor, interpreter: Any, stopped: Any, printed: str) -> BioimgError:

@@ -15,15 +15,15 @@ from bioimg_fiji import commands
 from bioimg_fiji.commands import Result, Table
 from bioimg_fiji.commands.macro import format_line
 from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError, InputError
-from bioimg_fiji.fiji import macros, menu, rois, scijava, tables, values
+from bioimg_fiji.fiji import forks, macros, menu, rois, scijava, tables, values
 from bioimg_fiji.fiji.backend import InProcessBackend, Run
 from bioimg_fiji.fiji.console import Console
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
-from bioimg_fiji.fiji.endpoint import find_endpoint
 from bioimg_fiji.fiji.executor import Executor
 from bioimg_fiji.fiji.inputs import further_images
 from bioimg_fiji.fiji.java import jclass
-from bioimg_fiji.fiji.start import Started, start_fiji
+from bioimg_fiji.fiji.start import How, Started, start_fiji
+from bioimg_fiji.fiji.turns import Turns, in_turn
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.runtime.threads import share_cores
@@ -32,21 +32,40 @@ if TYPE_CHECKING:
     import pandas as pd
     import roifile
 
+    from bioimg_fiji.fiji.isolated import Isolation
+
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
 _current: Fiji | None = None
+_LAST_SECONDS = 1.0
 
 
-def open_fiji(endpoint: str | os.PathLike[str] | None = None, headless: bool = True) -> Fiji:
-    """Open a Fiji in this process.
+def open_fiji(
+    endpoint: str | os.PathLike[str] | Any | None = None,
+    headless: bool = True,
+    *,
+    offline: bool | None = None,
+    isolate: bool = False,
+    memory: str | float | None = None,
+) -> Fiji:
+    """Open a Fiji in this process, or take the one that runs in it already.
 
     Parameters
     ----------
     endpoint
-        Folder of a Fiji, Maven coordinates such as "sc.fiji:fiji", or "embedded" (plain ImageJ from Maven Central).
-        Left out: BIOIMG_FIJI_ENDPOINT, the settings, a Fiji in one of the usual places, else "embedded".
+        Folder of a Fiji, Maven coordinates such as "sc.fiji:fiji", "embedded" (plain ImageJ from Maven Central), or the
+        gateway `ij` of imagej.init. Left out: what runs in this process already (Fiji itself has started Python, or
+        imagej.init was called), else BIOIMG_FIJI_ENDPOINT, the settings, a Fiji in one of the usual places, "embedded".
     headless
-        Whether to work without windows.
+        Whether to work without windows. An ImageJ with windows that runs already is taken as it is.
+    offline
+        Whether to take only what is cached, without the network; what is missing is told. Left out: the settings.
+    isolate
+        Whether the work of our commands, models and trainings, is done in worker processes: a crash or a full memory
+        there is an error here.
+    memory
+        Memory of Java: a size such as "8g", or a share of the computer's such as "50%" or 0.5. Left out: what scyjava
+        or JAVA_TOOL_OPTIONS say, the settings, or the half.
 
     Returns
     -------
@@ -57,27 +76,43 @@ def open_fiji(endpoint: str | os.PathLike[str] | None = None, headless: bool = T
     Raises
     ------
     EndpointError
-        When it cannot be opened, or when this process has opened another one: Java cannot be started twice.
+        When it cannot be opened, or when this process has opened another one, or with other `offline`, `memory` or
+        `isolate` than are asked for now: Java cannot be started twice.
     MissingPartError
-        When there is no Java, or no jar of the plugin.
+        When there is no Java that is new enough, or no jar of the plugin.
     HeadlessError
         With `headless=False`, when there is no display.
+    FijiError
+        In a process that was forked from one where Java runs.
     """
     global _current  # noqa: PLW0603 - Java is one per process, and so is the session
     share_cores()
+    forks.check()
     with _lock:
-        started = start_fiji(None if endpoint is None else find_endpoint(endpoint), headless)
+        started = start_fiji(endpoint, How(headless, offline, memory))
         if _current is None:
             # Before Java's own end: nothing of Java may call Python any more then.
             atexit.register(_close_current)
         if _current is None or _current.closed:
-            _current = Fiji(started)
+            _current = Fiji(started, isolate=isolate)
+        elif isolate and not _current.isolated:
+            raise EndpointError(
+                f"isolate=True cannot take effect: {_current.endpoint} is open without it.",
+                fix="Close it first, or give isolate with the first open_fiji.",
+            )
         return _current
 
 
 def _close_current() -> None:
-    if _current is not None:
+    """Close at the end of the process, which waits for no other thread's work."""
+    if _current is None or _current.closed or forks.is_fork():
+        return
+    if not _current.turns.free(0):
+        macros.stop_running()
+    if _current.turns.free(_LAST_SECONDS):
         _current.close()
+    else:
+        _log.debug("the process ends while a command works on")
 
 
 class Fiji:
@@ -87,10 +122,16 @@ class Fiji:
     a window of its own (the Results table) comes back as a table.
     """
 
-    def __init__(self, started: Started) -> None:
+    def __init__(self, started: Started, *, isolate: bool = False) -> None:
         self._started = started
         self._console = Console()
-        self._backend = InProcessBackend(self._refresh)
+        self.turns = Turns()
+        self._isolation: Isolation | None = None
+        if isolate:
+            from bioimg_fiji.fiji.isolated import Isolation
+
+            self._isolation = Isolation()
+        self._backend = InProcessBackend(self._refresh, self._isolation)
         self._executor = Executor(windows=not started.headless)
         self._menu = menu.Menu()
         self._backend.register()
@@ -126,10 +167,16 @@ class Fiji:
         return self._started.headless
 
     @property
+    def isolated(self) -> bool:
+        """Whether the work of commands is done in worker processes."""
+        return self._isolation is not None
+
+    @property
     def gateway(self) -> Any:
         """The gateway `ij` of pyimagej; None where ImageJ is embedded."""
         return self._started.gateway
 
+    @in_turn
     def run(self, title: str, image: Any = None, /, **keys: Any) -> Result:
         """Run a command of the menu, as a macro's `run(title, "key=value ...")` does.
 
@@ -188,6 +235,7 @@ class Fiji:
                 manager.setTempCurrentImage(None)
                 source.flush()
 
+    @in_turn
     def run_macro(self, text: str, argument: str = "") -> str | None:
         """Run a macro in ImageJ's language.
 
@@ -229,6 +277,7 @@ class Fiji:
             raise InputError(f"The macro {path} cannot be read: {error.strerror}.", fix="Check the path.") from error
         return self.run_macro(text, argument)
 
+    @in_turn
     def run_command(self, identifier: str, /, **inputs: Any) -> dict[str, Any]:
         """Run a command of SciJava, ours or any other, as `ij.command().run` does.
 
@@ -262,6 +311,7 @@ class Fiji:
             except BioimgError as error:
                 raise _original(error, run) from error.__cause__
 
+    @in_turn
     def run_script(self, language: str, text: str, /, **inputs: Any) -> dict[str, Any]:
         """Run a script of any language that this Fiji has, with its `#@` parameters.
 
@@ -302,8 +352,10 @@ class Fiji:
 
     def watch(self, job: Job | None) -> None:
         """Tell progress, notes and curves of every command to `job`, whose `cancel` and `finish` are the command's."""
+        forks.check()
         self._backend.watcher = job
 
+    @in_turn
     def show(self, image: Any) -> Any:
         """Open a copy of an image in Fiji, as the active one, and give the ImagePlus.
 
@@ -318,6 +370,7 @@ class Fiji:
         imp.show()
         return imp
 
+    @in_turn
     def active_image(self) -> Image:
         """Copy the active image.
 
@@ -332,11 +385,13 @@ class Fiji:
             raise FijiError("No image is open in Fiji.", fix="Open one, or give the image.")
         return to_image(imp)
 
+    @in_turn
     def images(self) -> list[str]:
         """Give the titles of the open images, in the order of their opening."""
         self._check_open()
         return [str(title) for title in jclass("ij.WindowManager").getImageTitles()]
 
+    @in_turn
     def open(self, path: str | os.PathLike[str]) -> Image:
         """Open an image file by Fiji's own readers, as the active image, and give a copy of it.
 
@@ -352,6 +407,7 @@ class Fiji:
         imp.show()
         return to_image(imp)
 
+    @in_turn
     def to_fiji(self, value: Any, kind: str = "", *, share: bool = False) -> Any:
         """Give Fiji an image, a table or regions, which it does not show.
 
@@ -378,6 +434,7 @@ class Fiji:
         self._check_open()
         return values.to_java(value, kind, self.gateway, share=share)
 
+    @in_turn
     def to_python(self, value: Any, axes: str = "", *, share: bool = False) -> Any:
         """Copy what Fiji has.
 
@@ -406,6 +463,7 @@ class Fiji:
             raise InputError(f"{name} has no form in Python.", fix="Give an image, a table or a region of Fiji.")
         return found
 
+    @in_turn
     def rois(self, place: str = "", image: Any = None) -> list[roifile.ImagejRoi]:
         """Copy regions of interest: those of the ROI Manager, of an image's overlay, or its selection.
 
@@ -430,6 +488,7 @@ class Fiji:
         self._check_open()
         return rois.get(place, image, self.gateway)
 
+    @in_turn
     def set_rois(self, regions: Any, place: str = "manager", image: Any = None) -> None:
         """Put regions of interest where `rois` reads them, in place of those that are there.
 
@@ -450,6 +509,7 @@ class Fiji:
         self._check_open()
         rois.put(regions, place, image, self.gateway)
 
+    @in_turn
     def table(self, table: Any = "Results") -> Table:
         """Copy a table: that of this title, or a ResultsTable or a table of SciJava.
 
@@ -461,6 +521,7 @@ class Fiji:
         self._check_open()
         return tables.get(table)
 
+    @in_turn
     def show_table(self, table: Table | pd.DataFrame, title: str = "Results") -> None:
         """Open a copy of a table in Fiji, in place of one with this title.
 
@@ -474,13 +535,17 @@ class Fiji:
 
     def log(self) -> str:
         """Give what ImageJ has printed: print() of macros, its log, error messages."""
+        forks.check()
         return self._console.text()
 
+    @in_turn
     def close(self) -> None:
         """Close all images and free what the session holds. Java itself stays until the process ends."""
-        if self.closed:
+        if self.closed or forks.is_fork():
             return
         self.closed = True
+        if self._isolation is not None:
+            self._isolation.close()
         self._executor.uninstall()
         self._menu.remove()
         self._backend.unregister()
@@ -521,6 +586,7 @@ class Fiji:
                 imp.flush()
 
     def _check_open(self) -> None:
+        forks.check()
         if self.closed:
             raise EndpointError("This Fiji has been closed.", fix="Call open_fiji() again.")
 

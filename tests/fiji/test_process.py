@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bioimg_fiji.fiji import Fiji
-
-
-def run_python(text: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", text],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        env=os.environ | environment,
-    )
+from support.python import run_python
 
 
 @pytest.mark.parametrize("closing", ["with open_fiji('embedded') as f:", "f = open_fiji('embedded')\nif True:"])

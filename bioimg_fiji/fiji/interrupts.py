@@ -1,0 +1,61 @@
+"""Ctrl-C: it is Python's, also while Java runs, and stops the work and not the process.
+
+Java takes the signal for itself when it starts (and ends the process with it), unless it is told not to. Python's own
+handler then runs, but only between two steps of Python: while the main thread is inside Java, a macro would first run
+to its end. So what is inside Java is stopped from another thread, which Python's C code tells of the signal at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+JAVA_OPTION = "-Xrs"
+"""Has Java leave the signals alone."""
+
+
+def give_to_python() -> None:
+    """Take Ctrl-C back from a Java that was started without `JAVA_OPTION`; only the main thread can."""
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, handler)
+
+
+@contextlib.contextmanager
+def stopping(stop: Callable[[], None]) -> Iterator[threading.Event]:
+    """Call `stop` on another thread when Ctrl-C comes meanwhile, and tell by the event that it came.
+
+    Nothing is done on other threads than the main one, which Ctrl-C never reaches, or where the program has a handler
+    of its own for it.
+    """
+    came = threading.Event()
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield came
+        return
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while numbers := reading.recv(64):
+            if before >= 0:  # somebody else, such as an event loop, waits for signals this way
+                with contextlib.suppress(OSError):
+                    os.write(before, numbers)
+            if signal.SIGINT in numbers:
+                came.set()
+                stop()
+
+    thread = threading.Thread(target=watch, name="bioimg-interrupt", daemon=True)
+    thread.start()
+    try:
+        yield came
+    finally:
+        signal.set_wakeup_fd(before)
+        writing.close()
+        thread.join()
+        reading.close()
