@@ -10,7 +10,9 @@ import atexit
 import logging
 import os
 import re
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -102,9 +104,19 @@ def start(options: Sequence[str], class_path: Sequence[Path], java: Java, begin:
     for option in options:
         scyjava.config.add_option(option)
     result = begin()
+    _take_interrupts_back()
     # Last in is first out: this runs before scyjava's own end, which waits for every thread of Java.
     atexit.register(_before_exit)
     return result
+
+
+def _take_interrupts_back() -> None:
+    """Have Ctrl-C reach Python again: Java has made it end the whole process.
+
+    NB: not by JPype's interrupt=False, whose own handler crashes on SIGTERM.
+    """
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not None:
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
 
 
 def memory_options() -> list[str]:

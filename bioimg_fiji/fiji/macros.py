@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bioimg_fiji.errors import BioimgError, HeadlessError, JobCancelledError, MacroError
-from bioimg_fiji.fiji import failures
+from bioimg_fiji.fiji import failures, interrupts
 from bioimg_fiji.fiji.java import jclass
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ THREAD = "Run$_bioimg_Macro$"
 NB: only on a thread whose name ends so does ImageJ stop a macro whose command reports an error (ij.Macro.abort), and
 only on one whose name begins so does a command find its options; ImageJ itself sees to that once per thread.
 """
+
+_ESCAPE = 27
+"""java.awt.event.KeyEvent.VK_ESCAPE."""
 
 _BARE_EXIT = re.compile(r"\bexit\s*(\(\s*\)|;|$|\})")
 
@@ -43,13 +47,17 @@ class MacroFailure(Exception):  # noqa: N818 - an inner signal, never seen outsi
         return told
 
 
-def run_text(text: str, argument: str, executor: Executor, console: Console) -> str | None:
+def run_text(
+    text: str, argument: str, executor: Executor, console: Console, on_stuck: Callable[[], None] | None = None
+) -> str | None:
     """Run a macro on this thread and give its `return` value.
 
     Raises
     ------
     MacroFailure
         When it fails.
+    KeyboardInterrupt
+        When Ctrl-C has stopped it; `on_stuck` is called where it goes on nevertheless.
     """
     import jpype
 
@@ -63,9 +71,15 @@ def run_text(text: str, argument: str, executor: Executor, console: Console) -> 
     name = str(thread.getName())
     thread.setName(THREAD)
     try:
-        value = interpreter.run(text, argument)
-    except jpype.JException as error:
-        stopped = error
+        with interrupts.stopping(lambda: stop(interpreter), on_stuck):
+            try:
+                value = interpreter.run(text, argument)
+            except jpype.JException as error:
+                stopped = error
+    except KeyboardInterrupt:
+        _forget_stop()
+        _reopen(before)
+        raise
     finally:
         thread.setName(name)
     if stopped is None and executor.failure is None and not interpreter.wasError():
@@ -75,6 +89,23 @@ def run_text(text: str, argument: str, executor: Executor, console: Console) -> 
         return None
     _reopen(before)
     raise MacroFailure(_cause(executor, interpreter, stopped, console.last(printed)), line)
+
+
+def stop(interpreter: Any = None) -> None:
+    """Make what ImageJ does end soon: the macro, at its next statement, and a command that looks for Escape.
+
+    NB: not by Interpreter.abortMacro, which ends in Thread.stop, nor by Thread.interrupt: both leave JPype broken.
+    """
+    jclass("ij.IJ").setKeyDown(_ESCAPE)
+    if interpreter is not None:
+        done = interpreter.getClass().getDeclaredField("done")
+        done.setAccessible(True)
+        done.setBoolean(interpreter, True)
+
+
+def _forget_stop() -> None:
+    jclass("ij.IJ").setKeyUp(_ESCAPE)
+    jclass("ij.IJ").resetEscape()
 
 
 def _cause(executor: Executor, interpreter: Any, stopped: Any, printed: str) -> BioimgError:

@@ -6,6 +6,7 @@ import atexit
 import logging
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -94,6 +95,8 @@ class Fiji:
         self._refresh()
         if started.headless:
             self._executor.install()
+        self.on_stuck: Callable[[], None] | None = None
+        """Called where a macro goes on seconds after Ctrl-C: ImageJ's own code may look at nothing for long."""
         self.closed = False
 
     def __enter__(self) -> Self:
@@ -306,7 +309,7 @@ class Fiji:
         if not self.headless:
             self._executor.install()  # no longer than it takes: ImageJ's other commands need not ask Python
         try:
-            value = macros.run_text(text, argument, self._executor, self._console)
+            value = macros.run_text(text, argument, self._executor, self._console, self.on_stuck)
         finally:
             if not self.headless:
                 self._executor.uninstall()

@@ -1,0 +1,90 @@
+"""Ctrl-C while Java works: it stops the macro, and Java and Python go on.
+
+Python calls a signal's handler only between its own instructions, so that nothing would happen until Java returns; and
+where Java is calling Python at that moment, a KeyboardInterrupt on its way through Java leaves JPype broken. The number
+of the signal is written at once, though, to the file that `signal.set_wakeup_fd` names: a thread reads it there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+STUCK_SECONDS = 5.0
+"""After an interrupt, the time that Java has to give up before `on_stuck` is called."""
+
+THREAD = "bioimg-interrupts"
+
+
+class Interrupts:
+    """What the main thread's block was interrupted by: `happened` tells whether it was."""
+
+    def __init__(self, stop: Callable[[], None], on_stuck: Callable[[], None] | None) -> None:
+        self.happened = False
+        self._stop = stop
+        self._on_stuck = on_stuck
+        self._ended = threading.Event()
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        self._handler = signal.signal(signal.SIGINT, lambda *_: None)
+        self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=self._listen, name=THREAD, daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise the `KeyboardInterrupt` that was put off."""
+        if self.happened:
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Give the signals back to whom they belonged."""
+        self._ended.set()
+        signal.set_wakeup_fd(self._before, warn_on_full_buffer=False)
+        signal.signal(signal.SIGINT, self._handler)
+        os.write(self._write, b"\0")
+        self._thread.join()
+        os.close(self._write)
+        os.close(self._read)
+
+    def _listen(self) -> None:
+        while not self._ended.is_set():
+            numbers = os.read(self._read, 64)
+            if self._before >= 0 and (others := numbers.strip(b"\0")):
+                with contextlib.suppress(OSError):
+                    os.write(self._before, others)
+            if signal.SIGINT in numbers:
+                self.happened = True
+                self._stop()
+                if self._on_stuck is not None and not self._ended.wait(STUCK_SECONDS):
+                    self._on_stuck()
+
+
+@contextlib.contextmanager
+def stopping(stop: Callable[[], None], on_stuck: Callable[[], None] | None = None) -> Iterator[Interrupts | None]:
+    """While the block runs in the main thread, have Ctrl-C call `stop` at once, on another thread.
+
+    Parameters
+    ----------
+    stop
+        Makes what runs in Java end soon.
+    on_stuck
+        Called when it has not, `STUCK_SECONDS` later.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At the end of the block, when it was interrupted.
+    """
+    on_main = threading.current_thread() is threading.main_thread()
+    if not on_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield None  # signals are the main thread's; and another handler is the program's own will
+        return
+    watch = Interrupts(stop, on_stuck)
+    try:
+        yield watch
+    finally:
+        watch.close()
+    watch.check()
