@@ -17,6 +17,7 @@ from bioimg_fiji.fiji.plugin import (
     uninstall_plugin,
     version_of,
 )
+from bioimg_fiji.fiji.scripts import is_script, read_text
 from bioimg_fiji.fiji.session import Fiji, open_fiji
 
 __all__ = [
@@ -27,10 +28,12 @@ __all__ = [
     "fits",
     "install_plugin",
     "installed",
+    "is_script",
     "misfit",
     "note_file",
     "open_fiji",
     "plugin_jar",
+    "read_text",
     "uninstall_plugin",
     "version_of",
 ]

@@ -290,4 +290,3 @@ def _sizes(shape: tuple[int, ...]) -> list[Any]:
     import jpype
 
     return [jpype.JArray(jpype.JLong)([int(size) for size in reversed(shape)])]
-

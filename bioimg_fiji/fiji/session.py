@@ -6,7 +6,7 @@ import atexit
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,10 +16,10 @@ import numpy.typing as npt
 from bioimg_fiji import commands
 from bioimg_fiji.commands import Result
 from bioimg_fiji.commands.macro import format_line
-from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError, InputError
-from bioimg_fiji.fiji import macros, menu, tables
+from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError
+from bioimg_fiji.fiji import interrupts, macros, menu, scripts, tables
 from bioimg_fiji.fiji.backend import InProcessBackend, Run
-from bioimg_fiji.fiji.console import Console
+from bioimg_fiji.fiji.console import Console, LogWindow
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.endpoint import find_endpoint
 from bioimg_fiji.fiji.executor import Executor
@@ -95,6 +95,7 @@ class Fiji:
         self._refresh()
         if started.headless:
             self._executor.install()
+        self._log_window = None if started.headless else LogWindow()
         self.on_stuck: Callable[[], None] | None = None
         """Called where a macro goes on seconds after Ctrl-C: ImageJ's own code may look at nothing for long."""
         self.closed = False
@@ -223,11 +224,48 @@ class Fiji:
 
     def run_macro_file(self, path: str | os.PathLike[str], argument: str = "") -> str | None:
         """Run a macro file (UTF-8); else as `run_macro`."""
-        try:
-            text = Path(path).read_text("utf-8", "replace")
-        except OSError as error:
-            raise InputError(f"The macro {path} cannot be read: {error.strerror}.", fix="Check the path.") from error
-        return self.run_macro(text, argument)
+        return self.run_macro(scripts.read_text(Path(path)), argument)
+
+    def run_script_file(
+        self, path: str | os.PathLike[str], values: Mapping[str, str] | None = None, text: str | None = None
+    ) -> dict[str, Any]:
+        """Run a SciJava script, or a macro with `#@` parameters; that takes an ImageJ2.
+
+        Parameters
+        ----------
+        path
+            The file; its ending tells the language.
+        values
+            Values of `#@` parameters, as text.
+        text
+            What is in the file, where it is no file.
+
+        Returns
+        -------
+        dict of str
+            The script's outputs, Java's objects; "result" is what a macro returns.
+
+        Raises
+        ------
+        EndpointError
+            When this is no ImageJ2, or does not know the language.
+        ParameterError
+            When a parameter has no value or a wrong one: nothing is asked for, and nothing is remembered.
+        MacroError, HeadlessError, JobCancelledError
+            When it fails, as `run_macro`.
+        """
+        self._check_open()
+        place = Path(path)
+        script = scripts.prepare(self.gateway, place, scripts.read_text(place) if text is None else text, values or {})
+        if scripts.is_macro(place):
+            value = self.run_macro(scripts.as_macro(script))
+            return {} if value is None else {"result": value}
+        self._refresh()
+        with self._backend.running() as run, interrupts.stopping(macros.stop, self.on_stuck):
+            try:
+                return scripts.run(script, place)
+            except BioimgError as error:
+                raise _original(error, run) from error.__cause__
 
     def watch(self, job: Job | None) -> None:
         """Tell progress, notes and curves of every command to `job`, whose `cancel` and `finish` are the command's."""
@@ -298,6 +336,8 @@ class Fiji:
         self._backend.unregister()
         self._close_opened(set())
         jclass("ij.WindowManager").setTempCurrentImage(None)
+        if self._log_window is not None:
+            self._log_window.close()
         self._console.close()
         jclass("java.lang.System").gc()
 
