@@ -7,12 +7,21 @@ parameters that nobody has given: here a failure is an exception, and a missing 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from bioimg_fiji.errors import BioimgError, EndpointError, HeadlessError, InputError, MacroError, ParameterError
+from bioimg_fiji.errors import (
+    BioimgError,
+    EndpointError,
+    FijiError,
+    HeadlessError,
+    InputError,
+    JobCancelledError,
+    MacroError,
+    ParameterError,
+)
 from bioimg_fiji.fiji import failures
 from bioimg_fiji.fiji.java import jclass
 
@@ -90,8 +99,15 @@ def prepare(gateway: Any, path: PurePath, text: str, values: Mapping[str, str]) 
     return Script(info, module)
 
 
-def run(script: Script, path: PurePath) -> dict[str, Any]:
+def run(script: Script, path: PurePath, stopped: Callable[[], BioimgError]) -> dict[str, Any]:
     """Run a script on this thread, and give its outputs by name; "result" is the value of its last expression.
+
+    Parameters
+    ----------
+    script, path
+        The script, and the name of its file.
+    stopped
+        Gives what an ImageJ command failed with, where Java's exception says only that it did.
 
     Raises
     ------
@@ -111,7 +127,7 @@ def run(script: Script, path: PurePath) -> dict[str, Any]:
     except jpype.JException as error:
         if (code := _exit_code(error)) == 0:
             return {}
-        raise _told(error, path, code) from error
+        raise _told(error, path, code, stopped) from error
     language = script.info.getLanguage()
     outputs = {}
     for item in script.info.outputs():
@@ -184,16 +200,17 @@ def _exit_code(error: Any) -> int | None:
     return 0 if text in ("", "0", "None") else int(text) if re.fullmatch(r"-?\d+", text) else 1
 
 
-def _told(error: Any, path: PurePath, code: int | None) -> BioimgError:
+def _told(error: Any, path: PurePath, code: int | None, stopped: Callable[[], BioimgError]) -> BioimgError:
     line = int(error.getLineNumber()) if hasattr(error, "getLineNumber") else -1
     place = f" in line {line}" if line > 0 else ""
     if code is not None:
         return MacroError(f"{path.name} ended itself with status {code}{place}.", line=line, status=code)
-    cause = failures.explain(error, path.name)
+    canceled = any(failures.is_canceled(each) for each in failures.chain(error))
+    cause = stopped() if canceled else failures.explain(error, path.name)
     message = cause.message
-    if type(cause).code == "fiji":
+    if type(cause) is FijiError and not canceled:
         # The script's own error, without the class names of those that passed it on.
         text = re.sub(r" in \S+ at line number .*$", "", str(error.getMessage() or error.toString()))
         message = text if text.endswith((".", "!", "?")) else f"{text}."
-    kind = HeadlessError if isinstance(cause, HeadlessError) else MacroError
+    kind = type(cause) if isinstance(cause, (HeadlessError, JobCancelledError)) else MacroError
     return kind(f"{path.name} failed{place}: {message}", fix=cause.fix, **{**cause.details, "line": line})

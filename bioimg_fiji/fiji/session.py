@@ -261,9 +261,15 @@ class Fiji:
             value = self.run_macro(scripts.as_macro(script))
             return {} if value is None else {"result": value}
         self._refresh()
+        self._executor.begin()
+        printed = self._console.printed
+
+        def stopped() -> BioimgError:
+            return self._executor.failure or FijiError(self._console.last(printed) or "It was cancelled.")
+
         with self._backend.running() as run, interrupts.stopping(macros.stop, self.on_stuck):
             try:
-                return scripts.run(script, place)
+                return scripts.run(script, place, stopped)
             except BioimgError as error:
                 raise _original(error, run) from error.__cause__
 

@@ -138,9 +138,9 @@ SCRIPT = "#@ String name\n#@ Integer (value=2) times\n#@ Boolean (value=false) l
         (("name=a b",), 0, "hello\nsaid=a ba b\n", ""),
         (("name=x=y", "times=3", "loud=true"), 0, "hello\nsaid=X=YX=YX=Y\n", ""),
         ((), 1, "", "asks for name (String)"),
-        (("name=a", "times=many"), 1, "", "times: expected a value of type Integer"),
+        (("name=a", "times=many"), 1, "", "times must be a value of type Integer"),
         (("nam=a",), 1, "", "no parameter 'nam'"),
-        (("a",), 1, "", "expected NAME=VALUE"),
+        (("a",), 1, "", "must be NAME=VALUE"),
     ],
 )
 def test_a_jython_script(tmp_path: Path, arguments: tuple[str, ...], code: int, out: str, err: str) -> None:
