@@ -63,7 +63,7 @@ def _cover(root: Path, covers: object) -> str:
         if not path.is_relative_to(root.resolve()) or not path.is_file() or path.stat().st_size > _LARGEST_COVER:
             continue
         try:
-            pixels = np.asarray(imageio.imread(path, index=0))
+            pixels = np.asarray(imageio.imread(path.read_bytes(), index=0))
         except Exception:  # noqa: BLE001, S112 - whatever a damaged picture raises: there may be another
             continue
         step = -(-max(pixels.shape[:2]) // _WIDTH)

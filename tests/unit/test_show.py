@@ -160,5 +160,5 @@ def test_a_model_shows_who_made_it_and_its_cover(small_model: Path, tmp_path: Pa
     assert pictures(package._repr_html_()) == []
     (copy / "rdf.yaml").unlink()
     assert package._repr_html_().startswith("<pre>")
-    fake = open_package(write_fake_package(tmp_path / "fake.zip"))
+    fake = write_fake_package(tmp_path / "fake.zip")
     assert "weights" in fake._repr_html_()
