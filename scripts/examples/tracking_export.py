@@ -61,7 +61,7 @@ def main() -> int:
     with open_fiji(given.endpoint) as fiji:
         keys = {"labels": True, "table": True, "minimum_size": given.minimum_size}
         result = fiji.run("BioImg Run Model...", movie, model=given.model, **keys)
-    write_image(result.images["labels"], given.output / f"{movie.name}-labels.ome.tif")
+    write_image(result.images["output"], given.output / f"{movie.name}-labels.ome.tif")
     rows = spots(result.tables["objects"])
     order = ORDER[given.columns]
     with (given.output / f"{movie.name}-spots.csv").open("w", newline="", encoding="utf-8") as file:

@@ -45,7 +45,7 @@ def main() -> int:
             print(note, file=sys.stderr)
         for path in sorted(given.new.glob("*.tif")):
             result = fiji.run("BioImg Run Model...", read_image(path), model=given.model, labels=True, table=True)
-            write_image(result.images["labels"], given.output / f"{path.stem}-labels.tif")
+            write_image(result.images["output"], given.output / f"{path.stem}-labels.tif")
             table = result.tables["objects"]
             with (given.output / f"{path.stem}-objects.csv").open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([table.columns, *table.rows])

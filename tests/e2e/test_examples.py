@@ -14,7 +14,6 @@ import pytest
 from bioimg_fiji import files
 from bioimg_fiji.commands import find
 from bioimg_fiji.image import Image, Scale
-from bioimg_fiji.metrics import noise_sigma
 from bioimg_fiji.metrics.matching import match
 from support.endpoints import ENDPOINT
 
@@ -50,33 +49,35 @@ def test_each_says_what_it_does(name: str) -> None:
 
 
 def test_a_folder_is_denoised(shared_data: Path, tmp_path: Path) -> None:
-    movie = files.read_image(shared_data / "calcium" / "mouse_2p.tif", "tyx")
-    movie = dataclasses.replace(movie, scales={**MICRON, "t": Scale(0.1, "s")})
-    parts = {f"{n}.tif": movie.with_pixels(movie.pixels[n * 40 : n * 40 + 40]) for n in range(3)}
+    """Parts of a real image with noise of a camera: the results are nearer to the image than the noisy parts."""
+    truth = files.read_image(shared_data / "stardist" / "img2d.tif").pixels.astype(np.float32)
+    truth = truth / np.percentile(truth, 99) * 60
+    noisy = np.random.default_rng(1).poisson(truth).astype(np.uint16)
+    image = Image(noisy, "yx", title="all.tif", scales=MICRON)
+    parts = {f"{n}.tif": (slice(n * 128, n * 128 + 128), slice(0, 512)) for n in range(3)}
     (tmp_path / "raw").mkdir()
     for name, part in parts.items():
-        files.write_image(part, tmp_path / "raw" / name)
+        files.write_image(image.with_pixels(noisy[part]), tmp_path / "raw" / name)
     (tmp_path / "raw" / "0-broken.tif").write_bytes(b"II*\0no image")
     keys = {"steps": 150, "batch_size": 8, "apply": False, "method": "n2v"}
-    find("train_denoiser").run({"image": movie, "model": tmp_path / "m.zip", **keys})
+    find("train_denoiser").run({"image": image, "model": tmp_path / "m.zip", **keys})
     done = run("denoise_folder.py", tmp_path / "raw", tmp_path / "out", "--model", tmp_path / "m.zip")
     assert done.returncode == 1
     assert "3 denoised, 0 were there, 1 failed, of 4 images" in done.stdout, done.stderr
     assert "0-broken.tif: " in done.stderr
     for name, part in parts.items():
         result = files.read_image(tmp_path / "out" / name)
-        assert (result.axes, result.shape) == (part.axes, part.shape)
         assert result.scale("x") == Scale(0.325, "µm")
-        assert result.scale("t") == Scale(0.1, "s")
-        assert noise_sigma(result.pixels[20]) < 0.5 * noise_sigma(part.pixels[20].astype(np.float32))
-        assert result.pixels.mean() == pytest.approx(part.pixels.mean(), rel=0.05)
+        before, after = (np.sqrt(np.mean((each - truth[part]) ** 2)) for each in (noisy[part], result.pixels))
+        assert after < 0.8 * before
+        assert result.pixels.mean() == pytest.approx(truth[part].mean(), rel=0.05)
     (tmp_path / "raw" / "0-broken.tif").unlink()
-    before = (tmp_path / "out" / "1.tif").stat().st_mtime_ns
+    written = (tmp_path / "out" / "1.tif").stat().st_mtime_ns
     (tmp_path / "out" / "2.tif").unlink()
     again = run("denoise_folder.py", tmp_path / "raw", tmp_path / "out", "--model", tmp_path / "m.zip")
     assert again.returncode == 0, again.stderr
     assert "1 denoised, 2 were there, 0 failed, of 3 images" in again.stdout
-    assert (tmp_path / "out" / "1.tif").stat().st_mtime_ns == before
+    assert (tmp_path / "out" / "1.tif").stat().st_mtime_ns == written
 
 
 def nuclei(shared_data: Path, count: int) -> list[tuple[Image, np.ndarray]]:
@@ -103,12 +104,14 @@ def test_a_segmentation_is_learnt_and_finds_the_nuclei(shared_data: Path, tmp_pa
     for image, _ in chosen[6:]:
         files.write_image(image, tmp_path / "new" / image.title)
     folders = [tmp_path / each for each in ("raw", "labels", "new", "out")]
-    done = run("train_then_segment.py", *folders, "--model", tmp_path / "m.zip", "--quality", "quick", "--steps", 200)
+    done = run("train_then_segment.py", *folders, "--model", tmp_path / "m.zip", "--quality", "quick", "--steps", 300)
     assert done.returncode == 0, done.stderr
     for image, truth in chosen[6:]:
         labels = files.read_image(tmp_path / "out" / f"{image.name}-labels.tif")
         assert labels.scale("x") == Scale(0.325, "µm")
-        assert precision(truth, labels.pixels) > 0.6
+        inside, meant = labels.pixels > 0, truth > 0
+        assert np.count_nonzero(inside & meant) / np.count_nonzero(inside | meant) > 0.75
+        assert precision(truth, labels.pixels) > 0.4
         rows = table(tmp_path / "out" / f"{image.name}-objects.csv")
         assert len(rows) == len(np.unique(labels.pixels)) - 1
         area = sum(float(row["Area"]) for row in rows)
@@ -126,7 +129,8 @@ def test_a_movie_is_ready_for_tracking(shared_data: Path, tmp_path: Path, column
     done = run("tracking_export.py", tmp_path / "movie.tif", tmp_path / "out", "--model", model, "--columns", columns)
     assert done.returncode == 0, done.stderr
     labels = files.read_image(tmp_path / "out" / "movie-labels.ome.tif")
-    assert (labels.axes, labels.scale("x"), labels.scale("t")) == ("tyx", Scale(0.325, "µm"), Scale(60, "s"))
+    assert (labels.axes, labels.scale("x")) == ("tyx", Scale(0.325, "µm"))
+    assert labels.scale("t") == files.read_image(tmp_path / "movie.tif").scale("t")
     rows = table(tmp_path / "out" / "movie-spots.csv")
     names = {"trackmate": ("FRAME", "POSITION_X", "POSITION_Y", "AREA", "MEAN_INTENSITY", "LABEL")}
     t, x, y, area, mean, label = names.get(columns, ("t", "x", "y", "area", "mean_intensity", "object"))
