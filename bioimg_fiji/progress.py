@@ -84,12 +84,13 @@ class _Bar:
             self._show(ending or f"{time.monotonic() - self._begun:.1f} s")
 
     def _show(self, ending: str) -> None:
-        from IPython.display import HTML, display
+        import IPython.display
 
+        room: Any = IPython.display  # it has no types
         self._shown = time.monotonic()
-        shown = HTML(self._html(ending))
+        shown = room.HTML(self._html(ending))
         if self._handle is None:
-            self._handle = display(shown, display_id=True)
+            self._handle = room.display(shown, display_id=True)
         else:
             self._handle.update(shown)
 

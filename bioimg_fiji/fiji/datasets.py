@@ -290,3 +290,4 @@ def _sizes(shape: tuple[int, ...]) -> list[Any]:
     import jpype
 
     return [jpype.JArray(jpype.JLong)([int(size) for size in reversed(shape)])]
+

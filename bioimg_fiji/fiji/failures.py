@@ -32,7 +32,8 @@ def explain(error: Any, what: str = "The command") -> BioimgError:
     if any(_needs_display(each) for each in causes):
         return HeadlessError(
             f"{what} needs a window, and there is no display.",
-            fix="Give its options in the macro line, key=value, or open Fiji with headless=False under a display.",
+            fix="Give its options in the macro line, key=value (ImageJ's recorder writes them), or open Fiji with "
+            "headless=False under a display.",
         )
     last = causes[-1]
     name = str(last.getClass().getSimpleName())

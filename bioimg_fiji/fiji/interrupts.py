@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -28,7 +29,8 @@ class Interrupts:
         self._on_stuck = on_stuck
         self._ended = threading.Event()
         self._read, self._write = os.pipe()
-        os.set_blocking(self._write, False)
+        if sys.platform != "win32":  # there Python asks for no such thing
+            os.set_blocking(self._write, False)
         self._handler = signal.signal(signal.SIGINT, lambda *_: None)
         self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._listen, name=THREAD, daemon=True)

@@ -85,7 +85,7 @@ def _stretched(plane: Array) -> npt.NDArray[np.uint8]:
     if not low < high:
         return np.full(values.shape, 128, np.uint8)
     scaled = (np.clip(values, low, high) - low) / (high - low)
-    return np.rint(np.nan_to_num(scaled) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.nan_to_num(scaled) * 255), np.uint8)
 
 
 def _table(image: Image, number: int) -> npt.NDArray[np.uint16] | None:
