@@ -15,6 +15,7 @@ import psutil
 
 import bioimg_fiji
 from bioimg_fiji import settings
+from bioimg_fiji.cli.macro import macro
 from bioimg_fiji.cli.models import models
 from bioimg_fiji.cli.options import check_sent, given, is_elsewhere, options_for
 from bioimg_fiji.cli.servers import serve, servers
@@ -88,6 +89,7 @@ def group() -> None:
     logging.basicConfig(level=settings.get("log_level"), format="%(levelname)s %(name)s: %(message)s")
 
 
+group.add_command(macro)
 group.add_command(models)
 group.add_command(serve)
 group.add_command(servers)
@@ -136,22 +138,6 @@ def dashboard(server: str, in_browser: bool) -> None:
     terminal.err.print(f"The address works once, for {seconds:g} seconds.", markup=False)
     if in_browser and not show(url):
         terminal.err.print("No browser could be opened: copy the address into one.", markup=False)
-
-
-@group.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--arg", default="", help="What getArgument() gives in the macro.")
-@click.option("--endpoint", help='Fiji folder, Maven coordinates or "embedded".')
-def macro(file: Path, arg: str, endpoint: str | None) -> None:
-    """Run an ImageJ macro file headless; ends with 1 and the macro's message and line when it fails."""
-    from bioimg_fiji.fiji import open_fiji
-
-    terminal = Terminal()
-    with terminal.job() as job, open_fiji(endpoint, headless=True) as fiji:
-        fiji.watch(job)
-        answer = fiji.run_macro_file(file, arg)
-    if answer:
-        terminal.out.print(answer, markup=False)
 
 
 @group.command("install-plugin")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bioimg_fiji import html
+from bioimg_fiji.commands import show
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.image import Image
 
@@ -109,3 +111,7 @@ class Result:
             notes=tuple(data.get("notes", ())),
             partial=bool(data.get("partial", False)),
         )
+
+    @html.never_raises
+    def _repr_html_(self) -> str:
+        return show.describe(self)

@@ -17,6 +17,7 @@ from bioimg_fiji.fiji.plugin import (
     uninstall_plugin,
     version_of,
 )
+from bioimg_fiji.fiji.scripts import is_script, read_text, script_name
 from bioimg_fiji.fiji.session import Fiji, open_fiji
 
 __all__ = [
@@ -27,10 +28,13 @@ __all__ = [
     "fits",
     "install_plugin",
     "installed",
+    "is_script",
     "misfit",
     "note_file",
     "open_fiji",
     "plugin_jar",
+    "read_text",
+    "script_name",
     "uninstall_plugin",
     "version_of",
 ]

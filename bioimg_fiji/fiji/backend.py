@@ -23,6 +23,7 @@ from bioimg_fiji.fiji.patience import Patience
 from bioimg_fiji.fiji.plugin import check_version
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job, Live, Progress
+from bioimg_fiji.progress import watched
 from bioimg_fiji.remote.named import LOCAL
 
 if TYPE_CHECKING:
@@ -159,26 +160,8 @@ class InProcessBackend:
 
     def _wait(self, work: Callable[[Job], Result], monitor: Any) -> Result:
         """Do the work on a thread of its own; a cancelled caller gets ImageJ back within a second."""
-        watcher = self.watcher or Job()
-
-        def cancelled() -> bool:
-            if monitor.cancelled() or watcher.cancelled:
-                job.cancel()
-            return job.cancelled
-
-        def ended(error: BaseException | None) -> None:
-            plain = isinstance(error, JobCancelledError) and not error.fix
-            if error is not None and not plain:
-                monitor.note(str(_told(error)))  # what it has kept, or why it could not
-            detach()
-
-        patience = Patience(lambda: work(job), ended)
-        job = _job(monitor, watcher, patience)
-        try:
-            return patience.wait(cancelled)
-        finally:
-            if patience.left:
-                job.cancel()
+        with watched(self.watcher) as watcher:
+            return _waited(work, monitor, watcher)
 
     def _guarded(self, work: Callable[[], Any], run: Run | None = None) -> Any:
         """Turn every error into a Java exception with a text: a bare Python one reaches Java with a null message."""
@@ -195,6 +178,27 @@ class InProcessBackend:
             if not isinstance(error, BioimgError):
                 _log.exception("a command failed")
             raise jclass(_EXCEPTION)(json.dumps(_told(error).to_json())) from error
+
+
+def _waited(work: Callable[[Job], Result], monitor: Any, watcher: Job) -> Result:
+    def cancelled() -> bool:
+        if monitor.cancelled() or watcher.cancelled:
+            job.cancel()
+        return job.cancelled
+
+    def ended(error: BaseException | None) -> None:
+        plain = isinstance(error, JobCancelledError) and not error.fix
+        if error is not None and not plain:
+            monitor.note(str(_told(error)))  # what it has kept, or why it could not
+        detach()
+
+    patience = Patience(lambda: work(job), ended)
+    job = _job(monitor, watcher, patience)
+    try:
+        return patience.wait(cancelled)
+    finally:
+        if patience.left:
+            job.cancel()
 
 
 def _teller(monitor: Any, watcher: Job) -> Callable[[str, int, int], None]:

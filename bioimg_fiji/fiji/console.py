@@ -1,10 +1,14 @@
-"""What ImageJ prints: headless, print() and IJ.log go to Java's System.out, and the rest of a failure to System.err."""
+"""What ImageJ prints: headless, print() and IJ.log go to Java's System.out, and the rest of a failure to System.err.
+
+With windows, print() and IJ.log write into the Log window, which is read from time to time.
+"""
 
 from __future__ import annotations
 
 import codecs
 import logging
 import sys
+import threading
 from collections import deque
 from typing import Any, TextIO
 
@@ -62,6 +66,39 @@ class Console:
         self._keep(text)
         if text.strip():
             _log.info("%s", text.rstrip())
+
+
+class LogWindow:
+    """Writes to Python's stdout, as it comes, what ImageJ writes into its Log window."""
+
+    EVERY = 0.2
+    """Seconds between two looks."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._shown = str(jclass("ij.IJ").getLog() or "")
+        self._thread = threading.Thread(target=self._follow, name="bioimg-log-window", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Show what is left."""
+        self._ended.set()
+        self._thread.join()
+        self._show()
+
+    def _follow(self) -> None:
+        while not self._ended.wait(self.EVERY):
+            self._show()
+
+    def _show(self) -> None:
+        text = str(jclass("ij.IJ").getLog() or "")
+        # A window that was cleared or closed meanwhile begins anew.
+        new = text.removeprefix(self._shown)
+        self._shown = text
+        stdout: TextIO | None = sys.stdout
+        if new and stdout is not None:
+            stdout.write(new)
+            stdout.flush()
 
 
 class _Channel:

@@ -2,7 +2,9 @@
 
 Java takes the signal for itself when it starts (and ends the process with it), unless it is told not to. Python's own
 handler then runs, but only between two steps of Python: while the main thread is inside Java, a macro would first run
-to its end. So what is inside Java is stopped from another thread, which Python's C code tells of the signal at once.
+to its end; and where Java is calling Python at that moment, a KeyboardInterrupt on its way through Java leaves JPype
+broken. So what is inside Java is stopped from another thread, which Python's C code tells of the signal at once by the
+file of `signal.set_wakeup_fd`, and the KeyboardInterrupt is put off until Java has returned.
 """
 
 from __future__ import annotations
@@ -10,12 +12,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
 JAVA_OPTION = "-Xrs"
 """Has Java leave the signals alone."""
+
+STUCK_SECONDS = 5.0
+"""After an interrupt, the time that Java has to give up before `on_stuck` is called."""
+
+THREAD = "bioimg-interrupts"
 
 
 def give_to_python() -> None:
@@ -25,37 +32,73 @@ def give_to_python() -> None:
         signal.signal(signal.SIGINT, handler)
 
 
-@contextlib.contextmanager
-def stopping(stop: Callable[[], None]) -> Iterator[threading.Event]:
-    """Call `stop` on another thread when Ctrl-C comes meanwhile, and tell by the event that it came.
+class Interrupts:
+    """What the main thread's block was interrupted by: `happened` tells whether it was."""
 
-    Nothing is done on other threads than the main one, which Ctrl-C never reaches, or where the program has a handler
-    of its own for it.
-    """
-    came = threading.Event()
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield came
-        return
-    reading, writing = socket.socketpair()
-    writing.setblocking(False)
-    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    def __init__(self, stop: Callable[[], None], on_stuck: Callable[[], None] | None) -> None:
+        self.happened = False
+        self._stop = stop
+        self._on_stuck = on_stuck
+        self._ended = threading.Event()
+        self._read, self._write = os.pipe()
+        if sys.platform != "win32":  # there Python asks for no such thing
+            os.set_blocking(self._write, False)
+        self._handler = signal.signal(signal.SIGINT, lambda *_: None)
+        self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=self._listen, name=THREAD, daemon=True)
+        self._thread.start()
 
-    def watch() -> None:
-        while numbers := reading.recv(64):
-            if before >= 0:  # somebody else, such as an event loop, waits for signals this way
+    def check(self) -> None:
+        """Raise the `KeyboardInterrupt` that was put off."""
+        if self.happened:
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Give the signals back to whom they belonged."""
+        self._ended.set()
+        signal.set_wakeup_fd(self._before, warn_on_full_buffer=False)
+        signal.signal(signal.SIGINT, self._handler)
+        os.write(self._write, b"\0")
+        self._thread.join()
+        os.close(self._write)
+        os.close(self._read)
+
+    def _listen(self) -> None:
+        while not self._ended.is_set():
+            numbers = os.read(self._read, 64)
+            if self._before >= 0 and (others := numbers.strip(b"\0")):
                 with contextlib.suppress(OSError):
-                    os.write(before, numbers)
+                    os.write(self._before, others)
             if signal.SIGINT in numbers:
-                came.set()
-                stop()
+                self.happened = True
+                self._stop()
+                if self._on_stuck is not None and not self._ended.wait(STUCK_SECONDS):
+                    self._on_stuck()
 
-    thread = threading.Thread(target=watch, name="bioimg-interrupt", daemon=True)
-    thread.start()
+
+@contextlib.contextmanager
+def stopping(stop: Callable[[], None], on_stuck: Callable[[], None] | None = None) -> Iterator[Interrupts | None]:
+    """While the block runs in the main thread, have Ctrl-C call `stop` at once, on another thread.
+
+    Parameters
+    ----------
+    stop
+        Makes what runs in Java end soon.
+    on_stuck
+        Called when it has not, `STUCK_SECONDS` later.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At the end of the block, when it was interrupted.
+    """
+    on_main = threading.current_thread() is threading.main_thread()
+    if not on_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield None  # signals are the main thread's; and another handler is the program's own will
+        return
+    watch = Interrupts(stop, on_stuck)
     try:
-        yield came
+        yield watch
     finally:
-        signal.set_wakeup_fd(before)
-        writing.close()
-        thread.join()
-        reading.close()
+        watch.close()
+    watch.check()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +47,12 @@ class MacroFailure(Exception):  # noqa: N818 - an inner signal, never seen outsi
 
 
 def run_text(
-    text: str, argument: str, executor: Executor, console: Console, ended: Callable[[Any], None] | None = None
+    text: str,
+    argument: str,
+    executor: Executor,
+    console: Console,
+    ended: Callable[[Any], None] | None = None,
+    on_stuck: Callable[[], None] | None = None,
 ) -> str | None:
     """Run a macro on this thread and give its `return` value; `ended` is called with the interpreter that ran it.
 
@@ -57,7 +61,7 @@ def run_text(
     MacroFailure
         When it fails.
     KeyboardInterrupt
-        When it was stopped by Ctrl-C.
+        When Ctrl-C has stopped it; `on_stuck` is called where it goes on nevertheless.
     """
     import jpype
 
@@ -70,22 +74,21 @@ def run_text(
     thread = jclass("java.lang.Thread").currentThread()
     name = str(thread.getName())
     thread.setName(THREAD)
-    interrupted = threading.Event()
     stop = _stopper(thread)
     _stops.append(stop)
     try:
-        with interrupts.stopping(stop) as interrupted:
-            value = interpreter.run(text, argument)
-    except jpype.JException as error:
-        stopped = error
+        with interrupts.stopping(stop, on_stuck):
+            try:
+                value = interpreter.run(text, argument)
+            except jpype.JException as error:
+                stopped = error
+    except KeyboardInterrupt:
+        _reopen(before)
+        raise
     finally:
         _stops.remove(stop)
-        if interrupted.is_set():
-            _forget_stop()
-            _reopen(before)
+        forget_stop()
         thread.setName(name)
-    if interrupted.is_set():
-        raise KeyboardInterrupt
     if stopped is None and executor.failure is None and not interpreter.wasError():
         if ended is not None:
             ended(interpreter)
@@ -105,9 +108,12 @@ def stop_running() -> None:
         stop()
 
 
-def _stopper(thread: Any) -> Callable[[], None]:
-    """Give what stops, from another thread, the macro that `thread` runs, and the command in it."""
+def stopper() -> Callable[[], None]:
+    """Give what stops, from another thread, the macro or script that this one runs, and the command in it."""
+    return _stopper(jclass("java.lang.Thread").currentThread())
 
+
+def _stopper(thread: Any) -> Callable[[], None]:
     def stop() -> None:
         # NB: not Interpreter.abort: it waits for the macro's end, and after two seconds ends this thread in Java.
         interpreter = jclass("ij.macro.Interpreter").getInstance()
@@ -122,7 +128,8 @@ def _stopper(thread: Any) -> Callable[[], None]:
     return stop
 
 
-def _forget_stop() -> None:
+def forget_stop() -> None:
+    """Have nothing left of a stop that would end what runs next."""
     jclass("java.lang.Thread").interrupted()
     jclass("ij.IJ").setKeyUp(_ESCAPE)
     jclass("ij.IJ").resetEscape()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -15,9 +16,9 @@ from bioimg_fiji import commands
 from bioimg_fiji.commands import Result, Table
 from bioimg_fiji.commands.macro import format_line
 from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError, InputError
-from bioimg_fiji.fiji import forks, macros, menu, rois, scijava, tables, values
+from bioimg_fiji.fiji import forks, interrupts, macros, menu, rois, scijava, scripts, tables, values
 from bioimg_fiji.fiji.backend import InProcessBackend, Run
-from bioimg_fiji.fiji.console import Console
+from bioimg_fiji.fiji.console import Console, LogWindow
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
 from bioimg_fiji.fiji.executor import Executor
 from bioimg_fiji.fiji.inputs import further_images
@@ -138,6 +139,9 @@ class Fiji:
         self._refresh()
         if started.headless:
             self._executor.install()
+        self._log_window = None if started.headless else LogWindow()
+        self.on_stuck: Callable[[], None] | None = None
+        """Called where a macro goes on seconds after Ctrl-C: ImageJ's own code may look at nothing for long."""
         self.closed = False
 
     def __enter__(self) -> Self:
@@ -271,11 +275,7 @@ class Fiji:
 
     def run_macro_file(self, path: str | os.PathLike[str], argument: str = "") -> str | None:
         """Run a macro file (UTF-8); else as `run_macro`."""
-        try:
-            text = Path(path).read_text("utf-8", "replace")
-        except OSError as error:
-            raise InputError(f"The macro {path} cannot be read: {error.strerror}.", fix="Check the path.") from error
-        return self.run_macro(text, argument)
+        return self.run_macro(scripts.read_text(Path(path)), argument)
 
     @in_turn
     def run_command(self, identifier: str, /, **inputs: Any) -> dict[str, Any]:
@@ -305,7 +305,7 @@ class Fiji:
         self._refresh()
         module = scijava.command(self.gateway, identifier)
         scijava.assign(self.gateway, module, inputs)
-        with self._backend.running() as run:
+        with self._backend.running() as run, self._stoppable():
             try:
                 return scijava.run(self.gateway, module, identifier)
             except BioimgError as error:
@@ -344,7 +344,8 @@ class Fiji:
         with self._backend.running() as run:
             try:
                 if not scijava.is_macro(module):
-                    return scijava.run(self.gateway, module, "The script")
+                    with self._stoppable():
+                        return scijava.run(self.gateway, module, "The script")
                 return scijava.run_macro(self.gateway, module, lambda text, ended: self._run_text(text, "", run, ended))
             except macros.MacroFailure as failure:
                 failure.cause = _original(failure.cause, run)
@@ -553,6 +554,8 @@ class Fiji:
         rois.forget()
         tables.forget()
         jclass("ij.WindowManager").setTempCurrentImage(None)
+        if self._log_window is not None:
+            self._log_window.close()
         self._console.close()
         jclass("java.lang.System").gc()
 
@@ -560,13 +563,22 @@ class Fiji:
         """Bring the menu's table up to date: a model was pinned or unpinned, a command was registered."""
         self._menu.update(commands.load_commands().values())
 
+    @contextlib.contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Have Ctrl-C stop what runs in Java meanwhile."""
+        try:
+            with interrupts.stopping(macros.stopper(), self.on_stuck):
+                yield
+        finally:
+            macros.forget_stop()
+
     def _run_text(self, text: str, argument: str, run: Run, ended: Callable[[Any], None] | None = None) -> str | None:
         if not self.headless:
             self._executor.install()  # no longer than it takes: ImageJ's other commands need not ask Python
         else:
             rois.ready()
         try:
-            value = macros.run_text(text, argument, self._executor, self._console, ended)
+            value = macros.run_text(text, argument, self._executor, self._console, ended, self.on_stuck)
         finally:
             if not self.headless:
                 self._executor.uninstall()

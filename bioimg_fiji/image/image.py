@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from bioimg_fiji import html
 from bioimg_fiji.errors import AxesError, ImageError
-from bioimg_fiji.image import header
+from bioimg_fiji.image import header, show
 from bioimg_fiji.image.parts import AXES, Channel, Scale, check_axes
 from bioimg_fiji.intensity import UNIT_ONLY, Intensity
 
@@ -93,6 +94,10 @@ class Image:
         sizes = " ".join(f"{axis}={size}" for axis, size in zip(self.axes, self.shape, strict=True))
         steps = ", ".join(f"{axis}: {scale.step:g} {scale.unit or 'pixels'}" for axis, scale in self.scales.items())
         return f"<Image {self.title!r} {sizes} {'RGB' if self.rgb else self.dtype}{f' ({steps})' if steps else ''}>"
+
+    @html.never_raises
+    def _repr_html_(self) -> str:
+        return show.describe(self)
 
     def _check_parts(self) -> None:
         if self.channels and len(self.channels) != self.size("c"):
