@@ -358,4 +358,3 @@ def test_embedded_imagej_says_that_it_has_none(fiji: Fiji) -> None:
         fiji.run_command(RUN_MODEL)
     with pytest.raises(EndpointError, match="no SciJava"):
         fiji.run_script("JavaScript", "1")
-    assert "io.github.bioimgfiji.scijava" not in str(jclass("io.github.bioimgfiji.options.KnownCommands").last())
