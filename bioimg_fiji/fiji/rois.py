@@ -258,7 +258,7 @@ def _fill_manager(regions: list[Any]) -> None:
     for number, region in enumerate(regions):
         name = region.getName()
         # NB: not addRoi, which leaves out a second equal region, and rounds the width of lines.
-        manager.add(region, number + 1)
+        manager.add(region, -1)
         if name is not None:
             manager.rename(number, name)
 

@@ -88,6 +88,11 @@ def _language(service: Any, name: str) -> Any:
     return None
 
 
+def is_script(module: Any) -> bool:
+    """Whether a module is a script."""
+    return isinstance(module, jclass("org.scijava.script.ScriptModule"))
+
+
 def is_macro(module: Any) -> bool:
     """Whether a script is one in ImageJ's own language."""
     return str(module.getInfo().getPath()).endswith(f".{_MACRO}")
@@ -107,13 +112,35 @@ def assign(gateway: Any, module: Any, inputs: Mapping[str, Any]) -> None:
         item = info.getInput(name)
         if item is None and not ours:
             names = ", ".join(str(each.getName()) for each in info.inputs()) or "none"
-            raise InputError(f"{info.getTitle()} has no input {name!r}.", fix=f"Its inputs are: {names}.")
+            what = "The script" if is_script(module) else str(info.getTitle())
+            raise InputError(f"{what} has no input {name!r}.", fix=f"Its inputs are: {names}.")
         module.setInput(name, _to_java(gateway, name, value, None if item is None else item.getType()))
+        _check_choice(module, item)
         module.resolveInput(name)
 
 
-def run(gateway: Any, module: Any, what: str) -> dict[str, Any]:
-    """Run a module and give its outputs by name; `what` names it in messages.
+def _check_choice(module: Any, item: Any) -> None:
+    choices = [str(each) for each in item.getChoices() or ()] if item is not None and is_script(module) else []
+    value = str(module.getInput(item.getName())) if choices else ""
+    if choices and value not in choices:
+        raise ParameterError.of(str(item.getName()), f"one of {', '.join(choices)}", repr(value))
+
+
+def run(
+    gateway: Any, module: Any, what: str, failure_of: Callable[[], BioimgError | None] = lambda: None
+) -> dict[str, Any]:
+    """Run a module and give its outputs by name.
+
+    Parameters
+    ----------
+    gateway
+        pyimagej's.
+    module
+        The module, with its inputs.
+    what
+        Names it in messages.
+    failure_of
+        Gives what a command of ImageJ has failed with, where Java's exception says only that it did.
 
     Raises
     ------
@@ -123,18 +150,18 @@ def run(gateway: Any, module: Any, what: str) -> dict[str, Any]:
     import jpype
 
     strict = jclass(_RUN)(gateway.context(), module)
-    is_script = isinstance(module, jclass("org.scijava.script.ScriptModule"))
     failure = None
     try:
         strict.run()
     except jpype.JException as thrown:
         failure = thrown
-    if is_script and failure is None:
+    if is_script(module) and failure is None:
         failure = strict.logged()
-    if failure is not None:
-        error = failures.explain(failure, what)
-        if not is_script:
-            raise error from failure
+    if failure is not None and _exit_code(failure) != 0:
+        if not is_script(module):
+            raise failures.explain(failure, what) from failure
+        canceled = any(failures.is_canceled(each) for each in failures.chain(failure))
+        error = (failure_of() if canceled else None) or failures.explain(failure, what)
         raise _script_error(error, failure, module) from error
     _check_stopped(strict, module, what)
     return _outputs(gateway, module)
@@ -177,7 +204,8 @@ def _check_stopped(strict: Any, module: Any, what: str) -> None:
     needed = [str(item.getName()) for item in module.getInfo().inputs() if item.isRequired()]
     missing = [name for name in needed if module.getInput(name) is None]
     if missing:
-        raise InputError(f"{what} needs a value for {', '.join(missing)}.", fix="Give it by its name.")
+        fix = f"Give it by its name (on the command line by --arg {missing[0]}=VALUE)."
+        raise InputError(f"{what} needs a value for {', '.join(missing)}.", fix=fix)
     raise JobCancelledError(f"{what} was cancelled. {strict.stopped()}".strip())
 
 
@@ -274,8 +302,21 @@ def _script_error(error: BioimgError, failure: Any, module: Any) -> BioimgError:
     place = "" if line is None else f" in line {line}"
     details = error.details if line is None else {**error.details, "line": line}
     kind = type(error) if isinstance(error, HeadlessError | JobCancelledError) else MacroError
+    code = _exit_code(failure)
+    if code is not None:
+        return MacroError(f"The script ended itself with status {code}{place}.", **details, status=code)
     message = error.message.removeprefix("The script failed: ")
     return kind(f"The script failed{place}: {message}", fix=error.fix, **details)
+
+
+def _exit_code(error: Any) -> int | None:
+    """Give the number of Jython's `sys.exit`; None for any other error."""
+    for each in failures.chain(error):
+        found = re.search(r"\bSystemExit(?:: (.*?))?(?: in <.*| in .*? at line.*)?$", str(each.getMessage() or each))
+        if found is not None:
+            text = (found[1] or "").strip()
+            return 0 if text in ("", "0", "None") else int(text) if re.fullmatch(r"-?\d+", text) else 1
+    return None
 
 
 def _line(failure: Any, path: str) -> int | None:

@@ -303,6 +303,7 @@ class Fiji:
         """
         self._check_open()
         self._refresh()
+        self._prepare_regions()
         module = scijava.command(self.gateway, identifier)
         scijava.assign(self.gateway, module, inputs)
         with self._backend.running() as run, self._stoppable():
@@ -339,13 +340,14 @@ class Fiji:
         """
         self._check_open()
         self._refresh()
+        self._prepare_regions()
         module = scijava.script(self.gateway, language, text)
         scijava.assign(self.gateway, module, inputs)
         with self._backend.running() as run:
             try:
                 if not scijava.is_macro(module):
                     with self._stoppable():
-                        return scijava.run(self.gateway, module, "The script")
+                        return scijava.run(self.gateway, module, "The script", self._failure())
                 return scijava.run_macro(self.gateway, module, lambda text, ended: self._run_text(text, "", run, ended))
             except macros.MacroFailure as failure:
                 failure.cause = _original(failure.cause, run)
@@ -563,6 +565,21 @@ class Fiji:
         """Bring the menu's table up to date: a model was pinned or unpinned, a command was registered."""
         self._menu.update(commands.load_commands().values())
 
+    def _prepare_regions(self) -> None:
+        if self.headless:
+            rois.ready()
+
+    def _failure(self) -> Callable[[], BioimgError | None]:
+        """Give what tells, later, what ImageJ has failed with from now on."""
+        self._executor.begin()
+        printed = self._console.printed
+
+        def tell() -> BioimgError | None:
+            said = self._console.last(printed)
+            return self._executor.failure or (FijiError(said) if said else None)
+
+        return tell
+
     @contextlib.contextmanager
     def _stoppable(self) -> Iterator[None]:
         """Have Ctrl-C stop what runs in Java meanwhile."""
@@ -575,8 +592,7 @@ class Fiji:
     def _run_text(self, text: str, argument: str, run: Run, ended: Callable[[Any], None] | None = None) -> str | None:
         if not self.headless:
             self._executor.install()  # no longer than it takes: ImageJ's other commands need not ask Python
-        else:
-            rois.ready()
+        self._prepare_regions()
         try:
             value = macros.run_text(text, argument, self._executor, self._console, ended, self.on_stuck)
         finally:

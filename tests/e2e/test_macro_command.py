@@ -137,9 +137,9 @@ SCRIPT = "#@ String name\n#@ Integer (value=2) times\n#@ Boolean (value=false) l
     [
         (("name=a b",), 0, "hello\nsaid=a ba b\n", ""),
         (("name=x=y", "times=3", "loud=true"), 0, "hello\nsaid=X=YX=YX=Y\n", ""),
-        ((), 1, "", "asks for name (String)"),
-        (("name=a", "times=many"), 1, "", "times must be a value of type Integer"),
-        (("nam=a",), 1, "", "no parameter 'nam'"),
+        ((), 1, "", "--arg name=VALUE"),
+        (("name=a", "times=many"), 1, "", "times must be of Java's type Integer"),
+        (("nam=a",), 1, "", "no input 'nam'"),
         (("a",), 1, "", "must be NAME=VALUE"),
     ],
 )
@@ -162,7 +162,7 @@ def test_a_jython_script(tmp_path: Path, arguments: tuple[str, ...], code: int, 
         ("a.py", "from ij.gui import GenericDialog\nGenericDialog('x').showDialog()\n", 2, "display"),
         ("a.js", "var x = 1;\nfoo.bar;\n", 0, "foo"),
         ("a.ijm", '#@ Integer (value=3) n\nprint("before");\nx = foo(n);\n', 3, "Undefined identifier"),
-        ("a.xyz", "print(1)", 0, "no language for a.xyz"),
+        ("a.xyz", "print(1)", 0, "runs no scripts in"),
     ],
 )
 def test_a_script_that_fails(tmp_path: Path, name: str, text: str, line: int, said: str) -> None:

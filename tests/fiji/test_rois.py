@@ -220,6 +220,8 @@ def test_names_positions_and_looks_are_what_imagej_has(fiji: Fiji) -> None:
 
 def test_equal_regions_are_kept(fiji: Fiji) -> None:
     fiji.show(np.zeros((60, 70), np.uint8))
+    fiji.set_rois([roi_class()(10, 20, 4, 6), roi_class()(10, 20, 4, 6)])
+    assert [each.name for each in fiji.rois()] == ["0023-0012", "0023-0012"]  # as ImageJ names them: middle y-x
     fiji.set_rois([dressed(), dressed()])
     assert [each.name for each in fiji.rois()] == ["zelle µ 1", "zelle µ 1"]
 

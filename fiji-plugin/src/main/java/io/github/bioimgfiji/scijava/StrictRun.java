@@ -1,13 +1,16 @@
 package io.github.bioimgfiji.scijava;
 
+import java.util.List;
 import org.scijava.Cancelable;
 import org.scijava.Context;
 import org.scijava.log.LogListener;
 import org.scijava.log.LogService;
 import org.scijava.module.Module;
 import org.scijava.module.ModuleRunner;
+import org.scijava.module.process.LoadInputsPreprocessor;
 import org.scijava.module.process.ModulePreprocessor;
 import org.scijava.module.process.PreprocessorPlugin;
+import org.scijava.module.process.SaveInputsPreprocessor;
 import org.scijava.plugin.PluginService;
 
 /**
@@ -39,11 +42,16 @@ public final class StrictRun {
     private ModulePreprocessor stopper;
 
     Runner(Context context, Module module) {
-      super(
-          context,
-          module,
-          context.service(PluginService.class).createInstancesOfType(PreprocessorPlugin.class),
-          null);
+      super(context, module, preprocessors(context), null);
+    }
+
+    /** Gives all but those that take values of the last run, or keep them for the next. */
+    private static List<PreprocessorPlugin> preprocessors(Context context) {
+      List<PreprocessorPlugin> all =
+          context.service(PluginService.class).createInstancesOfType(PreprocessorPlugin.class);
+      all.removeIf(
+          each -> each instanceof LoadInputsPreprocessor || each instanceof SaveInputsPreprocessor);
+      return all;
     }
 
     @Override
