@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 JAVA_OPTION = "-Xrs"
 """Has Java leave the signals alone."""
 
+_PATIENCE = 3
+
 
 def give_to_python() -> None:
     """Take Ctrl-C back from a Java that was started without `JAVA_OPTION`; only the main thread can."""
@@ -29,24 +31,28 @@ def give_to_python() -> None:
 def stopping(stop: Callable[[], None]) -> Iterator[threading.Event]:
     """Call `stop` on another thread when Ctrl-C comes meanwhile, and tell by the event that it came.
 
-    Nothing is done on other threads than the main one, which Ctrl-C never reaches, or where the program has a handler
-    of its own for it.
+    Where the program has a handler of its own, which gets its say when Java is left, only the third Ctrl-C stops
+    (as in `cli.interrupt`). Nothing is done where it is ignored, and on other threads than the main one.
     """
     came = threading.Event()
     main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    handler = signal.getsignal(signal.SIGINT)
+    if not main or handler is None or handler is signal.SIG_IGN:
         yield came
         return
+    left = 1 if handler is signal.default_int_handler else _PATIENCE
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
 
     def watch() -> None:
+        nonlocal left
         while numbers := reading.recv(64):
             if before >= 0:  # somebody else, such as an event loop, waits for signals this way
                 with contextlib.suppress(OSError):
                     os.write(before, numbers)
-            if signal.SIGINT in numbers:
+            left -= numbers.count(signal.SIGINT)
+            if left <= 0 and not came.is_set():
                 came.set()
                 stop()
 
