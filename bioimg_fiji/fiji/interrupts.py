@@ -24,6 +24,9 @@ STUCK_SECONDS = 5.0
 
 THREAD = "bioimg-interrupts"
 
+_PATIENCE = 3
+"""Which Ctrl-C stops where the program has a handler of its own, as in `cli.interrupt`."""
+
 
 def give_to_python() -> None:
     """Take Ctrl-C back from a Java that was started without `JAVA_OPTION`; only the main thread can."""
@@ -43,7 +46,11 @@ class Interrupts:
         self._read, self._write = os.pipe()
         if sys.platform != "win32":  # there Python asks for no such thing
             os.set_blocking(self._write, False)
-        self._handler = signal.signal(signal.SIGINT, lambda *_: None)
+        self._handler = signal.getsignal(signal.SIGINT)
+        self._left = _PATIENCE
+        if self._handler is signal.default_int_handler:
+            self._left = 1
+            signal.signal(signal.SIGINT, lambda *_: None)
         self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._listen, name=THREAD, daemon=True)
         self._thread.start()
@@ -69,7 +76,8 @@ class Interrupts:
             if self._before >= 0 and (others := numbers.strip(b"\0")):
                 with contextlib.suppress(OSError):
                     os.write(self._before, others)
-            if signal.SIGINT in numbers:
+            self._left -= numbers.count(signal.SIGINT)
+            if self._left <= 0 and not self.happened:
                 self.happened = True
                 self._stop()
                 if self._on_stuck is not None and not self._ended.wait(STUCK_SECONDS):
@@ -79,6 +87,8 @@ class Interrupts:
 @contextlib.contextmanager
 def stopping(stop: Callable[[], None], on_stuck: Callable[[], None] | None = None) -> Iterator[Interrupts | None]:
     """While the block runs in the main thread, have Ctrl-C call `stop` at once, on another thread.
+
+    Where the program has a handler of its own, which gets its say when Java is left, only the third Ctrl-C does.
 
     Parameters
     ----------
@@ -93,8 +103,8 @@ def stopping(stop: Callable[[], None], on_stuck: Callable[[], None] | None = Non
         At the end of the block, when it was interrupted.
     """
     on_main = threading.current_thread() is threading.main_thread()
-    if not on_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield None  # signals are the main thread's; and another handler is the program's own will
+    if not on_main or signal.getsignal(signal.SIGINT) in (None, signal.SIG_IGN):
+        yield None
         return
     watch = Interrupts(stop, on_stuck)
     try:

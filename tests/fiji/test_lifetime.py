@@ -85,6 +85,11 @@ def test_a_handler_of_the_program_keeps_its_say() -> None:
         + "threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
         + "assert fiji.run_macro('wait(1000); return \"whole\";') == 'whole'\n"
         + "assert came == [1]\n"
+        + "for wait in (0.3, 0.5, 0.7):\n"
+        + "    threading.Timer(wait, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
+        + "try:\n    fiji.run_macro('wait(20000);')\n"
+        + "except KeyboardInterrupt:\n    print('stopped by the third')\n"
+        + "assert fiji.run_macro('return \"on\";') == 'on'\n"
     )
 
 
