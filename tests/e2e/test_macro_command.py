@@ -170,7 +170,7 @@ def test_a_script_that_fails(tmp_path: Path, name: str, text: str, line: int, sa
     assert done.returncode == 1
     assert said in done.stderr
     assert f"in line {line}" in done.stderr or not line
-    assert "Traceback" not in done.stderr
+    assert "bioimg_fiji/" not in done.stderr  # SciJava may show where the script failed, but not where we are
 
 
 @real
