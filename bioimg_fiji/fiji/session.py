@@ -16,7 +16,8 @@ from bioimg_fiji import commands
 from bioimg_fiji.commands import Result, Table
 from bioimg_fiji.commands.macro import format_line
 from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError, InputError
-from bioimg_fiji.fiji import forks, interrupts, macros, menu, rois, scijava, scripts, tables, values
+from bioimg_fiji.fiji import forks, interrupts, macros, menu, scijava, scripts, tables, values
+from bioimg_fiji.fiji import rois as regions
 from bioimg_fiji.fiji.backend import InProcessBackend, Run
 from bioimg_fiji.fiji.console import Console, LogWindow
 from bioimg_fiji.fiji.convert import to_image, to_imageplus
@@ -359,7 +360,7 @@ class Fiji:
         self._backend.watcher = job
 
     @in_turn
-    def show(self, image: Any) -> Any:
+    def show(self, image: Any, rois: Any = None) -> Any:
         """Open a copy of an image in Fiji, as the active one, and give the ImagePlus.
 
         Parameters
@@ -367,9 +368,13 @@ class Fiji:
         image
             Image or array, or an image of ImageJ2 (which has windows only as an ImagePlus). An ImagePlus is shown
             itself.
+        rois
+            Regions for its overlay, as `set_rois` takes them.
         """
         self._check_open()
         imp = image if isinstance(image, jclass("ij.ImagePlus")) else to_imageplus(values.to_image(image))
+        if rois is not None:
+            imp.setOverlay(regions.overlay(rois))
         imp.show()
         return imp
 
@@ -489,15 +494,15 @@ class Fiji:
             When there is no such image.
         """
         self._check_open()
-        return rois.get(place, image, self.gateway)
+        return regions.get(place, image, self.gateway)
 
     @in_turn
-    def set_rois(self, regions: Any, place: str = "manager", image: Any = None) -> None:
+    def set_rois(self, rois: Any, place: str = "manager", image: Any = None) -> None:
         """Put regions of interest where `rois` reads them, in place of those that are there.
 
         Parameters
         ----------
-        regions
+        rois
             One or several: `roifile.ImagejRoi`, .roi and .zip files, or ImageJ's own.
         place
             "manager", "overlay" or "selection" (one region, or none).
@@ -510,7 +515,7 @@ class Fiji:
             When there is no such image, or what is given is no region.
         """
         self._check_open()
-        rois.put(regions, place, image, self.gateway)
+        regions.put(rois, place, image, self.gateway)
 
     @in_turn
     def table(self, table: Any = "Results") -> Table:
@@ -553,7 +558,7 @@ class Fiji:
         self._menu.remove()
         self._backend.unregister()
         self._close_opened(set())
-        rois.forget()
+        regions.forget()
         tables.forget()
         jclass("ij.WindowManager").setTempCurrentImage(None)
         if self._log_window is not None:
@@ -567,7 +572,7 @@ class Fiji:
 
     def _prepare_regions(self) -> None:
         if self.headless:
-            rois.ready()
+            regions.ready()
 
     def _failure(self) -> Callable[[], BioimgError | None]:
         """Give what tells, later, what ImageJ has failed with from now on."""

@@ -358,3 +358,10 @@ class TestImageJ2:
         back = fiji.rois(image=tree)
         assert [each.name for each in back] == ["", "zelle µ 1"]
         assert back[1].float_stroke_width == 2.5
+
+
+def test_an_image_is_shown_with_regions(fiji: Fiji) -> None:
+    cell = roifile.ImagejRoi.frompoints([[1, 1], [4, 1], [3, 3]], name="cell")
+    fiji.show(np.zeros((8, 9), np.uint8), rois=[cell, cell])
+    assert [roi.name for roi in fiji.rois("overlay")] == ["cell", "cell"]
+    assert len(fiji.active_image().overlay) == 2
