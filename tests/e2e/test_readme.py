@@ -73,8 +73,8 @@ def test_the_python_example(folder: Path) -> None:
 
 def test_the_page_on_python(folder: Path) -> None:
     dataset, rois = blocks("python", PYTHON)
-    pixels = np.zeros((120, 130), np.uint8)
-    pixels[20:50, 30:60] = pixels[70:110, 20:90] = 200
+    pixels = np.full((120, 130), 200, np.uint8)
+    pixels[20:50, 30:60] = pixels[70:110, 20:90] = 0
     files.write_image(Image(pixels, "yx"), folder / "blobs.tif")
     said = run(folder, [sys.executable, "-c", f"{rois}print(len(rois), len(frame))\n"])
     assert said.endswith("2 2\n")
