@@ -89,6 +89,12 @@ def _begin(endpoint: str, how: How) -> Started:
             "There is no display to open windows on.",
             fix="Use headless=True, or start a display first (on a server: xvfb-run).",
         )
+    if not how.headless and sys.platform == "darwin":  # Java's windows want the main thread, which Python has
+        raise HeadlessError(
+            "On macOS a Python program cannot open Fiji's windows.",
+            fix="Use headless=True, or run the script in Fiji's own Python mode (fiji --python), where open_fiji() "
+            "takes the Fiji that runs.",
+        )
     return _start_embedded(endpoint, how) if endpoint == EMBEDDED else _start_fiji(endpoint, how)
 
 
