@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bioimg_fiji.errors import BioimgError, FijiError, HeadlessError, MacroError
-from bioimg_fiji.fiji import Fiji
+from bioimg_fiji.fiji import Fiji, start
 
 SPOT = 'newImage("a", "32-bit black", 51, 51, 1); setPixel(25, 25, 1000); '
 BLOBS = 'newImage("b", "8-bit black", 60, 60, 1); setColor(255); fillRect(5, 5, 10, 10); fillRect(30, 30, 20, 20); '
@@ -145,3 +145,10 @@ def test_macros_take_an_argument_and_return_text(fiji: Fiji) -> None:
         fiji.run_macro('function f(x) {\n  y = x;\n  exit("deep");\n}\n\nf(3);')
     with pytest.raises(BioimgError, match=r"missing\.ijm"):
         fiji.run_macro_file("missing.ijm")
+
+
+def test_macos_has_no_windows_that_python_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start.sys, "platform", "darwin")
+    with pytest.raises(HeadlessError, match="macOS") as caught:
+        start._begin("embedded", start.How(headless=False))
+    assert "--python" in caught.value.fix
