@@ -52,7 +52,7 @@ def macro(file: Path, arguments: tuple[str, ...], endpoint: str | None, *, headl
                 error.message = f"{file}: {error.message}"
             raise
     for name, value in outputs.items():
-        if str(value):
+        if value is not None and str(value):
             terminal.out.print(str(value) if name == "result" else f"{name}={value}", markup=False)
 
 

@@ -24,7 +24,7 @@ from bioimg_fiji.cli.train import train_line
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Command, describe_all, find
 from bioimg_fiji.commands.parameters import ON_SERVER
-from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
+from bioimg_fiji.errors import BioimgError, JobCancelledError, MacroError, ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
 from bioimg_fiji.files.ome_zarr import is_zarr
 from bioimg_fiji.files.sink import TIFF_NAMES
@@ -63,7 +63,7 @@ def main() -> None:
         terminal.err.print(f"error: {error.message}", markup=False)
         if error.fix:
             terminal.err.print(f"       {error.fix}", markup=False)
-        sys.exit(EXIT_FAILED)
+        sys.exit(error.details.get("status", EXIT_FAILED) if isinstance(error, MacroError) else EXIT_FAILED)
 
 
 class Lazy(click.Group):

@@ -24,8 +24,8 @@ from bioimg_fiji.image import Channel, Image, Scale
 
 Array = npt.NDArray[Any]
 
-_AXES = {"X": "x", "Y": "y", "Z": "z", "Time": "t", "Channel": "c"}
-_LABELS = {letter: label for label, letter in _AXES.items()} | {"b": "Series"}
+_AXES = {"X": "x", "Y": "y", "Z": "z", "Time": "t", "Channel": "c", "Series": "b", "Position": "b"}
+_LABELS = {"x": "X", "y": "Y", "z": "Z", "t": "Time", "c": "Channel", "b": "Series"}
 _TYPES = {
     "UnsignedByteType": np.uint8,
     "ByteType": np.int8,
@@ -129,9 +129,10 @@ def to_dataset(gateway: Any, image: Image, *, share: bool = False) -> Any:
     image
         Its axes are kept in their order; ImgLib2 counts them the other way about.
     share
-        Have both lie in the same memory where that can be (not for bool, nor with gaps between the pixels): nothing is
-        copied, and what a command of Fiji writes into the Dataset changes the image in Python. Copied pixels lie in
-        planes, as those of a file that Fiji has opened.
+        Have both lie in the same memory where that can be (not for bool, with gaps between the pixels, or where the
+        memory is not to be written, as of a file that is mapped for reading): nothing is copied, and what a command of
+        Fiji writes into the Dataset changes the image in Python. Copied pixels lie in planes, as those of a file that
+        Fiji has opened.
 
     Raises
     ------
@@ -165,7 +166,8 @@ def _with_header(image: Image, dataset: Any) -> Image:
     if text is None:
         return image
     try:
-        known = Image.from_header(header := json.loads(str(text)), np.empty(header["shape"], header["dtype"]))
+        header = json.loads(str(text))
+        known = Image.from_header(header, np.broadcast_to(np.empty((), header["dtype"]), header["shape"]))
     except (BioimgError, ValueError, KeyError, TypeError):
         return image
     kept = {name: getattr(known, name) for name in _KEPT}
@@ -216,7 +218,14 @@ class _Gateway:
 
 def _letters(plus: Any) -> str:
     labels = [str(plus.axis(place).type().getLabel()) for place in range(plus.numDimensions())]
-    known = _AXES | {label: "b" for label in labels if label not in _AXES and _size(plus, labels.index(label)) >= 1}
+    known = _AXES | {label: "b" for place, label in enumerate(labels) if label not in _AXES and _is_one(plus, place)}
+    unknown = [label for label in labels if label not in known]
+    if unknown:
+        raise AxesError(
+            f"{plus.getName()} has axes {', '.join(labels)}, and no image has {unknown[0]}.",
+            fix="Name them by the argument axes, one of b, t, c, z, y, x for each, from the last to the first.",
+            axes="",
+        )
     letters = "".join(known[label] for label in reversed(labels))
     if len(set(letters)) != len(letters):
         raise AxesError(
@@ -229,6 +238,10 @@ def _letters(plus: Any) -> str:
 
 def _size(interval: Any, place: int) -> int:
     return int(interval.dimension(place))
+
+
+def _is_one(interval: Any, place: int) -> bool:
+    return _size(interval, place) == 1
 
 
 def _unnamed(interval: Any) -> str:
@@ -245,7 +258,8 @@ def _scales(plus: Any, letters: str) -> dict[str, Scale]:
     scales = {}
     for place, letter in enumerate(reversed(letters)):
         axis = plus.axis(place)
-        step, unit = float(axis.averageScale(0, 1)), axis.unit()
+        # Of an axis that is not linear an image has the mean step.
+        step, unit = float(axis.averageScale(0, max(1, _size(plus, place) - 1))), axis.unit()
         start = float(axis.calibratedValue(0))
         unit = "" if unit is None or str(unit) in _NO_UNITS else str(unit)
         if (step, unit, start) != (1.0, "", 0.0) and math.isfinite(step) and step:
@@ -396,7 +410,7 @@ def _img(pixels: Array, share: bool) -> Any:
     """Give pixels as an image of ImgLib2: in numpy's memory, or in planes of their own."""
     if pixels.dtype == np.bool_:
         return _bits(_lent(np.ascontiguousarray(pixels).view(np.uint8)), pixels.shape)
-    if share and pixels.flags.c_contiguous:
+    if share and pixels.flags.c_contiguous and _may_be_written(pixels):
         return _lent(pixels)
     if math.prod(pixels.shape[-2:]) > _MOST:
         return _lent(pixels.copy())
@@ -406,6 +420,14 @@ def _img(pixels: Array, share: bool) -> Any:
     assert arrays is not None
     write_arrays(np.ascontiguousarray(pixels).reshape(len(arrays), -1), arrays)
     return planes
+
+
+def _may_be_written(pixels: Array) -> bool:
+    """Whether the memory itself may be: a write to a file that is mapped for reading would end the process."""
+    owner = pixels
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    return bool(owner.flags.writeable)
 
 
 def _lent(pixels: Array) -> Any:

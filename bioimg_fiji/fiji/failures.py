@@ -39,9 +39,7 @@ def explain(error: Any, what: str = "The command") -> BioimgError:
     name = str(last.getClass().getSimpleName())
     message = str(last.getMessage() or "")
     if name == "OutOfMemoryError":
-        return FijiError(
-            f"{what} ran out of Java's memory.", fix="Set JAVA_TOOL_OPTIONS=-Xmx16g, or so, before Python."
-        )
+        return FijiError(f"{what} ran out of Java's memory.", fix='Give it more: open_fiji(memory="16g"), or so.')
     text = f"{message} ({name})" if message and name != "RuntimeException" else message or name
     return FijiError(f"{what} failed: {text}.", fix="Fiji's log has the details.", java=str(last.toString()))
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bioimg_fiji.errors import (
     BioimgError,
@@ -30,6 +33,7 @@ from bioimg_fiji.image import Image
 OURS = "bioimg:"
 """Begins the identifiers of our commands; their ids follow."""
 
+_IMAGEPLUS = "ij.ImagePlus"
 _RUN = "io.github.bioimgfiji.scijava.StrictRun"
 _MACRO = "ijm"
 """Extension of ImageJ's own macros among the languages."""
@@ -46,14 +50,19 @@ def command(gateway: Any, identifier: str) -> Any:
         When there is no such command; its `fix` names those that are spelt alike.
     """
     service = _gateway(gateway).module()
-    titles: dict[str, Any] = {}
+    titles: dict[str, list[Any]] = {}
     for info in service.getModules():
         name = str(info.getIdentifier())
         if identifier in (name, name.partition(":")[2]):
             return _module(service, info)
-        titles[str(info.getTitle())] = info
+        leaf = info.getMenuPath().getLeaf()
+        for title in {str(info.getTitle()), "" if leaf is None else str(leaf.getName())}:
+            titles.setdefault(title, []).append(info)
+    if len(titles.get(identifier, ())) > 1:
+        several = ", ".join(sorted(str(info.getIdentifier()) for info in titles[identifier]))
+        raise InputError(f"This Fiji has several commands {identifier!r}.", fix=f"Name one of {several}.")
     if identifier in titles:
-        return _module(service, titles[identifier])
+        return _module(service, titles[identifier][0])
     names = {str(info.getIdentifier()) for info in service.getModules()} | titles.keys()
     near = difflib.get_close_matches(identifier, names)
     hint = f"Did you mean {' or '.join(near)}?" if near else "The search bar of Fiji shows the identifiers."
@@ -229,15 +238,17 @@ def _to_java(gateway: Any, name: str, value: Any, kind: Any) -> Any:
     """Give a value as the type that an input wants; without one, as it is."""
     import scyjava
 
-    if datasets.is_imglib(value) and kind is not None and str(kind.getName()) == "ij.ImagePlus":
+    if datasets.is_imglib(value) and kind is not None and str(kind.getName()) == _IMAGEPLUS:
         value = values.to_image(value)  # imagej-legacy's own conversion drops intensities, labels and overlays
-    if is_image(value):
+    if is_image(value) and _wants_image(kind, value):
         value = _image_to_java(gateway, as_image(value), kind)
     elif tables.is_python(value) or rois.is_python(value):
         value = values.to_java(value, "", gateway)
     elif isinstance(value, list | tuple) and value and all(map(is_image, value)):
         part = None if kind is None else kind.getComponentType()
         value = [_image_to_java(gateway, as_image(each), part) for each in value]
+    else:
+        value = _exact(value)
     java = scyjava.to_java(str(value) if isinstance(value, Path) else value)
     if kind is None or java is None:
         return java
@@ -245,6 +256,23 @@ def _to_java(gateway: Any, name: str, value: Any, kind: Any) -> Any:
     if converted is None:
         raise ParameterError.of(name, f"of Java's type {kind.getSimpleName()}", value)
     return converted
+
+
+def _exact(value: Any) -> Any:
+    """Give numbers as Java's without loss: scyjava makes the shortest that it holds to be enough, 0.1 as a float."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_exact(each) for each in value]
+    return jclass("java.lang.Double")(value) if isinstance(value, float) and not values.is_java(value) else value
+
+
+def _wants_image(kind: Any, value: Any) -> bool:
+    """Whether an input that is given an array wants it as an image, and not as numbers."""
+    if kind is None or not isinstance(value, np.ndarray):
+        return True
+    imglib = jclass("net.imglib2.RandomAccessibleInterval").class_
+    return str(kind.getName()) == _IMAGEPLUS or bool(imglib.isAssignableFrom(kind))
 
 
 def _image_to_java(gateway: Any, image: Image, kind: Any) -> Any:
@@ -274,8 +302,13 @@ def _literal(value: Any) -> str:
     """Write a value as ImageJ's macro language has it."""
     if _is(value, "ij.ImagePlus"):
         return str(value.getID())
-    if _is(value, "java.lang.Number") or _is(value, "java.lang.Boolean"):
+    if _is(value, "java.lang.Boolean"):
         return str(value).lower()
+    if _is(value, "java.lang.Number"):
+        number = float(value.doubleValue())
+        return (
+            "NaN" if math.isnan(number) else str(value) if math.isfinite(number) else f"({int(number > 0) * 2 - 1}/0)"
+        )
     if _is(value, "java.io.File"):
         value = value.getAbsolutePath()
     return json.dumps(str(value), ensure_ascii=False)
@@ -283,17 +316,14 @@ def _literal(value: Any) -> str:
 
 def _variable(gateway: Any, interpreter: Any, item: Any) -> Any:
     """Read an output from the variables of a macro that has ended: an image by its ID or title."""
-    name = str(item.getName())
-    for line in interpreter.getVariables():
-        variable, _, text = str(line).partition("\t")
-        if variable.removesuffix(" (g)") == name:
-            text = text[1:-1] if text.startswith('"') and text.endswith('"') else text
-            if str(item.getType().getName()) == "ij.ImagePlus":
-                number = re.fullmatch(r"-?\d+(\.0)?", text)
-                manager = jclass("ij.WindowManager")
-                return manager.getImage(int(float(text))) if number else manager.getImage(text)
-            return gateway.convert().convert(text, item.getType())
-    return None
+    name, kind = str(item.getName()), item.getType()
+    text, number = interpreter.getVariableAsString(name), float(interpreter.getVariable(name))
+    if str(kind.getName()) == _IMAGEPLUS:
+        manager = jclass("ij.WindowManager")
+        return manager.getImage(int(number)) if math.isfinite(number) else manager.getImage(text)
+    if jclass("java.lang.Number").class_.isAssignableFrom(kind) or kind.isPrimitive():
+        return gateway.convert().convert(jclass("java.lang.Double")(number), kind)
+    return None if text is None else gateway.convert().convert(text, kind)
 
 
 def _script_error(error: BioimgError, failure: Any, module: Any) -> BioimgError:

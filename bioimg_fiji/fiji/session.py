@@ -126,6 +126,8 @@ class Fiji:
 
     def __init__(self, started: Started, *, isolate: bool = False) -> None:
         self._started = started
+        self._found_open = set(self._ids())
+        """Images of an ImageJ that ran before us: they are not ours to close."""
         self._console = Console()
         self.turns = Turns()
         self._isolation: Isolation | None = None
@@ -212,6 +214,7 @@ class Fiji:
         self._refresh()
         ours = self._menu.has(title)
         first = None if image is None else values.to_image(image)
+        keys = {name: values.of_fiji(value) for name, value in keys.items()}
         more = further_images(title, keys, first, ours=ours)
         source = None if first is None else to_imageplus(first)
         taken = {name.partition(".")[0] for name in more}
@@ -236,7 +239,7 @@ class Fiji:
             raise _original(failure.cause, run) from failure.cause.__cause__
         finally:
             if source is not None:
-                self._close_opened(opened_before)
+                self._close_opened(opened_before, None if self.headless else self._shown(run))
                 manager.setTempCurrentImage(None)
                 source.flush()
 
@@ -548,7 +551,10 @@ class Fiji:
 
     @in_turn
     def close(self) -> None:
-        """Close all images and free what the session holds. Java itself stays until the process ends."""
+        """Close all images but those that were open before, and free what the session holds.
+
+        Java itself stays until the process ends.
+        """
         if self.closed or forks.is_fork():
             return
         self.closed = True
@@ -557,7 +563,7 @@ class Fiji:
         self._executor.uninstall()
         self._menu.remove()
         self._backend.unregister()
-        self._close_opened(set())
+        self._close_opened(self._found_open)
         regions.forget()
         tables.forget()
         jclass("ij.WindowManager").setTempCurrentImage(None)
@@ -610,10 +616,19 @@ class Fiji:
     def _ids(self) -> list[int]:
         return [int(number) for number in jclass("ij.WindowManager").getIDList() or ()]
 
-    def _close_opened(self, before: set[int]) -> None:
+    def _shown(self, run: Run) -> set[int]:
+        """Give the IDs of what a command shows: the images of its result, or the active one."""
+        if run.result is None:
+            current = jclass("ij.WindowManager").getCurrentImage()
+            return set() if current is None else {int(current.getID())}
+        titles = {image.title for image in run.result.images.values()}
+        return {number for number in self._ids() if str(_opened(number).getTitle()) in titles}
+
+    def _close_opened(self, before: set[int], only: set[int] | None = None) -> None:
+        """Close what is open and was not `before`; where people work at windows, `only` what is ours for certain."""
         for number in self._ids():
-            if number not in before:
-                imp = jclass("ij.WindowManager").getImage(number)
+            if number not in before and (only is None or number in only):
+                imp = _opened(number)
                 imp.changes = False
                 imp.close()
                 imp.flush()
@@ -622,6 +637,10 @@ class Fiji:
         forks.check()
         if self.closed:
             raise EndpointError("This Fiji has been closed.", fix="Call open_fiji() again.")
+
+
+def _opened(number: int) -> Any:
+    return jclass("ij.WindowManager").getImage(number)
 
 
 def _original(cause: BioimgError, run: Run) -> BioimgError:

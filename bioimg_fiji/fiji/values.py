@@ -56,6 +56,17 @@ def to_image(value: Any, axes: str = "", *, share: bool = False) -> Image:
     )
 
 
+def of_fiji(value: Any) -> Any:
+    """Give an image of Fiji, or a list with some, as Image; anything else as it is."""
+    if isinstance(value, list | tuple):
+        return [of_fiji(each) for each in value]
+    return to_image(value) if is_java(value) and _is_image(value) else value
+
+
+def _is_image(value: Any) -> bool:
+    return isinstance(value, jclass("ij.ImagePlus")) or labelings.is_labeling(value) or datasets.is_imglib(value)
+
+
 def to_python(value: Any, gateway: Any, axes: str = "", *, share: bool = False) -> Any:
     """Give what Fiji has as Python has it; an object that has no such form as it is.
 
@@ -71,7 +82,7 @@ def to_python(value: Any, gateway: Any, axes: str = "", *, share: bool = False) 
     """
     import scyjava
 
-    if isinstance(value, jclass("ij.ImagePlus")) or labelings.is_labeling(value) or datasets.is_imglib(value):
+    if _is_image(value):
         return to_image(value, axes, share=share)
     if tables.is_table(value):
         return tables.get(value)

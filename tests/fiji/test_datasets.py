@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jpype
@@ -234,3 +235,58 @@ def test_an_overlay_is_a_roitree_too(fiji: Fiji) -> None:
 def test_embedded_imagej_has_no_imagej2(fiji: Fiji, kind: str) -> None:
     with pytest.raises(FijiError, match=f"nothing of kind {kind}"):
         fiji.to_fiji(np.zeros((3, 4)), kind)
+
+
+@needs_imagej2
+def test_memory_that_is_not_to_be_written_is_copied(fiji: Fiji, tmp_path: Path) -> None:
+    np.arange(60, dtype=np.uint16).tofile(tmp_path / "raw")
+    mapped = np.memmap(tmp_path / "raw", np.uint16, "r", shape=(5, 12))
+    for pixels in (mapped, np.frombuffer(bytes(120), np.uint16).reshape(5, 12)):
+        before = pixels.copy()
+        dataset = fiji.to_fiji(Image(pixels, "yx"), "Dataset", share=True)
+        dataset.getImgPlus().firstElement().setReal(77.0)
+        np.testing.assert_array_equal(pixels, before)
+
+
+@needs_imagej2
+def test_axes_that_no_image_has_are_told(fiji: Fiji) -> None:
+    plus = jclass("net.imagej.ImgPlus")(jclass("net.imglib2.img.array.ArrayImgs").bytes(longs(4, 3, 2)))
+    with pytest.raises(AxesError, match="no image has Unknown"):
+        fiji.to_python(plus)
+    assert fiji.to_python(plus, "zyx").shape == (2, 3, 4)
+    assert (
+        fiji.to_python(
+            jclass("net.imagej.ImgPlus")(jclass("net.imglib2.img.array.ArrayImgs").bytes(longs(4, 3, 1)))
+        ).axes
+        == "byx"
+    )
+
+
+@needs_imagej2
+def test_numbers_reach_scripts_and_come_back_exactly(fiji: Fiji) -> None:
+    text = "#@ Double d\n#@ Double[] several\n#@output Double e\n#@output Double last\ne = d;\nlast = several[1];\n"
+    for value in (0.1, 123456789.123, 1 / 3000):
+        found = fiji.run_script("JavaScript", text, d=value, several=np.array([1.0, value]))
+        assert (found["e"], found["last"]) == (value, value)
+    assert fiji.run_script("JavaScript", "#@ Integer n\n#@output Integer m\nm = n + 1;\n", n=np.int64(3))["m"] == 4
+    long = "x" * 300 + "\n" + "y"
+    macro = "#@ Double d\n#@ String s\n#@output Double e\n#@output String t\ne = d / 1000;\nt = s;\n"
+    found = fiji.run_script("a.ijm", macro, d=1 / 3, s=long)
+    assert (found["e"], found["t"]) == (1 / 3 / 1000, long)
+
+
+@needs_imagej2
+def test_titles_of_several_commands_are_told(fiji: Fiji) -> None:
+    with pytest.raises(InputError, match="no command 'No Such Thing'"):
+        fiji.run_command("No Such Thing")
+    with pytest.raises(InputError, match="several commands"):
+        fiji.run_command("legacy:ij.plugin.URLOpener")  # what imagej-legacy calls many items of the menu
+
+
+def test_images_that_were_open_before_stay(fiji: Fiji) -> None:
+    imp = fiji.show(np.zeros((5, 6), np.uint8))
+    found = Fiji(fiji._started)  # as where the ImageJ of another part of the program is taken over
+    fiji.show(np.zeros((7, 8), np.uint8))
+    found.close()
+    assert imp.getProcessor() is not None
+    assert len(fiji.images()) == 1
