@@ -50,20 +50,22 @@ def command(gateway: Any, identifier: str) -> Any:
         When there is no such command; its `fix` names those that are spelt alike.
     """
     service = _gateway(gateway).module()
-    titles: dict[str, list[Any]] = {}
+    known: dict[str, list[Any]] = {}
     for info in service.getModules():
-        name = str(info.getIdentifier())
-        if identifier in (name, name.partition(":")[2]):
-            return _module(service, info)
-        leaf = info.getMenuPath().getLeaf()
-        for title in {str(info.getTitle()), "" if leaf is None else str(leaf.getName())}:
-            titles.setdefault(title, []).append(info)
-    if len(titles.get(identifier, ())) > 1:
-        several = ", ".join(sorted(str(info.getIdentifier()) for info in titles[identifier]))
-        raise InputError(f"This Fiji has several commands {identifier!r}.", fix=f"Name one of {several}.")
-    if identifier in titles:
-        return _module(service, titles[identifier][0])
-    names = {str(info.getIdentifier()) for info in service.getModules()} | titles.keys()
+        name, leaf = str(info.getIdentifier()), info.getMenuPath().getLeaf()
+        titles = {str(info.getTitle()), "" if leaf is None else str(leaf.getName())}
+        for each in {name, name.partition(":")[2], *titles} - {""}:
+            known.setdefault(each, []).append(info)
+    found = known.get(identifier, [])
+    if len(found) == 1:
+        return _module(service, found[0])
+    if found:
+        places = ", ".join(sorted(str(info.getMenuPath().getMenuString()) for info in found)[:5])
+        raise InputError(
+            f"This Fiji has {len(found)} commands {identifier!r} ({places}, ...).",
+            fix="Call it by its title, or by run.",
+        )
+    names = known.keys()
     near = difflib.get_close_matches(identifier, names)
     hint = f"Did you mean {' or '.join(near)}?" if near else "The search bar of Fiji shows the identifiers."
     raise InputError(f"This Fiji has no command {identifier!r}.", fix=hint)

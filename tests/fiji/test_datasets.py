@@ -279,7 +279,7 @@ def test_numbers_reach_scripts_and_come_back_exactly(fiji: Fiji) -> None:
 def test_titles_of_several_commands_are_told(fiji: Fiji) -> None:
     with pytest.raises(InputError, match="no command 'No Such Thing'"):
         fiji.run_command("No Such Thing")
-    with pytest.raises(InputError, match="several commands"):
+    with pytest.raises(InputError, match=r"has \d+ commands"):
         fiji.run_command("legacy:ij.plugin.URLOpener")  # what imagej-legacy calls many items of the menu
 
 
