@@ -40,22 +40,26 @@ def to_frame(table: Table) -> pd.DataFrame:
 def from_frame(frame: pd.DataFrame) -> Table:
     """Give a DataFrame as a table: NaN and what is missing are NaN among numbers, else nothing (None).
 
-    Its index becomes the first column, unless it only counts the rows: under its name, else as ImageJ's "Label".
+    Its index becomes the first column, unless it only counts the rows (whole numbers without a name, also those that
+    are left of them): under its name, else as ImageJ's "Label".
     Categories and times become texts.
 
     Raises
     ------
     InputError
-        When columns have the same name or several levels, or cells are no numbers, texts, true or false.
+        When columns or the index have the same name, or several levels, or cells are no numbers, texts, true or false.
     """
-    import pandas as pd
-
     if frame.columns.nlevels > 1 or frame.index.nlevels > 1:
         raise InputError("A table has columns and rows of one level.", fix="Join the levels, or use reset_index().")
     units: Mapping[str, str] = frame.attrs.get(UNITS, {})
-    if not isinstance(frame.index, pd.RangeIndex):
-        name = frame.index.name
-        frame = frame.reset_index(names=LABEL if name is None else name)
+    if not _counts(frame.index):
+        name = LABEL if frame.index.name is None else str(frame.index.name)
+        if name in map(str, frame.columns):
+            raise InputError(
+                f"The rows' names would be the column {name}, and there is one.",
+                fix=f"Drop them (frame.reset_index(drop=True)), or name them (frame.rename_axis('{name} 2')).",
+            )
+        frame = frame.reset_index(names=name)
     names = [str(name) for name in frame.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -63,6 +67,13 @@ def from_frame(frame: pd.DataFrame) -> Table:
     columns = [_cells(frame.iloc[:, place], name) for place, name in enumerate(names)]
     rows = tuple(zip(*columns, strict=True)) if columns else ((),) * len(frame)
     return Table(tuple(names), rows, tuple(units.get(name, "") for name in names) if units else ())
+
+
+def _counts(index: pd.Index[Any]) -> bool:
+    """Whether an index only counts the rows, or those of which these were chosen."""
+    import pandas as pd
+
+    return isinstance(index, pd.RangeIndex) or (index.name is None and pd.api.types.is_integer_dtype(index.dtype))
 
 
 def _filled(cells: list[Cell]) -> list[Any]:

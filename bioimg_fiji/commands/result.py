@@ -53,7 +53,7 @@ class Table:
 
     @classmethod
     def from_pandas(cls, frame: pd.DataFrame) -> Table:
-        """Make it of a DataFrame, whose index, unless it only counts, becomes the column "Label".
+        """Make it of a DataFrame, whose index, unless it only counts, becomes a column: under its name, or "Label".
 
         Raises
         ------

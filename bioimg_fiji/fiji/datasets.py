@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import json
+import logging
 import math
 from typing import Any
 
@@ -23,6 +24,8 @@ from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Channel, Image, Scale
 
 Array = npt.NDArray[Any]
+
+_log = logging.getLogger(__name__)
 
 _AXES = {"X": "x", "Y": "y", "Z": "z", "Time": "t", "Channel": "c", "Series": "b", "Position": "b"}
 _LABELS = {"x": "X", "y": "Y", "z": "Z", "t": "Time", "c": "Channel", "b": "Series"}
@@ -48,11 +51,8 @@ _TITLE = "image"
 _HEADER = "bioimg_fiji.header"
 """Property of a Dataset with our header, for what a Dataset has no place for: labels, selection, intensity, texts."""
 
-_ROIS = "rois"
-"""Property of a Dataset with its ROITree: net.imagej.roi.ROIService.ROI_PROPERTY."""
-
 _OURS = "bioimg_fiji.rois"
-"""Property with the ROITree as it was made of our overlay, and how many regions that had."""
+"""Property with the masks of the ROITree as it was made of our overlay."""
 
 _KEPT = ("mode", "labels", "intensity", "roi", "overlay", "properties")
 _NO_UNITS = ("null", "pixel", "pixels")
@@ -143,7 +143,7 @@ def to_dataset(gateway: Any, image: Image, *, share: bool = False) -> Any:
     if pixels.dtype == np.float16 or not pixels.dtype.isnative or not pixels.size:
         what = "an image without pixels" if not pixels.size else f"pixels of type {pixels.dtype}"
         raise ImageError(f"ImageJ2 has no place for {what}.", fix="Convert the image to float32.")
-    img = jclass("net.imglib2.img.ImgView").wrap(_img(pixels, share))
+    img = jclass("net.imglib2.img.ImgView").wrap(to_img(pixels, share))
     letters = image.axes[::-1]
     types = [jclass("net.imagej.axis.Axes").get(_LABELS[letter]) for letter in letters]
     steps = [image.scale(letter).step for letter in letters]
@@ -183,26 +183,43 @@ def _with_header(image: Image, dataset: Any) -> Image:
 
 
 def _put_regions(gateway: Any, dataset: Any, overlay: tuple[bytes, ...]) -> None:
-    """Give a Dataset an overlay as ImageJ2 has them, if it has masks for all of its regions."""
+    """Give a Dataset those regions of an overlay that ImageJ2 has masks for; all of them are in the header."""
     if not overlay:
         return
+    tree, rest = _tree_and_rest(gateway, overlay)
+    if rest:
+        _log.info("%d of %d regions of %s are in no ROITree.", len(rest), len(overlay), dataset.getName())
+    if len(rest) < len(overlay):
+        dataset.getProperties().put(rois.PROPERTY, tree)
+        dataset.getProperties().put(_OURS, _masks(tree))
+
+
+def _tree_and_rest(gateway: Any, overlay: tuple[bytes, ...]) -> tuple[Any, list[bytes]]:
+    """Give the ROITree of an overlay, and the regions that it has no place for: texts, arrows, angles, damaged ones."""
     try:
-        tree = rois.to_tree(gateway, overlay)
-    except InputError:  # a text, an arrow, an angle: it stays in the header
-        return
-    dataset.getProperties().put(_ROIS, tree)
-    dataset.getProperties().put(_OURS, tree)
+        return rois.tree_and_rest(gateway, overlay)
+    except InputError:
+        return None, list(overlay)
+
+
+def _masks(tree: Any) -> Any:
+    """Give the masks of a ROITree as a list of their own."""
+    masks = jclass("java.util.ArrayList")()
+    for child in tree.children():
+        masks.add(child.data())
+    return masks
 
 
 def _with_regions(image: Image, dataset: Any) -> Image:
     """Give an image the regions of a Dataset, unless they are those that we have given to it: these it has already."""
-    tree, ours = (dataset.getProperties().get(name) for name in (_ROIS, _OURS))
+    tree, ours = (dataset.getProperties().get(name) for name in (rois.PROPERTY, _OURS))
     if tree is None and ours is None:
         return image
-    if tree is not None and tree.equals(ours) and tree.children().size() == len(image.overlay):
+    if tree is not None and _masks(tree).equals(ours):
         return image
-    found = [] if tree is None else rois.get(image=dataset, gateway=_Gateway(dataset.context()))
-    return dataclasses.replace(image, overlay=tuple(region.tobytes() for region in found))
+    gateway = _Gateway(dataset.context())
+    found = [region.tobytes() for region in rois.get(image=dataset, gateway=gateway)]
+    return dataclasses.replace(image, overlay=(*found, *_tree_and_rest(gateway, image.overlay)[1]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -406,7 +423,7 @@ def _copied(img: Any, kind: str, shape: tuple[int, ...]) -> Array:
     return _of_arrays(arrays, shape, np.dtype(_TYPES[kind]))
 
 
-def _img(pixels: Array, share: bool) -> Any:
+def to_img(pixels: Array, share: bool = False) -> Any:
     """Give pixels as an image of ImgLib2: in numpy's memory, or in planes of their own."""
     if pixels.dtype == np.bool_:
         return _bits(_lent(np.ascontiguousarray(pixels).view(np.uint8)), pixels.shape)

@@ -29,11 +29,9 @@ Sets = Mapping[int, frozenset[Label]]
 Array = npt.NDArray[Any]
 
 _LABELING = "net.imglib2.roi.labeling.ImgLabeling"
-_IMGS = {
-    np.dtype(np.uint8): ("unsignedBytes", "JByte"),
-    np.dtype(np.uint16): ("unsignedShorts", "JShort"),
-    np.dtype(np.int32): ("ints", "JInt"),
-}
+_INDICES = (np.uint8, np.uint16, np.int32)
+"""Types that an image of indices has."""
+
 _LARGEST_INT = 2**31 - 1
 
 
@@ -139,16 +137,11 @@ def to_labeling(image: Image | Array, labels: Mapping[int, Any] | Iterable[Label
         pixels = _whole(np.asarray(image))
         sets = {int(value): frozenset([int(value)]) for value in np.unique(pixels)} if labels is None else _sets(labels)
     indices, order = _numbered(pixels, {**sets, 0: frozenset()})
-    maker, kind = _IMGS[indices.dtype]
-    flat = np.ascontiguousarray(indices).reshape(-1)
-    data = jpype.JArray(getattr(jpype, kind))(flat.view(f"i{flat.itemsize}"))
-    size = jpype.JArray(jpype.JLong)([int(length) for length in reversed(indices.shape)])
     try:
         labeling = jpype.JClass(_LABELING)
     except TypeError as error:
         raise InputError("Plain ImageJ has no labelings.", fix="Open a Fiji or an ImageJ2.") from error
-    img = getattr(jclass("net.imglib2.img.array.ArrayImgs"), maker)(data, size)
-    return labeling.fromImageAndLabelSets(img, _java_sets(order))
+    return labeling.fromImageAndLabelSets(datasets.to_img(indices), _java_sets(order))
 
 
 def _is_python(value: Any) -> bool:
@@ -184,7 +177,7 @@ def _numbered(pixels: Array, sets: Sets) -> tuple[Array, list[frozenset[Label]]]
     if [sets.get(index) for index in range(len(sets))] != order:
         lookup = {labels: number for number, labels in enumerate(order)}
         pixels = np.array([lookup[sets[int(value)]] for value in values], np.int32)[places].reshape(pixels.shape)
-    fits = pixels.dtype in _IMGS and len(order) - 1 <= np.iinfo(pixels.dtype).max
+    fits = pixels.dtype in _INDICES and len(order) - 1 <= np.iinfo(pixels.dtype).max
     kind = pixels.dtype if fits else np.dtype(np.uint16 if len(order) <= 2**16 else np.int32)
     return pixels.astype(kind), order
 

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 PLACES = ("manager", "overlay", "selection")
 """Where ImageJ has regions: the ROI Manager, an image's overlay, its active selection."""
 
+PROPERTY = "rois"
+"""Property of a Dataset with its ROITree: net.imagej.roi.ROIService.ROI_PROPERTY."""
+
 _REGIONS = "io.github.bioimgfiji.convert.Regions"
 _MANAGER = "io.github.bioimgfiji.headless.HiddenManager"
-_PROPERTY = "rois"
-"""Where a Dataset keeps its ROITree: net.imagej.roi.ROIService.ROI_PROPERTY."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -39,22 +39,26 @@ def get(place: str = "", image: Any = None, gateway: Any = None) -> list[roifile
     Parameters
     ----------
     place
-        One of `PLACES`. Left out: the ROI Manager when it holds any, else the image's overlay.
+        One of `PLACES`. Left out: of an image that is given the overlay; without one the ROI Manager when it holds
+        any, else the active image's overlay.
     image
         ImagePlus, the title of an open image, or an Image; left out, the active image. A Dataset, a ROITree or a mask
-        of ImgLib2 gives its own regions, and needs no place.
+        of ImgLib2 gives its own regions, and needs no place. The ROI Manager belongs to no image.
     gateway
         pyimagej's; needed for the regions of ImageJ2.
 
     Raises
     ------
     ParameterError
-        When there is no such place.
+        When there is no such place, or the ROI Manager's regions are asked of an image.
     InputError
         When there is no such image, or a mask is none that ImageJ has a region for.
     """
     if place and place not in PLACES:
         raise ParameterError.of("place", f"one of {', '.join(PLACES)}", place)
+    if place == "manager" and image is not None:
+        fix = "Leave out the image, or ask for its overlay or selection."
+        raise ParameterError.of("place", "overlay or selection of an image", place, fix=fix)
     if isinstance(image, Image):
         return [_roi(data) for data in ((image.roi,) if place == "selection" else image.overlay) if data]
     if is_imagej2(image, gateway):
@@ -79,8 +83,10 @@ def put(rois: Any, place: str = "manager", image: Any = None, gateway: Any = Non
 
     Raises
     ------
-    ParameterError, InputError
-        As for `get`; or when a region is none.
+    ParameterError
+        When there is no such place, or a selection would be several regions.
+    InputError
+        When there is no such image, a region is none, or a ROITree or mask is given as the image.
     """
     if place not in PLACES:
         raise ParameterError.of("place", f"one of {', '.join(PLACES)}", place)
@@ -88,7 +94,12 @@ def put(rois: Any, place: str = "manager", image: Any = None, gateway: Any = Non
     if place == "selection" and len(files) > 1:
         raise ParameterError.of("rois", "one region for a selection", len(files), fix="Use the overlay for several.")
     if is_imagej2(image, gateway):
-        image.getProperties().put(_PROPERTY, to_tree(gateway, files))
+        if not isinstance(image, jclass("net.imagej.Dataset")):
+            raise InputError(
+                f"{image.getClass().getSimpleName()} is a region or a tree of them, and has no place for others.",
+                fix="Give a Dataset, an ImagePlus, or the title of an open image.",
+            )
+        image.getProperties().put(PROPERTY, to_tree(gateway, files))
     elif place == "manager":
         _fill_manager(regions(files))
     elif place == "overlay":
@@ -161,17 +172,25 @@ def to_tree(gateway: Any, rois: Any) -> Any:
     InputError
         When ImageJ2 has no mask for one.
     """
-    masks = jclass("java.util.ArrayList")()
-    for region in regions(rois):
-        mask = gateway.convert().convert(region, jclass("net.imglib2.roi.MaskPredicate"))
+    tree, rest = tree_and_rest(gateway, rois)
+    if rest:
+        kind = _region(rest[0]).getTypeAsString()
+        raise InputError(f"ImageJ2 has no mask for a region of type {kind}.", fix="Keep it in an overlay.")
+    return tree
+
+
+def tree_and_rest(gateway: Any, rois: Any) -> tuple[Any, list[bytes]]:
+    """Give a ROITree of the regions that ImageJ2 has masks for, and those that it has none for as .roi files."""
+    masks, rest = jclass("java.util.ArrayList")(), []
+    for data in encoded(rois):
+        mask = gateway.convert().convert(_region(data), jclass("net.imglib2.roi.MaskPredicate"))
         if mask is None:
-            raise InputError(
-                f"ImageJ2 has no mask for a region of type {region.getTypeAsString()}.", fix="Keep it in an overlay."
-            )
-        masks.add(mask)
+            rest.append(data)
+        else:
+            masks.add(mask)
     tree = jclass("net.imagej.roi.DefaultROITree")()
     tree.addROIs(masks)
-    return tree
+    return tree, rest
 
 
 def ready() -> None:
@@ -301,7 +320,7 @@ def _image(image: Any, *, required: bool = True) -> Any:
 def _regions(gateway: Any, value: Any) -> Iterator[Any]:
     """Give ImageJ's regions for those of ImageJ2, from the root to the leaves."""
     if isinstance(value, jclass("net.imagej.Dataset")):
-        value = value.getProperties().get(_PROPERTY)
+        value = value.getProperties().get(PROPERTY)
     if value is None:
         return
     if isinstance(value, jclass("net.imglib2.roi.MaskPredicate")):

@@ -481,7 +481,8 @@ class Fiji:
         Parameters
         ----------
         place
-            "manager", "overlay" or "selection". Left out: the ROI Manager when it holds any, else the overlay.
+            "manager", "overlay" or "selection". Left out: of an image that is given the overlay; without one the ROI
+            Manager when it holds any, else the active image's overlay.
         image
             ImagePlus, title or Image; left out, the active image. A Dataset, a ROITree or a mask of ImgLib2 gives its
             own regions.

@@ -26,6 +26,8 @@ _SCIJAVA = "org.scijava.table"
 _LARGEST = 2**53
 """The largest whole number below which a double holds each."""
 
+_LARGEST_LONG = 2**63 - 1
+
 Snapshot = tuple[int, str]
 
 
@@ -140,7 +142,13 @@ def to_imagej(table: Table) -> Any:
 
 
 def to_scijava(table: Any) -> Any:
-    """Give a Table or a pandas.DataFrame as SciJava's GenericTable, whose columns have types; labels name the rows."""
+    """Give a Table or a pandas.DataFrame as SciJava's GenericTable, whose columns have types; labels name the rows.
+
+    Raises
+    ------
+    InputError
+        When a whole number is too large for Java's long.
+    """
     table = as_table(table)
     result = jclass(f"{_SCIJAVA}.DefaultGenericTable")()
     labels: list[Cell] = []
@@ -242,12 +250,15 @@ def _column(heading: str, cells: list[Cell]) -> Any:
     import jpype
 
     kinds = {type(cell) for cell in cells}
+    largest = max((abs(cell) for cell in cells if isinstance(cell, int)), default=0)
+    if largest > _LARGEST_LONG:
+        raise InputError(f"{heading} has {largest}, which Java's long does not hold.", fix="Give it as text.")
     numbers = {float, int, type(None)}
     if kinds == {bool}:
         kind, array = "Bool", jpype.JArray(jpype.JBoolean)(cells)
     elif kinds == {int}:
         kind, array = "Long", jpype.JArray(jpype.JLong)(cells)
-    elif kinds and kinds <= numbers and float in kinds:
+    elif kinds and kinds <= numbers and float in kinds and largest <= _LARGEST:
         kind, array = "Double", jpype.JArray(jpype.JDouble)([math.nan if cell is None else cell for cell in cells])
     else:
         column = jclass(f"{_SCIJAVA}.GenericColumn")(heading)

@@ -130,6 +130,8 @@ def to_java(value: Any, kind: str, gateway: Any, *, share: bool = False) -> Any:
         raise FijiError(f"An object of kind {kind or 'ImagePlus'} lies in Java's own memory, not in numpy's.", fix=fix)
     if gateway is None and kind in ("Dataset", "ImgLabeling", "GenericTable", "ROITree"):
         raise FijiError(f"Embedded ImageJ has nothing of kind {kind}.", fix="Open a Fiji: open_fiji(FOLDER).")
+    if isinstance(value, list | tuple) and not value and kind in ("", *_IMAGES):
+        raise InputError("An empty list is no image.", fix='Of no regions ask for an "Overlay".')
     if kind in _TABLES or (not kind and tables.is_python(value)):
         return tables.to_scijava(value) if kind == "GenericTable" else tables.to_imagej(tables.as_table(value))
     if kind in _IMAGES or (not kind and not rois.is_python(value)):

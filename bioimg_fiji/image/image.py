@@ -259,8 +259,8 @@ class Image:
         -------
         xarray.DataArray
             Its dimensions are called as the axes are; coordinates are positions in physical units with the origin's
-            place at 0, their unit in `attrs["units"]`; "c" has the channels' names. Its name is the title. All else
-            is in the attribute `bioimg_header`, for `from_xarray`.
+            place at 0, their unit in `attrs["units"]`; "c" has the channels' names, "label" the slice labels. Its name
+            is the title. All else is in the attribute `bioimg_header`, for `from_xarray`.
         """
         from bioimg_fiji.image.xarrays import to_xarray
 
@@ -270,12 +270,15 @@ class Image:
     def from_xarray(cls, array: xr.DataArray) -> Image:
         """Make an image of a DataArray: one of `to_xarray`, also after a selection, of pyimagej, or any other.
 
+        What no longer holds is left out: the intensity calibration when the type of the pixels has changed, labels and
+        channels of which nothing tells to which planes they belong.
+
         Raises
         ------
         AxesError
             When a dimension is none that an image has.
         ImageError
-            When a coordinate does not rise by even steps, or is no number.
+            When a coordinate has no even steps, or is no number.
         """
         from bioimg_fiji.image.xarrays import from_xarray
 

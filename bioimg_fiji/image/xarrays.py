@@ -1,8 +1,9 @@
 """Image <-> xarray.DataArray. xarray is imported when it is used.
 
 An axis's calibration is its coordinate: positions in physical units, the unit in the coordinate's `attrs["units"]`, as
-pint and CF have it. What xarray has no place for (colours, display ranges, slice labels, intensity calibration,
-regions) goes along as the image's header, in one JSON text in `attrs`, which files can hold too.
+pint and CF have it. Slice labels are a coordinate, too, and so are the channels' names (or their numbers, where names
+do not tell them apart): so they follow every selection. What xarray has no place for (colours, display ranges,
+intensity calibration, regions) goes along as the image's header, in one JSON text in `attrs`, which files can hold too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji.errors import AxesError, ImageError
-from bioimg_fiji.image.parts import AXES, Channel, Scale
+from bioimg_fiji.image.parts import AXES, IMAGEJ_AXES, Channel, Scale
 from bioimg_fiji.intensity import UNIT_ONLY, Intensity
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ Array = npt.NDArray[Any]
 
 HEADER = "bioimg_header"
 """Name of the attribute with what is left of the header."""
+
+LABEL, CHANNEL = "label", "channel"
+"""Names of the coordinates with the slice labels, over all axes but y and x, and with the channels' numbers."""
+
+_PLANES = "b" + IMAGEJ_AXES[:-2]
+"""Axes of the planes, in the order of an image's labels."""
 
 _DIMENSIONS = {
     "row": "y",
@@ -72,7 +79,12 @@ def to_xarray(image: Image) -> xr.DataArray:
     names = [channel.name for channel in image.channels]
     if any(names) and "c" in image.axes:
         coordinates["c"] = ("c", names)
-    header = {name: part for name, part in image.header().items() if name not in ("title", "axes", "shape", "dtype")}
+    if image.channels and "c" in image.axes and not _told_apart(names):
+        coordinates[CHANNEL] = ("c", np.arange(len(names)))
+    if image.labels:
+        planes = [axis for axis in _PLANES if axis in image.axes and not (image.rgb and axis == "c")]
+        coordinates[LABEL] = (planes, np.array(image.labels).reshape([image.size(axis) for axis in planes]))
+    header = {name: part for name, part in image.header().items() if name not in ("title", "axes", "shape", "labels")}
     attributes = {HEADER: json.dumps(header)}
     if image.intensity is not None and image.intensity.function == UNIT_ONLY:
         attributes["units"] = image.intensity.unit
@@ -122,24 +134,45 @@ def _of_header(array: xr.DataArray, pixels: Array, axes: str, title: str) -> Ima
         kept = json.loads(array.attrs[HEADER])
     except (KeyError, TypeError, ValueError):
         return None
+    if kept.get("dtype") != pixels.dtype.name:
+        intensity = _intensity(array)  # values of another type are computed ones
+        kept["intensity"] = None if intensity is None else dataclasses.asdict(intensity)
     kept |= {"title": title, "axes": axes, "shape": list(pixels.shape), "dtype": pixels.dtype.name}
     sizes = dict(zip(axes, pixels.shape, strict=True))
-    rgb = bool(kept.get("rgb")) and sizes.get("c") == 3 and pixels.dtype == np.uint8
-    planes = math.prod(size for axis, size in sizes.items() if axis not in "yx" and not (rgb and axis == "c"))
-    kept["rgb"] = rgb
-    if len(kept.get("labels", ())) != planes:
-        kept["labels"] = []
-    if len(kept.get("channels", ())) != sizes.get("c", 1):
-        kept["channels"] = _chosen(array, kept.get("channels", ()))
+    kept["rgb"] = bool(kept.get("rgb")) and sizes.get("c") == 3 and pixels.dtype == np.uint8
+    kept["labels"] = _labels(array, {axis: n for axis, n in sizes.items() if not (kept["rgb"] and axis == "c")})
+    kept["channels"] = _chosen(array, kept.get("channels", ()), sizes.get("c", 1))
     return Image.from_header(kept, pixels)
 
 
-def _chosen(array: xr.DataArray, channels: Any) -> list[Any]:
-    """Give the channels that are left, by their names."""
+def _labels(array: xr.DataArray, sizes: dict[str, int]) -> list[str]:
+    """Give the labels of the planes that are left, or none."""
+    if LABEL not in array.coords:
+        return []
+    coordinate = array.coords[LABEL]
+    coordinate = coordinate.transpose(*sorted(coordinate.dims, key=lambda name: _PLANES.find(_axis(str(name)))))
+    planes = math.prod(size for axis, size in sizes.items() if axis in _PLANES)
+    return [str(label) for label in coordinate.values.ravel()] if coordinate.size == planes else []
+
+
+def _told_apart(names: list[str]) -> bool:
+    return all(names) and len(set(names)) == len(names)
+
+
+def _chosen(array: xr.DataArray, channels: Any, count: int) -> list[Any]:
+    """Give the channels that are left, by their numbers or names; all in their places, where these are not known."""
+    if CHANNEL in array.coords:
+        numbers = np.atleast_1d(array.coords[CHANNEL].values)
+        known = len(numbers) == count and set(numbers.tolist()) <= set(range(len(channels)))
+        return [channels[int(number)] for number in numbers] if known else []
     names = [channel.get("name", "") for channel in channels]
-    wanted = [str(name) for name in np.atleast_1d(array.coords["c"].values)] if "c" in array.coords else []
-    unique = all(wanted) and all(names.count(name) == 1 for name in wanted)
-    return [channels[names.index(name)] for name in wanted] if unique else []
+    name = next((name for name in array.dims if _axis(str(name)) == "c"), "c")
+    now = [str(value) for value in np.atleast_1d(array.coords[name].values)] if name in array.coords else []
+    places = [names.index(text) if names.count(text) == 1 else -1 for text in now]
+    if places and min(places) >= 0:
+        return [channels[place] for place in places]
+    renamed = all(place in (-1, index) for index, place in enumerate(places))
+    return list(channels) if renamed and len(channels) == count else []
 
 
 def _channels(array: xr.DataArray, base: Image) -> tuple[Channel, ...]:
@@ -178,13 +211,13 @@ def _scale(array: xr.DataArray, name: Any) -> Scale | None:
     if len(values) > 1:
         steps = np.diff(values.astype(np.float64))
         found = float(values[-1] - values[0]) / (len(values) - 1)
-        if found <= 0 or np.abs(steps - found).max() > _TOLERANCE * abs(found):
+        if not found or np.abs(steps - found).max() > _TOLERANCE * abs(found):
             raise ImageError(
-                f"The coordinate {name!r} does not rise by even steps, as an image's axis does.",
+                f"The coordinate {name!r} has no even steps, as an image's axis does.",
                 fix=f"Sort it (array.sortby), interpolate (array.interp), or drop it: array.drop_vars({name!r}).",
             )
         step = step if isinstance(step, int | float) and math.isclose(step, found, rel_tol=_TOLERANCE) else found
-    elif not isinstance(step, int | float):
+    elif not isinstance(step, int | float) or not step:
         step = 1.0
     start = -float(values[0]) / step + 0.0
     if isinstance(origin, int | float) and math.isclose(origin, start, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):

@@ -25,6 +25,13 @@ def test_label_sets_stay_with_an_image_in_fiji(fiji: Fiji) -> None:
     assert not labelings.is_labeling(image)
 
 
+def test_what_docs_name_is_exported() -> None:
+    from bioimg_fiji import fiji as package
+
+    assert package.label_sets is labelings.label_sets
+    assert {"label_sets", "to_labeling", "to_scijava", "with_overlay", "with_sets"} <= set(package.__all__)
+
+
 def test_what_is_wrong_is_told(fiji: Fiji) -> None:
     with pytest.raises(ImageError, match="whole numbers"):
         labelings.to_labeling(np.array([[0.5, 1]]))
@@ -56,6 +63,14 @@ class TestImgLib2:
         assert labelings.label_sets(back) == SETS
         again = labelings.from_labeling(labelings.to_labeling(back))
         assert again.header() == back.header()
+
+    def test_the_image_of_indices_is_a_copy(self, fiji: Fiji) -> None:
+        indices = OVERLAP.astype(np.uint16)
+        labeling = labelings.to_labeling(indices, SETS)
+        indices[:] = 0
+        assert labelings.from_labeling(labeling).pixels.tolist() == OVERLAP.tolist()
+        flipped = labelings.to_labeling(OVERLAP.astype(np.uint16)[::-1], SETS)
+        assert labelings.from_labeling(flipped).pixels.tolist() == OVERLAP[::-1].tolist()
 
     def test_regions_are_those_of_the_labels(self, fiji: Fiji) -> None:
         regions = jclass("net.imglib2.roi.labeling.LabelRegions")(labelings.to_labeling(OVERLAP, SETS))

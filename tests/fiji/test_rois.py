@@ -275,6 +275,8 @@ def test_what_is_wrong_is_told(fiji: Fiji, tmp_path: Path) -> None:
     fiji.show(np.zeros((60, 70), np.uint8))
     with pytest.raises(ParameterError, match="manager, overlay, selection"):
         fiji.rois("window")
+    with pytest.raises(ParameterError, match="overlay or selection of an image"):
+        fiji.rois("manager", rois.with_overlay(from_array(np.zeros((60, 70), np.uint8)), KINDS["oval"]()))
     with pytest.raises(InputError, match="No image is called"):
         fiji.rois("overlay", "nothing")
     with pytest.raises(InputError, match="int is no region"):
@@ -289,6 +291,23 @@ def test_what_is_wrong_is_told(fiji: Fiji, tmp_path: Path) -> None:
     fiji.show(np.zeros((60, 70), np.uint8))
     with pytest.raises(InputError, match="2 images are called"):
         fiji.rois("overlay", "image")
+
+
+def test_an_empty_list_is_an_overlay_when_asked_for(fiji: Fiji) -> None:
+    assert int(fiji.to_fiji([], "Overlay").size()) == 0
+    for kind in ("", "ImagePlus"):
+        with pytest.raises(InputError, match="empty list") as caught:
+            fiji.to_fiji([], kind)
+        assert "Overlay" in caught.value.fix
+    with pytest.raises(InputError, match="One region"):
+        fiji.to_fiji([], "Roi")
+
+
+def test_a_given_image_has_its_overlay(fiji: Fiji) -> None:
+    imp = fiji.show(np.zeros((60, 70), np.uint8), rois=[KINDS["oval"]()])
+    fiji.set_rois([KINDS["line"](), KINDS["line"]()])
+    assert len(fiji.rois()) == 2
+    assert [each.roitype for each in fiji.rois(image=imp)] == [roifile.ROI_TYPE.OVAL]
 
 
 @pytest.mark.parametrize("batch", ["", "setBatchMode(true);"])
@@ -352,6 +371,31 @@ class TestImageJ2:
         assert (found.roitype, found.x1, found.y2) == (roifile.ROI_TYPE.LINE, 1, 4)
         with pytest.raises(InputError, match="no region for a mask"):
             fiji.rois(image=jclass(f"{real}ClosedWritableBox")(doubles([1, 2, 3]), doubles([4, 5, 6])))
+
+    def test_trees_and_masks_take_no_regions(self, fiji: Fiji) -> None:
+        tree = rois.to_tree(fiji.gateway, [KINDS["oval"]()])
+        for place in rois.PLACES:
+            with pytest.raises(InputError, match="DefaultROITree is a region"):
+                fiji.set_rois(KINDS["line"](), place, tree)
+        with pytest.raises(InputError, match="no place for others"):
+            fiji.set_rois(KINDS["line"](), image=tree.children().get(0).data())
+
+    def test_an_overlay_with_regions_that_have_no_mask(self, fiji: Fiji, caplog: pytest.LogCaptureFixture) -> None:
+        kinds = ("text", "oval", "arrow", "rectangle")
+        image = rois.with_overlay(from_array(np.zeros((60, 70), np.uint8)), [KINDS[kind]() for kind in kinds])
+        with caplog.at_level("INFO", "bioimg_fiji"):
+            dataset = fiji.to_fiji(image, "Dataset")
+        assert "2 of 4 regions" in caplog.text
+        assert [each.roitype.name for each in fiji.rois(image=dataset)] == ["OVAL", "RECT"]
+        assert fiji.to_python(dataset).overlay == image.overlay
+        line = rois.to_tree(fiji.gateway, [KINDS["line"]()]).children().get(0)
+        tree = dataset.getProperties().get("rois")
+        tree.children().set(0, line)  # as many as before
+        back = [roifile.ImagejRoi.frombytes(data) for data in fiji.to_python(dataset).overlay]
+        assert [each.roitype.name for each in back[:2]] == ["LINE", "RECT"]
+        assert fiji.to_python(dataset).overlay[2:] == (image.overlay[0], image.overlay[2])
+        dataset.getProperties().remove("rois")
+        assert fiji.to_python(dataset).overlay == (image.overlay[0], image.overlay[2])
 
     def test_a_tree(self, fiji: Fiji) -> None:
         tree = rois.to_tree(fiji.gateway, [KINDS["oval"](), dressed()])

@@ -144,12 +144,24 @@ def test_pandas_index_units_and_names() -> None:
     assert Table.from_pandas(pd.DataFrame()).columns == ()
     assert Table.from_pandas(frame(a=[])).to_pandas().shape == (0, 1)
     assert Table.from_pandas(source[source.area > 2]).rows == (("cell 2", 2.5),)
+    with pytest.raises(InputError, match="the column Label, and there is one"):
+        Table.from_pandas(frame(Label=["x"]).set_axis(["cell 1"]))
     with pytest.raises(InputError, match="called a"):
         Table.from_pandas(pd.DataFrame([[1, 2]], columns=["a", "a"]))
     with pytest.raises(InputError, match="one level"):
         Table.from_pandas(frame(a=[1], b=[2]).set_index(["a", "b"]))
     with pytest.raises(InputError, match="Column a has complex"):
         Table.from_pandas(frame(a=[1 + 2j]))
+
+
+def test_a_filtered_table_goes_back() -> None:
+    table = Table(("Label", "Area"), tuple((f"cell {n}", area) for n, area in enumerate([10, 20, 30, 40, 50])))
+    rest = table.to_pandas()
+    rest = rest[rest.Area != 30]
+    assert same(Table.from_pandas(rest), Table(table.columns, table.rows[:2] + table.rows[3:]))
+    assert Table.from_pandas(rest[["Area"]]).columns == ("Area",)
+    counted = rest[["Area"]].rename_axis("frame")
+    assert Table.from_pandas(counted).rows == ((0, 10), (1, 20), (3, 40), (4, 50))
 
 
 @pytest.mark.skipif(EMBEDDED, reason="needs SciJava's tables: set BIOIMG_FIJI_ENDPOINT")
@@ -168,6 +180,16 @@ class TestSciJava:
         assert kinds == ["LongColumn", "DoubleColumn", "GenericColumn", "BoolColumn", "GenericColumn"]
         assert str(scijava.getRowHeader(1)) == "b"
         assert same(fiji.table(scijava), table)
+
+    def test_whole_numbers_beside_others_are_not_rounded(self, fiji: Fiji) -> None:
+        table = Table(("a", "b"), ((2**60 + 1, 2**53), (0.5, math.nan), (None, 3.5), (-(2**63) + 1, None)))
+        scijava = tables.to_scijava(table)
+        assert fiji.table(scijava).rows[0] == (2**60 + 1, float(2**53))
+        assert [row[0] for row in fiji.table(scijava).rows] == [2**60 + 1, 0.5, None, -(2**63) + 1]
+        assert str(scijava.get(1).getClass().getSimpleName()) == "DoubleColumn"
+        for cells in ([2**70], [0.5, -(2**70)], ["x", 2**63]):
+            with pytest.raises(InputError, match="which Java's long does not hold"):
+                tables.to_scijava(Table(("a",), tuple((cell,) for cell in cells)))
 
     @pytest.mark.parametrize(
         ("kind", "cells"),

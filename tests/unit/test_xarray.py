@@ -79,7 +79,7 @@ def test_selections_move_the_origin_and_choose_channels() -> None:
     assert part.scales["x"] == Scale(0.1, "µm", pytest.approx(1.3))
     assert part.scales["y"] == full().scales["y"]
     assert part.channels == (full().channels[1],)
-    assert part.labels == ()
+    assert part.labels == tuple(f"plane {index}" for index in range(1, 24, 2))
     assert part.overlay == full().overlay
     coarse = Image.from_xarray(array.isel(x=slice(0, 7, 2)))
     assert coarse.scales["x"].step == pytest.approx(0.2)
@@ -87,6 +87,51 @@ def test_selections_move_the_origin_and_choose_channels() -> None:
     assert (plane.axes, plane.channels) == ("yx", (full().channels[0],))
     near = Image.from_xarray(array.sel(x=slice(0.0, 0.2)))
     assert near.size("x") == 2
+
+
+def test_channels_and_labels_follow_a_new_order() -> None:
+    source = full()
+    swapped = Image.from_xarray(source.to_xarray().isel(c=[1, 0]))
+    assert swapped.channels == source.channels[::-1]
+    assert swapped.labels[:4] == ("plane 1", "plane 0", "plane 3", "plane 2")
+    array = source.to_xarray().drop_vars("t")
+    assert Image.from_xarray(array.isel(t=[1, 0, 2, 3])).labels[::6] == ("plane 6", "plane 0", "plane 12", "plane 18")
+    assert Image.from_xarray(array.transpose("c", "x", "t", "z", "y")).labels == source.labels
+    assert Image.from_xarray(array.isel(t=3, z=2, c=1)).labels == ("plane 23",)
+    assert Image.from_xarray(array.isel(t=0, z=0, c=0).expand_dims(t=2)).labels == ()
+    assert Image.from_xarray(array.mean("z")).labels == ()
+    renamed = array.assign_coords(c=["DAPI", "mCherry"])
+    assert [channel.display for channel in Image.from_xarray(renamed).channels] == [(100.0, 4000.0), (0.0, 1000.0)]
+    unknown = Image.from_xarray(array.assign_coords(c=["GFP", "mCherry"])).channels
+    assert unknown == (Channel("GFP"), Channel("mCherry"))
+
+
+def test_channels_without_names_follow_too() -> None:
+    channels = (Channel("", GREEN, (1.0, 2.0)), Channel("", b"", (3.0, 4.0)))
+    array = image(channels=channels).to_xarray()
+    assert Image.from_xarray(array).channels == channels
+    assert Image.from_xarray(array.isel(c=[1, 0])).channels == channels[::-1]
+    assert Image.from_xarray(array.isel(c=1)).channels == channels[1:]
+    assert Image.from_xarray(array.mean("z")).channels == channels
+
+
+def test_computed_values_are_not_calibrated_again() -> None:
+    array = full().to_xarray()
+    with xr.set_options(keep_attrs=True):
+        assert Image.from_xarray(array.astype(np.float32) * 0.5 - 100).intensity is None
+        assert Image.from_xarray(array + np.uint16(0)).intensity == full().intensity
+        photons = full().physical().to_xarray()
+        assert Image.from_xarray(photons.astype(np.float16)).intensity == Intensity("none", (), "photons")
+
+
+def test_axes_that_fall() -> None:
+    source = image(scales={"x": Scale(-0.5, "µm", 2.0), "t": Scale(2.5, "s")})
+    assert same(Image.from_xarray(source.to_xarray()), source)
+    assert Image.from_xarray(source.to_xarray().isel(x=slice(None, None, -1))).scales["x"].step == 0.5
+    assert Image.from_xarray(source.to_xarray().isel(t=[1, 0])).scales["t"] == Scale(-2.5, "s", 1.0)
+    one = source.to_xarray().isel(x=[1])
+    one.x.attrs["step"] = 0.0
+    assert Image.from_xarray(one).scales["x"].step == 1.0
 
 
 def test_arithmetic_keeps_the_calibration() -> None:
@@ -150,7 +195,8 @@ def test_those_of_others() -> None:
     ("x", "text"),
     [
         ([0.0, 1.0, 2.5, 3.0], "even steps"),
-        ([3.0, 2.0, 1.0, 0.0], "even steps"),
+        ([3.0, 1.0, 2.0, 0.0], "even steps"),
+        ([2.0, 2.0, 2.0, 2.0], "even steps"),
         ([0.0, 1.0, np.nan, 3.0], "numbers"),
         (["a", "b", "c", "d"], "numbers"),
         (np.array(["2026-01-01"] * 4, "datetime64[s]"), "numbers"),
