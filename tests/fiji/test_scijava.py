@@ -281,11 +281,9 @@ def test_an_error_that_a_script_has_handled_is_none(fiji: Fiji) -> None:
 
 @real
 def test_a_script_that_another_one_runs_fails_alone(fiji: Fiji) -> None:
-    lines = ["#@ ScriptService scripts", "#@ ModuleService modules", "#@output Integer n"]
-    lines += [
-        'var info = new org.scijava.script.ScriptInfo(scripts.context(), "in.js", new java.io.StringReader("no();"));'
-    ]
-    lines += ["modules.createModule(info).run();", "n = 5;", ""]
+    lines = ["#@ Context context", "#@ ModuleService modules", "#@output Integer n"]
+    lines += ['var text = new java.io.StringReader("no();");']
+    lines += ['modules.createModule(new org.scijava.script.ScriptInfo(context, "in.js", text)).run();', "n = 5;", ""]
     assert fiji.run_script("JavaScript", "\n".join(lines)) == {"n": 5}
 
 
@@ -369,7 +367,8 @@ for (var i = 0; i < all.size(); i++) {
     var name = "" + all.get(i).getIdentifier();
     if (name.indexOf("bioimg") >= 0) lines.push(name);
 }
-var found = plugins.createInstance(plugins.getPlugin("org.scijava.search.module.ModuleSearcher")).search("BioImg", false);
+var searcher = plugins.createInstance(plugins.getPlugin("org.scijava.search.module.ModuleSearcher"));
+var found = searcher.search("BioImg", false);
 for (var i = 0; i < found.size(); i++) lines.push("found " + found.get(i).name());
 lines.push(Java.type("io.github.bioimgfiji.backend.Backends").status());
 var inputs = [];
