@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
+import jpype
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ from bioimg_fiji.errors import (
     ModelNotFoundError,
     ParameterError,
 )
-from bioimg_fiji.fiji import Fiji, convert, datasets, plugin_jar, scijava
+from bioimg_fiji.fiji import Fiji, convert, datasets, open_fiji, plugin_jar, scijava
 from bioimg_fiji.fiji.java import find_java, jclass
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image, Scale
@@ -119,10 +121,12 @@ def test_services_take_both_kinds_of_image(
 
 
 @real
-def test_pyimagej_runs_it_as_a_plugin(fiji: Fiji, model: str, image: Image, expected: Image) -> None:
-    imp = fiji.to_fiji(image)
+@pytest.mark.parametrize("kind", ["ImagePlus", "Dataset"])
+def test_pyimagej_runs_it_as_a_plugin(fiji: Fiji, model: str, image: Image, expected: Image, kind: str) -> None:
+    ij = fiji.gateway
+    imp = fiji.to_fiji(image) if kind == "ImagePlus" else ij.py.to_imageplus(datasets.to_dataset(ij, image))
     imp.show()
-    fiji.gateway.py.run_plugin(TITLE, {"model": model}, imp=imp)
+    ij.py.run_plugin(TITLE, {"model": model}, imp=imp)
     assert fiji.images() == ["cells.tif", expected.title]
     check(jclass("ij.WindowManager").getImage(expected.title), expected)
 
@@ -257,6 +261,65 @@ def test_what_scijava_only_logs_is_raised(fiji: Fiji, model: str, image: Image) 
         fiji.run_command("bioimg:run_modle")
 
 
+HANDLED = """#@ LogService log
+#@output Integer n
+try { java.lang.Integer.parseInt("x"); } catch (error) { log.warn(error); log.error("odd", error); log.error(error); }
+n = 5;
+"""
+
+
+@real
+def test_an_error_that_a_script_has_handled_is_none(fiji: Fiji) -> None:
+    assert fiji.run_script("JavaScript", HANDLED) == {"n": 5}
+    lines = ["#@ LogService log", "#@output Integer n", "from java.lang import Integer, Throwable", "try:"]
+    lines += ["    Integer.parseInt('x')", "except Throwable as error:", "    log.error(error)", "n = 5", ""]
+    assert fiji.run_script("Jython", "\n".join(lines)) == {"n": 5}
+    with pytest.raises(MacroError, match="line 5") as failed:
+        fiji.run_script("JavaScript", HANDLED + "nothing.at.all();\n")
+    assert "ReferenceError" in str(failed.value), "its own error, and not the one before"
+
+
+@real
+def test_a_script_that_another_one_runs_fails_alone(fiji: Fiji) -> None:
+    lines = ["#@ Context context", "#@ ModuleService modules", "#@output Integer n"]
+    lines += ['var text = new java.io.StringReader("no();");']
+    lines += ['modules.createModule(new org.scijava.script.ScriptInfo(context, "in.js", text)).run();', "n = 5;", ""]
+    assert fiji.run_script("JavaScript", "\n".join(lines)) == {"n": 5}
+
+
+def test_who_hears_of_the_commands_may_ask_for_them_on_another_thread(fiji: Fiji) -> None:
+    """In Java it is the thread of the windows that is waited for."""
+    ended = []
+
+    def accept(_: Any) -> None:
+        thread = threading.Thread(target=fiji._menu.update, args=(commands.load_commands().values(),), daemon=True)
+        thread.start()
+        thread.join(5)
+        ended.append(not thread.is_alive())
+
+    known = jclass("io.github.bioimgfiji.options.KnownCommands")
+    listener = jpype.JProxy("java.util.function.Consumer", dict={"accept": accept})
+    known.listen(listener)
+    try:
+        fiji._menu.update([])
+        fiji._menu.update(commands.load_commands().values())
+    finally:
+        known.unlisten(listener)
+    assert ended
+    assert all(ended)
+
+
+def test_the_menu_is_as_before_when_the_session_has_closed() -> None:
+    with open_fiji(ENDPOINT) as session:
+        session.run_macro("")
+        assert "HiddenManager" in str(jclass("ij.Menus").getCommands().get("ROI Manager..."))
+        session.run_macro('run("ROI Manager...");')
+    table = jclass("ij.Menus").getCommands()
+    assert not [str(each) for each in table.values() if str(each).startswith("io.github.bioimgfiji.headless")]
+    with open_fiji(ENDPOINT) as session:
+        assert session.run_macro('run("ROI Manager..."); return "" + RoiManager.size;') == "0"
+
+
 @real
 def test_a_script_tells_the_error_of_our_command(fiji: Fiji, image: Image) -> None:
     text = "#@ CommandService c\n#@ Dataset d\nvar n = 1;\n"
@@ -295,6 +358,7 @@ def test_a_cancelled_module_stops_the_command(fiji: Fiji, model: str) -> None:
 
 LONE_SCRIPT = """#@ ModuleService modules
 #@ CommandService command
+#@ PluginService plugins
 #@ File(persist=false) source
 #@ String(persist=false) model
 #@ File(persist=false) report
@@ -303,7 +367,13 @@ for (var i = 0; i < all.size(); i++) {
     var name = "" + all.get(i).getIdentifier();
     if (name.indexOf("bioimg") >= 0) lines.push(name);
 }
+var searcher = plugins.createInstance(plugins.getPlugin("org.scijava.search.module.ModuleSearcher"));
+var found = searcher.search("BioImg", false);
+for (var i = 0; i < found.size(); i++) lines.push("found " + found.get(i).name());
 lines.push(Java.type("io.github.bioimgfiji.backend.Backends").status());
+var inputs = [];
+for each (var item in modules.getModuleById("bioimg:run_model").inputs()) inputs.push("" + item.getName());
+lines.push(inputs.join(" "));
 var image = Java.type("ij.IJ").openImage(source.getPath());
 try {
     var module = command.run("bioimg:run_model", true, "image", image, "model", model).get();
@@ -343,11 +413,16 @@ def test_an_imagej2_that_starts_alone_has_them_and_starts_no_server(
         check=False,
     )
     assert report.is_file(), ended.stdout + ended.stderr
-    *names, status, error = report.read_text("utf-8").splitlines()
+    *names, status, inputs, error = report.read_text("utf-8").splitlines()
     builtin = {each["id"] for each in commands.describe_all()}
     assert {name for name in names if name.startswith("bioimg:")} == {f"bioimg:{name}" for name in builtin}
     assert not [name for name in names if "BioImg_Command" in name]
-    assert status == "not running", "starting ImageJ2 starts no server"
+    found = [name.removeprefix("found ") for name in names if name.startswith("found ")]
+    titles = [each["title"] for each in commands.describe_all()]
+    assert {title: found.count(title) for title in titles} == dict.fromkeys(titles, 1)
+    assert status == "not running", "neither starting ImageJ2 nor a search starts a server"
+    properties = next(each for each in commands.describe_all() if each["id"] == "run_model")["schema"]["properties"]
+    assert inputs.split() == sorted(properties, key=lambda key: properties[key]["x-order"]), "asking for inputs does"
     assert "There is no model 'nowhere'" in error
     check(read_image(Path(f"{report}.tif")), expected)
 

@@ -28,6 +28,7 @@ public final class HiddenManager implements PlugIn {
   private static final String TITLE = "ROI Manager";
   private static final String COMMAND = TITLE + "...";
   private static RoiManager hidden;
+  private static String replaced;
 
   /** Opens the manager: what the menu's command is where there is no display. */
   @Override
@@ -48,6 +49,7 @@ public final class HiddenManager implements PlugIn {
       RoiManager present = RoiManager.getRawInstance();
       hidden = present == null ? make() : present;
     }
+    offer();
     return hidden;
   }
 
@@ -60,10 +62,11 @@ public final class HiddenManager implements PlugIn {
     return hidden;
   }
 
-  /** Empties the manager, if it is hidden and was opened. */
+  /** Empties the manager, if it is hidden and was opened, and has the menu be as it was before. */
   public static synchronized void clear() {
     if (hidden != null) {
       hidden.reset();
+      withdraw();
     }
   }
 
@@ -85,7 +88,6 @@ public final class HiddenManager implements PlugIn {
       set(manager, "multiCropShow", true);
       set(null, "instance", manager);
       WindowManager.addWindow(manager);
-      offer();
       return manager;
     } catch (ReflectiveOperationException e) {
       throw new IllegalStateException(
@@ -99,8 +101,21 @@ public final class HiddenManager implements PlugIn {
 
   private static void offer() {
     Hashtable<String, String> commands = Menus.getCommands();
-    if (commands != null) {
-      commands.put(COMMAND, HiddenManager.class.getName());
+    String ours = HiddenManager.class.getName();
+    if (commands != null && !ours.equals(commands.get(COMMAND))) {
+      replaced = commands.put(COMMAND, ours);
+    }
+  }
+
+  private static void withdraw() {
+    Hashtable<String, String> commands = Menus.getCommands();
+    if (commands == null || !HiddenManager.class.getName().equals(commands.get(COMMAND))) {
+      return;
+    }
+    if (replaced == null) {
+      commands.remove(COMMAND);
+    } else {
+      commands.put(COMMAND, replaced);
     }
   }
 

@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import io.github.bioimgfiji.json.Json;
 import io.github.bioimgfiji.options.CommandSpec;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -56,8 +57,12 @@ public final class MenuEntry {
    * @param other the menu of those that are not among them
    */
   public static List<MenuEntry> of(Map<?, ?> table, Map<String, String> menus, String other) {
+    Map<?, ?> copy;
+    synchronized (table) { // which ImageJ's table locks, too: others write into it meanwhile
+      copy = new HashMap<>(table);
+    }
     Map<String, String> titles = new TreeMap<>();
-    for (Map.Entry<?, ?> each : table.entrySet()) {
+    for (Map.Entry<?, ?> each : copy.entrySet()) {
       Matcher call = CALL.matcher(each.getValue().toString());
       if (call.matches()) {
         // The title with dots is the longer one of a command's two.

@@ -34,8 +34,8 @@ public final class MenuUpdate {
    * @param commandsJson the list, as {@code GET /v1/commands} gives it
    */
   public static void with(String commandsJson) {
-    KnownCommands.tell(commandsJson);
     change(commandsJson);
+    KnownCommands.tell(commandsJson); // after it: the search bar runs items of the menu
   }
 
   private static synchronized void change(String commandsJson) {

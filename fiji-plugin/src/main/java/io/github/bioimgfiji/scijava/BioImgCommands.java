@@ -8,6 +8,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.scijava.MenuPath;
 import org.scijava.command.CommandInfo;
@@ -19,6 +20,7 @@ import org.scijava.module.event.ModulesAddedEvent;
 import org.scijava.plugin.Parameter;
 import org.scijava.plugin.Plugin;
 import org.scijava.plugin.PluginService;
+import org.scijava.plugin.event.PluginsAddedEvent;
 import org.scijava.service.AbstractService;
 import org.scijava.service.SciJavaService;
 import org.scijava.service.Service;
@@ -39,9 +41,9 @@ public final class BioImgCommands extends AbstractService implements SciJavaServ
   private static final String CLASS = "className";
   private static final String MENU = "Plugins>BioImg";
 
-  private final Consumer<String> listener = this::update;
+  private final Consumer<String> listener = told -> update();
+  private final AtomicInteger wanted = new AtomicInteger();
   private final Map<String, String> menus = new HashMap<>();
-  private List<SchemaCommandInfo> present = new ArrayList<>();
   private volatile boolean menuIsMade;
 
   @Parameter private PluginService plugins;
@@ -53,7 +55,7 @@ public final class BioImgCommands extends AbstractService implements SciJavaServ
   @Override
   public void initialize() {
     KnownCommands.listen(listener);
-    update(KnownCommands.last());
+    update();
   }
 
   @Override
@@ -65,34 +67,56 @@ public final class BioImgCommands extends AbstractService implements SciJavaServ
   void onEvent(ModulesAddedEvent event) {
     if (event.getItems().stream().anyMatch(each -> !preset(each, CLASS).isEmpty())) {
       menuIsMade = true;
-      update(KnownCommands.last());
+      update();
     }
   }
 
-  private void update(String commandsJson) {
-    modules.removeModules(legacy());
-    List<CommandInfo> gone = new ArrayList<>();
-    List<CommandInfo> come = new ArrayList<>();
-    change(entries(commandsJson), gone, come);
-    // NB: outside of any lock: those who are told of it run on the thread of the windows.
-    plugins.removePlugins(gone);
-    plugins.addPlugins(come);
+  /** SciJava may have read its plugins anew, which forgets ours. */
+  @EventHandler
+  void onEvent(PluginsAddedEvent event) {
+    if (event.getItems().stream().anyMatch(each -> !(each instanceof SchemaCommandInfo))) {
+      update();
+    }
   }
 
-  private synchronized void change(
-      List<MenuEntry> entries, List<CommandInfo> gone, List<CommandInfo> come) {
-    List<SchemaCommandInfo> next = new ArrayList<>();
-    for (MenuEntry entry : entries) {
-      SchemaCommandInfo known =
-          present.stream().filter(each -> each.isOf(entry)).findFirst().orElse(null);
-      SchemaCommandInfo info = known == null ? new SchemaCommandInfo(entry) : known;
-      next.add(info);
-      if (known == null) {
-        come.add(info);
+  /**
+   * Brings the list up to date; where another thread is about that, that one does it once more.
+   *
+   * <p>NB: there is no lock to wait for: those who are told of a change run on the thread of the
+   * windows, which may be the one that wants the next.
+   */
+  private void update() {
+    if (wanted.getAndIncrement() > 0) {
+      return;
+    }
+    int seen = 1;
+    try {
+      do {
+        seen = wanted.get();
+        modules.removeModules(legacy());
+        change(entries(KnownCommands.last()));
+      } while (!wanted.compareAndSet(seen, 0));
+    } catch (RuntimeException | Error failed) {
+      wanted.set(0);
+      throw failed;
+    }
+  }
+
+  private void change(List<MenuEntry> entries) {
+    List<CommandInfo> gone = new ArrayList<>();
+    for (ModuleInfo each : modules.getModules()) {
+      if (each instanceof SchemaCommandInfo) {
+        gone.add((SchemaCommandInfo) each);
       }
     }
-    present.stream().filter(each -> !next.contains(each)).forEach(gone::add);
-    present = next;
+    List<CommandInfo> come = new ArrayList<>();
+    for (MenuEntry entry : entries) {
+      if (!gone.removeIf(each -> ((SchemaCommandInfo) each).isOf(entry))) {
+        come.add(new SchemaCommandInfo(entry));
+      }
+    }
+    plugins.removePlugins(gone);
+    plugins.addPlugins(come);
   }
 
   private List<MenuEntry> entries(String commandsJson) {

@@ -3,6 +3,7 @@ package io.github.bioimgfiji.scijava;
 import io.github.bioimgfiji.api.Call;
 import io.github.bioimgfiji.api.RunResult;
 import io.github.bioimgfiji.backend.BackendException;
+import io.github.bioimgfiji.results.Notes;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.scijava.Cancelable;
@@ -62,9 +63,7 @@ public final class SchemaCommand implements Command, Cancelable {
     }
     try {
       keep(call.run(this::isCanceled));
-      if (id.equals(MODELS)) {
-        Schemas.refresh(); // one may have been pinned
-      }
+      followPins();
     } catch (BackendException failed) {
       if (!failed.code().equals("cancelled")) {
         throw failure(failed);
@@ -72,6 +71,18 @@ public final class SchemaCommand implements Command, Cancelable {
       cancel(isCanceled() ? cancelReason : failed.text());
     } finally {
       call = null; // it holds the images
+    }
+  }
+
+  /** Has menu and search bar show what may have been pinned. */
+  private void followPins() {
+    if (!id.equals(MODELS)) {
+      return;
+    }
+    try {
+      Schemas.refresh();
+    } catch (BackendException unknown) {
+      Notes.tell("BioImg: the menu will follow with the next command: " + unknown.text());
     }
   }
 

@@ -32,9 +32,7 @@ final class SchemaCommandInfo extends CommandInfo {
   private final String title;
   private final String place;
   private final List<ModuleItem<?>> outputs;
-  private Map<String, CommandModuleItem<?>> inputs = Collections.emptyMap();
-  private CommandSpec spec;
-  private String readFrom = "";
+  private Schema schema = new Schema("", null, Collections.emptyMap());
 
   SchemaCommandInfo(MenuEntry entry) {
     super(SchemaCommand.class);
@@ -64,20 +62,39 @@ final class SchemaCommandInfo extends CommandInfo {
     return entry.menu() + ">" + entry.title();
   }
 
-  private synchronized void read() {
-    String list = Schemas.list();
-    if (list.equals(readFrom)) {
-      return;
+  /** What a list of commands tells of this one. */
+  private static final class Schema {
+    private final String list;
+    private final String help;
+    private final Map<String, CommandModuleItem<?>> inputs;
+
+    Schema(String list, CommandSpec spec, Map<String, CommandModuleItem<?>> inputs) {
+      this.list = list;
+      this.help = spec == null ? "" : spec.help();
+      this.inputs = inputs;
     }
-    readFrom = list;
-    spec = Schemas.find(list, id);
+  }
+
+  private Schema read() {
+    // NB: outside of the lock: it may start a server, and wait for the thread of the windows.
+    String list = Schemas.list();
+    synchronized (this) {
+      if (!list.equals(schema.list)) {
+        schema = schema(list);
+      }
+      return schema;
+    }
+  }
+
+  private Schema schema(String list) {
+    CommandSpec spec = Schemas.find(list, id);
     Map<String, CommandModuleItem<?>> items = new LinkedHashMap<>();
     if (spec != null) {
       for (Parameter parameter : spec.parameters()) {
         items.put(parameter.key(), SchemaInput.of(this, parameter));
       }
     }
-    inputs = items;
+    return new Schema(list, spec, items);
   }
 
   /** Every command has the same ones; those that it does not give are empty. */
@@ -108,20 +125,17 @@ final class SchemaCommandInfo extends CommandInfo {
 
   @Override
   public String getDescription() {
-    read();
-    return spec == null ? "" : spec.help();
+    return read().help;
   }
 
   @Override
   public CommandModuleItem<?> getInput(String name) {
-    read();
-    return inputs.get(name);
+    return read().inputs.get(name);
   }
 
   @Override
   public Iterable<ModuleItem<?>> inputs() {
-    read();
-    return Collections.unmodifiableList(new ArrayList<>(inputs.values()));
+    return Collections.unmodifiableList(new ArrayList<>(read().inputs.values()));
   }
 
   @Override

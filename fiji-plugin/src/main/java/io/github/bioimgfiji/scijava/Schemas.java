@@ -2,6 +2,7 @@ package io.github.bioimgfiji.scijava;
 
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Backends;
+import io.github.bioimgfiji.menu.MenuUpdate;
 import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.options.KnownCommands;
 import java.awt.EventQueue;
@@ -29,9 +30,9 @@ final class Schemas {
     return KnownCommands.last();
   }
 
-  /** Asks the backend, which may start a server, and tells the answer. */
+  /** Asks the backend, which may start a server, and tells the answer; the menu follows it, too. */
   static void refresh() throws BackendException {
-    KnownCommands.tell(Backends.get().commands());
+    MenuUpdate.with(Backends.get().commands());
   }
 
   /** Finds a command in a list; null where it is not. */

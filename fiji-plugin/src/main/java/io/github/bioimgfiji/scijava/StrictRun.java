@@ -1,6 +1,9 @@
 package io.github.bioimgfiji.scijava;
 
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.scijava.Cancelable;
 import org.scijava.Context;
 import org.scijava.log.LogListener;
@@ -12,6 +15,7 @@ import org.scijava.module.process.ModulePreprocessor;
 import org.scijava.module.process.PreprocessorPlugin;
 import org.scijava.module.process.SaveInputsPreprocessor;
 import org.scijava.plugin.PluginService;
+import org.scijava.script.ScriptModule;
 
 /**
  * Runs any module on the thread of the caller, which is told why it did not do its work.
@@ -20,6 +24,12 @@ import org.scijava.plugin.PluginService;
  * Outputs are not shown: the caller takes them.
  */
 public final class StrictRun {
+  private static final String SCRIPT = ScriptModule.class.getName();
+
+  /** The classes on the way from who logs to who listens. */
+  private static final String LOGGING =
+      "java\\..*|org\\.scijava\\.log\\..*|" + Pattern.quote(StrictRun.class.getName()) + ".*";
+
   private final Context context;
   private final Module module;
   private final Runner runner;
@@ -79,7 +89,7 @@ public final class StrictRun {
     Thread caller = Thread.currentThread();
     LogListener listener =
         message -> {
-          if (Thread.currentThread() == caller && logged == null) {
+          if (Thread.currentThread() == caller && message.throwable() != null && tellsFailure()) {
             logged = message.throwable();
           }
         };
@@ -91,7 +101,21 @@ public final class StrictRun {
     }
   }
 
-  /** Gives the error that was only logged, or null. */
+  /**
+   * Tells whether it is the script that runs here whose failure is being logged: by SciJava's own
+   * class for scripts, and not by what the script calls, which may have dealt with it.
+   */
+  private static boolean tellsFailure() {
+    List<String> callers = new ArrayList<>();
+    for (StackTraceElement each : new Throwable().getStackTrace()) {
+      callers.add(each.getClassName());
+    }
+    boolean nested = Collections.frequency(callers, SCRIPT) > 1; // one that this script has run
+    callers.removeIf(each -> each.matches(LOGGING));
+    return !nested && callers.get(0).equals(SCRIPT);
+  }
+
+  /** Gives the error that a script has ended with, which was only logged; or null. */
   public Throwable logged() {
     return logged;
   }

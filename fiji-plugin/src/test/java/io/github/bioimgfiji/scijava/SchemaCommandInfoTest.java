@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.gson.JsonElement;
 import ij.IJ;
 import ij.ImagePlus;
 import io.github.bioimgfiji.backend.Backend;
@@ -14,7 +15,9 @@ import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Backends;
 import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.backend.Outcome;
+import io.github.bioimgfiji.json.Json;
 import io.github.bioimgfiji.options.KnownCommands;
+import java.awt.EventQueue;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -25,7 +28,10 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -37,6 +43,7 @@ import org.scijava.module.Module;
 import org.scijava.module.ModuleInfo;
 import org.scijava.module.ModuleItem;
 import org.scijava.module.ModuleService;
+import org.scijava.plugin.PluginService;
 
 /** The commands of the registry as modules of SciJava; the work itself is not done. */
 @Timeout(30)
@@ -50,11 +57,19 @@ class SchemaCommandInfoTest {
   private static final class Recorder implements Backend {
     private final List<String> runs = new ArrayList<>();
     private BackendException failure;
-    private Monitor heard;
+    private boolean wasCancelled;
+    private Runnable during = () -> {};
+    private Callable<String> list = SchemaCommandInfoTest::golden;
 
     @Override
-    public String commands() {
-      return golden();
+    public String commands() throws BackendException {
+      try {
+        return list.call();
+      } catch (BackendException gone) {
+        throw gone;
+      } catch (Exception other) {
+        throw new IllegalStateException(other);
+      }
     }
 
     @Override
@@ -62,7 +77,8 @@ class SchemaCommandInfoTest {
         String id, String parametersJson, Map<String, ImagePlus> images, Monitor monitor)
         throws BackendException {
       runs.add(id + " " + parametersJson + " " + images.keySet());
-      heard = monitor;
+      during.run();
+      wasCancelled = monitor.cancelled();
       if (failure != null) {
         throw failure;
       }
@@ -117,9 +133,14 @@ class SchemaCommandInfoTest {
         assertTrue(module.isVisible() && module.canRunHeadless() && module.isValid());
       }
     }
-    assertEquals(titles.size(), titles.stream().distinct().count());
-    assertTrue(
-        titles.contains("BioImg Run Model...") && titles.contains("BioImg Train Denoiser..."));
+    List<String> all = new ArrayList<>();
+    for (JsonElement each : Json.array(Json.object(golden()), "commands")) {
+      all.add(Json.string(each.getAsJsonObject(), "title", ""));
+    }
+    assertTrue(all.size() >= 7);
+    Collections.sort(all);
+    Collections.sort(titles);
+    assertEquals(all, titles);
   }
 
   @Test
@@ -145,6 +166,80 @@ class SchemaCommandInfoTest {
     ModuleInfo now = info();
     KnownCommands.tell(golden() + " ");
     assertSame(now, info(), "what has not changed stays");
+  }
+
+  @Test
+  void pluginsThatAreReadAnewForgetNoCommand() {
+    ModuleInfo before = info();
+    context.service(PluginService.class).reloadPlugins();
+    assertFalse(info() == null || info() == before);
+    everyCommandIsThereOnceUnderItsTitle();
+  }
+
+  /** Two threads tell at once, and who hears of it waits for the thread of the windows. */
+  @Test
+  void theLastOfManyThatTellAtOnceCounts() throws Exception {
+    List<Thread> threads = new ArrayList<>();
+    for (int i = 0; i < 4; i++) {
+      String[] lists = {golden() + "\n", golden().replace("\"run_model\"", "\"run_it" + i + "\"")};
+      Thread thread =
+          new Thread(
+              () -> {
+                for (int turn = 0; turn < 50; turn++) {
+                  KnownCommands.tell(lists[turn % 2]);
+                }
+              });
+      threads.add(thread);
+      thread.start();
+    }
+    for (int turn = 0; turn < 50; turn++) {
+      String list = turn % 2 == 0 ? golden() : golden() + " ";
+      EventQueue.invokeAndWait(() -> KnownCommands.tell(list));
+    }
+    for (Thread thread : threads) {
+      thread.join();
+    }
+    KnownCommands.tell(golden() + "  ");
+    everyCommandIsThereOnceUnderItsTitle();
+  }
+
+  @Test
+  void windowsDoNotWaitForTheListOfAnotherThread() throws Exception {
+    SchemaCommandInfo ours = (SchemaCommandInfo) info();
+    CountDownLatch asked = new CountDownLatch(1);
+    CountDownLatch drawn = new CountDownLatch(1);
+    backend.list =
+        () -> {
+          asked.countDown();
+          drawn.await(); // as a server that starts
+          return golden();
+        };
+    KnownCommands.tell(""); // which is not the list that the inputs were read from
+    AtomicReference<String> help = new AtomicReference<>();
+    Thread asks = new Thread(() -> help.set(ours.getDescription()));
+    asks.start();
+    asked.await();
+    EventQueue.invokeAndWait(() -> assertNull(ours.getInput("tile")));
+    drawn.countDown();
+    asks.join();
+    assertFalse(help.get().isEmpty());
+    assertEquals(Long.class, ours.getInput("tile").getType());
+  }
+
+  @Test
+  void aListThatCannotBeHadFailsNoRun() throws Exception {
+    backend.list =
+        () -> {
+          if (!backend.runs.isEmpty()) {
+            throw new BackendException("gone", "No list.", "Wait.");
+          }
+          return golden();
+        };
+    Module module =
+        context.service(CommandService.class).run("bioimg:models", true, "action", "list").get();
+    assertFalse(((CommandModule) module).isCanceled());
+    assertEquals(1, backend.runs.size());
+    assertEquals(Collections.singletonMap("count", 2.0), module.getOutput("figures"));
   }
 
   @Test
@@ -223,12 +318,17 @@ class SchemaCommandInfoTest {
     assertTrue(((CommandModule) module).isCanceled());
     assertEquals("The command was cancelled.", ((CommandModule) module).getCancelReason());
     assertNull(module.getOutput("output"));
-    assertFalse(backend.heard.cancelled() && backend.runs.isEmpty());
+    assertFalse(backend.wasCancelled, "nobody had cancelled it before it ran");
     CommandModule other = (CommandModule) service.createModule(info());
-    other.cancel("enough");
+    backend.during = () -> other.cancel("enough");
     service.run(other, true, "image", image(), "model", "fox.zip").get();
-    assertTrue(backend.heard.cancelled(), "the backend is told");
+    assertTrue(backend.wasCancelled, "the backend is told");
     assertEquals("enough", other.getCancelReason());
+    CommandModule never = (CommandModule) service.createModule(info());
+    never.cancel("at once");
+    service.run(never, true, "image", image(), "model", "fox.zip").get();
+    assertEquals(2, backend.runs.size(), "what was cancelled before it began does not run");
+    assertEquals("at once", never.getCancelReason());
   }
 
   @Test
