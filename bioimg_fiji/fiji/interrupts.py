@@ -10,8 +10,10 @@ file of `signal.set_wakeup_fd`, and the KeyboardInterrupt is put off until Java 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +28,9 @@ THREAD = "bioimg-interrupts"
 
 _PATIENCE = 3
 """Which Ctrl-C stops where the program has a handler of its own, as in `cli.interrupt`."""
+
+_log = logging.getLogger(__name__)
+_watch: Interrupts | None = None
 
 
 def give_to_python() -> None:
@@ -47,41 +52,69 @@ class Interrupts:
         if sys.platform != "win32":  # there Python asks for no such thing
             os.set_blocking(self._write, False)
         self._handler = signal.getsignal(signal.SIGINT)
-        self._left = _PATIENCE
-        if self._handler is signal.default_int_handler:
-            self._left = 1
-            signal.signal(signal.SIGINT, lambda *_: None)
+        self._is_mine = _is_pythons(self._handler)
+        self._left = 1 if self._is_mine else _PATIENCE
+        if self._is_mine:
+            signal.signal(signal.SIGINT, self._note)
         self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._listen, name=THREAD, daemon=True)
         self._thread.start()
+        if self.happened:  # before the file of the wakeup was ours
+            os.write(self._write, bytes([signal.SIGINT]))
 
     def check(self) -> None:
-        """Raise the `KeyboardInterrupt` that was put off."""
+        """Raise the `KeyboardInterrupt` that was put off; asyncio's own handler has its say before."""
         if self.happened:
+            if self._is_mine and callable(self._handler):
+                self._handler(signal.SIGINT, None)
             raise KeyboardInterrupt
 
     def close(self) -> None:
         """Give the signals back to whom they belonged."""
         self._ended.set()
         signal.set_wakeup_fd(self._before, warn_on_full_buffer=False)
-        signal.signal(signal.SIGINT, self._handler)
-        os.write(self._write, b"\0")
+        os.close(self._write)  # what is in the pipe is still read
         self._thread.join()
-        os.close(self._write)
         os.close(self._read)
+        if self._is_mine:  # the last step: until now no signal is lost, and from now on it may raise
+            signal.signal(signal.SIGINT, self._handler)
+
+    def _note(self, *_: object) -> None:
+        self.happened = True
 
     def _listen(self) -> None:
-        while not self._ended.is_set():
-            numbers = os.read(self._read, 64)
-            if self._before >= 0 and (others := numbers.strip(b"\0")):
-                with contextlib.suppress(OSError):
-                    os.write(self._before, others)
+        stopped = False
+        while numbers := os.read(self._read, 64):
+            if self._before >= 0:
+                _write(self._before, numbers)
             self._left -= numbers.count(signal.SIGINT)
-            if self._left <= 0 and not self.happened:
-                self.happened = True
-                self._stop()
+            if self._left <= 0 and not stopped:
+                self.happened = stopped = True
+                try:
+                    self._stop()
+                except Exception:  # noqa: BLE001 - of Java, too: what is stuck then is still told
+                    _log.debug("what runs in Java could not be stopped", exc_info=True)
                 if self._on_stuck is not None and not self._ended.wait(STUCK_SECONDS):
                     self._on_stuck()
+
+
+def _is_pythons(handler: object) -> bool:
+    """Whether a handler of Ctrl-C is that of Python itself, or of asyncio.run, and not one of the program's own."""
+    made_from = getattr(handler, "func", None)  # asyncio's is a functools.partial
+    return handler is signal.default_int_handler or getattr(made_from, "__module__", "") == "asyncio.runners"
+
+
+def _write(file: int, numbers: bytes) -> None:
+    """Write to the wakeup file of another part of the program: on Windows asyncio's is a socket."""
+    with contextlib.suppress(OSError):
+        if sys.platform != "win32":
+            os.write(file, numbers)
+            return
+        there = socket.socket(fileno=file)
+        try:
+            there.send(numbers)
+        finally:
+            there.detach()
 
 
 @contextlib.contextmanager
@@ -100,15 +133,22 @@ def stopping(stop: Callable[[], None], on_stuck: Callable[[], None] | None = Non
     Raises
     ------
     KeyboardInterrupt
-        At the end of the block, when it was interrupted.
+        At the end of the block, when it was interrupted, whatever error it ends with.
     """
+    global _watch  # noqa: PLW0603 - the main thread's, of which there is one
     on_main = threading.current_thread() is threading.main_thread()
     if not on_main or signal.getsignal(signal.SIGINT) in (None, signal.SIG_IGN):
         yield None
         return
-    watch = Interrupts(stop, on_stuck)
+    if _watch is not None:  # a block within one: it has the same to stop
+        _watch.check()
+        yield _watch
+        _watch.check()
+        return
+    watch = _watch = Interrupts(stop, on_stuck)
     try:
         yield watch
     finally:
+        _watch = None
         watch.close()
-    watch.check()
+        watch.check()

@@ -308,9 +308,9 @@ class Fiji:
         self._check_open()
         self._refresh()
         self._prepare_regions()
-        module = scijava.command(self.gateway, identifier)
-        scijava.assign(self.gateway, module, inputs)
-        with self._backend.running() as run, self._stoppable():
+        with self._stoppable(), self._backend.running() as run:
+            module = scijava.command(self.gateway, identifier)
+            scijava.assign(self.gateway, module, inputs)
             try:
                 return scijava.run(self.gateway, module, identifier)
             except BioimgError as error:
@@ -345,13 +345,12 @@ class Fiji:
         self._check_open()
         self._refresh()
         self._prepare_regions()
-        module = scijava.script(self.gateway, language, text)
-        scijava.assign(self.gateway, module, inputs)
-        with self._backend.running() as run:
+        with self._stoppable(), self._backend.running() as run:
+            module = scijava.script(self.gateway, language, text)
+            scijava.assign(self.gateway, module, inputs)
             try:
                 if not scijava.is_macro(module):
-                    with self._stoppable():
-                        return scijava.run(self.gateway, module, "The script", self._failure())
+                    return scijava.run(self.gateway, module, "The script", self._failure())
                 return scijava.run_macro(self.gateway, module, lambda text, ended: self._run_text(text, "", run, ended))
             except macros.MacroFailure as failure:
                 failure.cause = _original(failure.cause, run)
@@ -375,11 +374,12 @@ class Fiji:
             Regions for its overlay, as `set_rois` takes them.
         """
         self._check_open()
-        imp = image if isinstance(image, jclass("ij.ImagePlus")) else to_imageplus(values.to_image(image))
-        if rois is not None:
-            imp.setOverlay(regions.overlay(rois))
-        imp.show()
-        return imp
+        with self._stoppable():
+            imp = image if isinstance(image, jclass("ij.ImagePlus")) else to_imageplus(values.to_image(image))
+            if rois is not None:
+                imp.setOverlay(regions.overlay(rois))
+            imp.show()
+            return imp
 
     @in_turn
     def active_image(self) -> Image:
@@ -394,7 +394,8 @@ class Fiji:
         imp = jclass("ij.WindowManager").getCurrentImage()
         if imp is None:
             raise FijiError("No image is open in Fiji.", fix="Open one, or give the image.")
-        return to_image(imp)
+        with self._stoppable():
+            return to_image(imp)
 
     @in_turn
     def images(self) -> list[str]:
@@ -412,11 +413,12 @@ class Fiji:
             When Fiji cannot read it.
         """
         self._check_open()
-        imp = jclass("ij.IJ").openImage(str(path))
-        if imp is None:
-            raise FileFormatError(f"Fiji cannot open {path}.", fix="Check the path and the format.", path=str(path))
-        imp.show()
-        return to_image(imp)
+        with self._stoppable():
+            imp = jclass("ij.IJ").openImage(str(path))
+            if imp is None:
+                raise FileFormatError(f"Fiji cannot open {path}.", fix="Check the path and the format.", path=str(path))
+            imp.show()
+            return to_image(imp)
 
     @in_turn
     def to_fiji(self, value: Any, kind: str = "", *, share: bool = False) -> Any:
@@ -443,7 +445,8 @@ class Fiji:
             When Fiji has no such image, table or region.
         """
         self._check_open()
-        return values.to_java(value, kind, self.gateway, share=share)
+        with self._stoppable():
+            return values.to_java(value, kind, self.gateway, share=share)
 
     @in_turn
     def to_python(self, value: Any, axes: str = "", *, share: bool = False) -> Any:
@@ -468,7 +471,8 @@ class Fiji:
             When an image's pixels are no numbers, or its dimensions are not told.
         """
         self._check_open()
-        found = values.to_python(value, self.gateway, axes, share=share)
+        with self._stoppable():
+            found = values.to_python(value, self.gateway, axes, share=share)
         if values.is_java(found):
             name = found.getClass().getName()
             raise InputError(f"{name} has no form in Python.", fix="Give an image, a table or a region of Fiji.")

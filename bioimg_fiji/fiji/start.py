@@ -22,6 +22,7 @@ from bioimg_fiji.fiji.memory import heap_option, memory_options
 from bioimg_fiji.fiji.needed import java_too_old
 from bioimg_fiji.fiji.patched import patch, patched_jar, usable
 from bioimg_fiji.fiji.plugin import plugin_jar
+from bioimg_fiji.fiji.undo import callbacks, restored, undone_on_failure
 
 _OPEN_MODULES = "--add-opens=java.base/java.lang=ALL-UNNAMED"
 
@@ -73,6 +74,7 @@ def start_fiji(endpoint: Any, how: How) -> Started:
     if how.memory is not None:
         heap_option(how.memory)  # a wrong one is told before anything is fetched
     if running.is_running() or running.is_gateway(endpoint):
+        _check_effect("Java", None, how)
         _started = _told(running.UNKNOWN, lambda: Started(*running.take_over(endpoint, how.headless)))
     else:
         named = find_endpoint(endpoint)
@@ -114,18 +116,32 @@ def _told(endpoint: str, begin: Callable[[], Started]) -> Started:
 
 def _same(started: Started, endpoint: Any, how: How) -> Started:
     """Give what runs, unless something else is asked for that cannot be had any more."""
-    other_windows = how.headless != started.headless and (started.how is not None or not how.headless)
+    other_windows = started.headless and not how.headless
     if other_windows or (endpoint is not None and not running.fits(endpoint, started.endpoint, started.gateway)):
         raise _cannot_again(started)
-    before = started.how or How()
-    for name, now, then in (("memory", how.memory, before.memory), ("offline", how.offline, before.offline)):
-        if now is not None and now != then:
+    _check_effect(started.endpoint, started.how, how)
+    return started
+
+
+def _check_effect(endpoint: str, first: How | None, how: How) -> None:
+    """Refuse what only the start of Java could have done, and has done otherwise; `first` is None where it is not ours.
+
+    Raises
+    ------
+    EndpointError
+        When memory or offline are asked for and are not as they were.
+    """
+    before = first or How()
+    other_memory = how.memory not in (None, before.memory)
+    other_offline = how.offline is not None and how.cached != before.cached
+    for name, other in (("memory", other_memory), ("offline", other_offline)):
+        if other:
+            now, then = getattr(how, name), getattr(before, name)
             raise EndpointError(
-                f"{name}={now!r} cannot take effect: {started.endpoint} runs in this process already, "
-                f"{'opened by another program part' if started.how is None else f'opened with {name}={then!r}'}.",
+                f"{name}={now!r} cannot take effect: {endpoint} runs in this process already, "
+                f"{'opened by another program part' if first is None else f'opened with {name}={then!r}'}.",
                 fix=f"Give {name} with the first open_fiji of a process, or leave it out.",
             )
-    return started
 
 
 def _cannot_again(started: Started) -> EndpointError:
@@ -144,8 +160,6 @@ def _start_embedded(endpoint: str, how: How) -> Started:
     _log.info("opening ImageJ from Maven Central (%s); no other repository is asked", " ".join(EMBEDDED_JARS))
     folder = settings.cache_folder() / "imagej"
     (folder / "plugins").mkdir(parents=True, exist_ok=True)
-    # ImageJ's preferences change results (black background, scaling of conversions): the embedded one has its own.
-    os.environ.setdefault("IJ_PREFS_DIR", str(folder))
     options = [f"-Djava.awt.headless={str(how.headless).lower()}", _OPEN_MODULES, f"-Dplugins.dir={folder}"]
     given = _given_options()
     with proxies.for_python(given):
@@ -153,17 +167,19 @@ def _start_embedded(endpoint: str, how: How) -> Started:
     kept = patched_jar() if how.headless else None
     ready = kept is not None and usable(kept)
     class_path = [plugin_jar(), *([kept] if kept is not None and ready else []), *jars]
-    endpoints = list(scyjava.config.endpoints)
-    scyjava.config.endpoints.clear()
-    try:
+    calls = callbacks()
+    with undone_on_failure(), restored(scyjava.config.endpoints, calls):
+        scyjava.config.endpoints.clear()
+        # NB: pyimagej, where the program has imported it, has imglyb look for a jar of ImageJ2 as soon as Java runs.
+        calls[:] = [each for each in calls if each.__module__.partition(".")[0] != "imglyb"]
+        # ImageJ's preferences change results (black background, scaling of conversions): the embedded one has its own.
+        os.environ.setdefault("IJ_PREFS_DIR", str(folder))
         java.start(
             [*options, *memory_options(how.memory), *proxies.java_options(given)],
             class_path,
             java.find_java(),
             scyjava.start_jvm,
         )
-    finally:
-        scyjava.config.endpoints[:] = endpoints
     if not how.headless:
         jclass("ij.ImageJ")(jclass("ij.ImageJ").EMBEDDED)
     elif not ready:
@@ -180,22 +196,17 @@ def _start_fiji(endpoint: str, how: How) -> Started:
     folder = Path(endpoint) if Path(endpoint).is_dir() else None
     _log.info("opening %s by pyimagej", endpoint)
     mode = imagej.Mode.HEADLESS if how.headless else imagej.Mode.INTERACTIVE
-    if how.headless:
-        scyjava.when_jvm_starts(_mend_fiji)
-    endpoints = list(scyjava.config.endpoints)
-    if folder is not None and any((folder / "jars").rglob("imglib2-imglyb-*.jar")):
-        # NB: pyimagej wants to fetch that jar, though this Fiji has one: without the internet it would not open.
-        scyjava.config.endpoints[:] = [each for each in endpoints if "imglib2-imglyb" not in each]
     given = _given_options()
     options = [*memory_options(how.memory), *proxies.java_options(given)]
     fetching = only_cached(endpoint) if how.cached else contextlib.nullcontext()
-    try:
-        with fetching, proxies.for_python(given):
-            gateway = java.start(
-                options, [plugin_jar()], java.find_java(folder), lambda: imagej.init(endpoint, mode=mode)
-            )
-    finally:
-        scyjava.config.endpoints[:] = endpoints
+    endpoints = scyjava.config.endpoints
+    with undone_on_failure(), restored(endpoints), fetching, proxies.for_python(given):
+        if how.headless:
+            scyjava.when_jvm_starts(_mend_fiji)
+        if folder is not None and any((folder / "jars").rglob("imglib2-imglyb-*.jar")):
+            # NB: pyimagej wants to fetch that jar, though this Fiji has one: without the internet it would not open.
+            endpoints[:] = [each for each in endpoints if "imglib2-imglyb" not in each]
+        gateway = java.start(options, [plugin_jar()], java.find_java(folder), lambda: imagej.init(endpoint, mode=mode))
     running.check_legacy(gateway, endpoint)
     return Started(endpoint, how.headless, str(gateway.getVersion()), gateway, how)
 

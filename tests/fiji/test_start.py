@@ -1,0 +1,93 @@
+"""The start of Java that goes wrong, or comes too late for what is asked: each in a process of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from bioimg_fiji.errors import EndpointError
+from bioimg_fiji.fiji import start
+from support.endpoints import ENDPOINT
+from support.python import printed
+
+START = f"""
+import os
+from bioimg_fiji import open_fiji
+from bioimg_fiji.errors import *
+ENDPOINT = {ENDPOINT!r}
+"""
+
+
+def test_embedded_opens_after_pyimagej_was_imported() -> None:
+    out = printed("import imagej\n" + START + "print(open_fiji('embedded').run_macro('return getVersion();'))\n")
+    assert out.startswith("1.5")
+
+
+def test_a_failed_start_leaves_nothing_to_the_next_one() -> None:
+    out = printed(
+        START
+        + "import jpype, scyjava.config\n"
+        + "variables = {name: os.environ.get(name) for name in ('JAVA_HOME', 'PATH', 'IJ_PREFS_DIR')}\n"
+        + "told = list(scyjava.config.get_options()), jpype.getClassPath(), scyjava.config.get_java_version()\n"
+        + "try:\n"
+        + "    open_fiji('net.example:nowhere:1.0', offline=True, memory='300m')\n"
+        + "except EndpointError:\n"
+        + "    print('failed')\n"
+        + "assert variables == {name: os.environ.get(name) for name in variables}\n"
+        + "now = list(scyjava.config.get_options()), jpype.getClassPath(), scyjava.config.get_java_version()\n"
+        + "assert told == now, now\n"
+        + "fiji = open_fiji('embedded')\n"
+        + "print(fiji.run_macro('return getVersion();')[:3])\n"
+        + "print(jpype.JClass('java.lang.Runtime').getRuntime().maxMemory() > 600 << 20)\n",
+        JAVA_TOOL_OPTIONS="",
+    )
+    assert out.split() == ["failed", "1.5", "True"]
+
+
+def test_what_came_too_late_is_told() -> None:
+    out = printed(
+        "import imagej, sys\n"
+        + START
+        + "first = dict(memory='1g', offline=True)\n"
+        + "if ENDPOINT == 'embedded':\n"
+        + "    open_fiji('embedded').close()\n"
+        + "    import bioimg_fiji.fiji.start as start\n"
+        + "    start._started = None  # as where another part of the program has started it\n"
+        + "else:\n"
+        + "    imagej.init(ENDPOINT)\n"
+        + "for name, value in first.items():\n"
+        + "    for _ in range(2):\n"
+        + "        try:\n"
+        + "            open_fiji(**{name: value})\n"
+        + "        except EndpointError as error:\n"
+        + "            print(error.message)\n"
+        + "print(open_fiji(offline=False).run_macro('return \"on\";'))\n"
+    )
+    *told, last = out.splitlines()
+    assert [line.partition(" cannot take effect: Java runs in this process already")[0] for line in told] == [
+        "memory='1g'",
+        "memory='1g'",
+        "offline=True",
+        "offline=True",
+    ]
+    assert last == "on"
+
+
+def test_the_same_wish_in_other_words_is_no_other_one() -> None:
+    out = printed(
+        START
+        + "fiji = open_fiji(ENDPOINT)\n"
+        + "assert open_fiji(offline=False) is fiji\n"
+        + "try:\n"
+        + "    open_fiji(offline=True)\n"
+        + "except EndpointError as error:\n"
+        + "    print(error.message)\n"
+    )
+    assert out.startswith("offline=True cannot take effect")
+
+
+def test_an_imagej_with_windows_is_taken_as_it_is() -> None:
+    with_windows = start.Started("embedded", False, "1.54p", None, start.How(headless=False))
+    assert start._same(with_windows, None, start.How()) is with_windows
+    without = start.Started("embedded", True, "1.54p", None, start.How())
+    with pytest.raises(EndpointError, match="without windows"):
+        start._same(without, None, start.How(headless=False))
