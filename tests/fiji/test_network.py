@@ -14,7 +14,7 @@ import pytest
 
 from bioimg_fiji.fiji import jars, proxies
 from bioimg_fiji.fiji.jars import EMBEDDED_JARS
-from support.endpoints import ENDPOINT
+from support.endpoints import FOLDER, needs_folder
 from support.python import printed, run_python
 
 GUARD = """
@@ -52,12 +52,6 @@ def server() -> Iterator[http.server.ThreadingHTTPServer]:
         yield server
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture
-def cached() -> None:
-    """Needs the jars of embedded ImageJ in the cache."""
-    jars.embedded_jars(offline=False)
 
 
 def test_an_empty_cache_is_told_without_asking_the_network(tmp_path: Path) -> None:
@@ -157,7 +151,9 @@ def test_java_gets_the_proxies_of_python(monkeypatch: pytest.MonkeyPatch) -> Non
     assert proxies.java_options(given) == []
 
 
-def test_a_proxy_of_python_is_that_of_java_in_the_running_imagej(server: http.server.ThreadingHTTPServer) -> None:
+def test_a_proxy_of_python_is_that_of_java_in_the_running_imagej(
+    cached: None, server: http.server.ThreadingHTTPServer
+) -> None:
     out = printed(
         "from bioimg_fiji import open_fiji\nfiji = open_fiji('embedded', offline=True)\n"
         "from bioimg_fiji.fiji.java import jclass\n"
@@ -217,10 +213,11 @@ def a_repository(folder: Path, app: Path) -> str:
     return "local.all:everything:1"
 
 
-@pytest.mark.skipif(ENDPOINT == "embedded", reason="BIOIMG_FIJI_ENDPOINT names no ImageJ2")
+@needs_folder
 def test_coordinates_with_a_full_cache_open_offline_and_what_is_taken_out_is_told(tmp_path: Path) -> None:
     m2 = tmp_path / "m2"
-    endpoint = a_repository(m2, Path(ENDPOINT))
+    assert FOLDER is not None
+    endpoint = a_repository(m2, FOLDER)
     environment = {"M2_REPO": str(m2), "HOME": str(tmp_path)}
     program = GUARD + (
         "import imglyb, scyjava.config\n"

@@ -64,7 +64,7 @@ ij = imagej.init({ENDPOINT!r}, mode="headless")
 """
 
 
-def test_scyjava_downloads_a_java(tmp_path: Path) -> None:
+def test_scyjava_downloads_a_java(cached: None, tmp_path: Path) -> None:
     bare = "import scyjava\ntry:\n    scyjava.start_jvm()\nexcept BaseException:\n    pass\nprint(len(asked) > 0)\n"
     assert printed(GUARD + bare, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path)).endswith("True\n")
     ours = "fiji = open_fiji('embedded')\nprint(asked)\n"
@@ -82,7 +82,7 @@ def test_pyimagej_fails_with_fetch_never() -> None:
     assert printed(OURS + "import scyjava.config\nprint(scyjava.config.get_fetch_java())\n") == "auto\n"
 
 
-def test_scyjava_asks_the_repository_of_scijava(tmp_path: Path) -> None:
+def test_scyjava_asks_the_repository_of_scijava(cached: None, tmp_path: Path) -> None:
     bare = (
         "import scyjava, scyjava.config\nscyjava.config.set_java_constraints(fetch='auto', version='11')\n"
         "scyjava.config.endpoints.append('net.imagej:ij:1.54p')\n"
