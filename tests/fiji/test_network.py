@@ -14,7 +14,8 @@ import pytest
 
 from bioimg_fiji.fiji import jars, proxies
 from bioimg_fiji.fiji.jars import EMBEDDED_JARS
-from support.endpoints import FOLDER, needs_folder
+from bioimg_fiji.runtime.fake import write_fake_package
+from support.endpoints import ENDPOINT, FOLDER, needs_folder
 from support.python import printed, run_python
 
 GUARD = """
@@ -128,6 +129,30 @@ def test_coordinates_that_are_not_cached_are_told(endpoint: str, tmp_path: Path)
     assert endpoint.partition("+")[0] in " ".join(message)
     assert "with a network" in " ".join(message)
     assert asked == "[]"
+
+
+def test_commands_open_no_socket(tmp_path: Path) -> None:
+    """Neither Python (an audit hook) nor Java (what the system counts of the process), by a function or a macro."""
+    model = tmp_path / "m.zip"
+    write_fake_package(model)
+    out = printed(
+        "import sys\nopened = []\n"
+        "def guard(event, arguments):\n"
+        "    if event in ('socket.__new__', 'socket.bind', 'socket.connect'):\n        opened.append(event)\n"
+        "import numpy as np, psutil\nfrom bioimg_fiji import Image, open_fiji\nfrom bioimg_fiji.jobs import Job\n"
+        "def sockets():\n    return psutil.Process().net_connections('inet')\n"
+        f"fiji = open_fiji({ENDPOINT!r})\n"
+        "before, during = sockets(), []\n"
+        "sys.addaudithook(guard)\n"  # NB: urllib3 tries IPv6 when jgo imports it
+        "fiji.watch(Job(lambda progress: during.append(sockets())))\n"
+        "image = Image(np.ones((40, 50), np.float32), 'yx', title='ones')\n"
+        f"assert fiji.run('BioImg Run Model...', image, model={str(model)!r}).images\n"
+        "by_function = len(during)\n"
+        "fiji.show(image)\n"
+        f'fiji.run_macro(\'run("BioImg Run Model...", "model=[{model}]");\')\n'
+        "print(0 < by_function < len(during), opened, before, [each for each in during if each], sockets())\n"
+    )
+    assert out == "True [] [] [] []\n"
 
 
 def test_java_gets_the_proxies_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
