@@ -68,16 +68,16 @@ def mend() -> dict[str, bytes]:
     for (name, descriptor), body in _DIALOG_BODIES.items():
         dialog.getMethod(name, descriptor).setBody(f"{{ {body} }}")
     dialog.getConstructor("()V").insertBefore(f"{_FAILURES}.needOptions();")
-    dialog.toClass(_neighbour("net.imagej.patcher.CodeHacker"))
+    made = _define(dialog, "net.imagej.patcher.CodeHacker")
 
     tables = pool.get("ij.measure.ResultsTable")
     tables.getMethod("show", "(Ljava/lang/String;)V").setBody(f"{{ {_TABLES}.show(this, $1); }}")
-    tables.toClass(_neighbour("ij.measure.Measurements"))
+    made |= _define(tables, "ij.measure.Measurements")
 
     analyzer = pool.get("ij.plugin.filter.Analyzer")
     for (name, descriptor), body in _ANALYZER_BODIES.items():
         analyzer.getMethod(name, descriptor).setBody(f"{{ {body} }}")
-    analyzer.toClass(_neighbour("ij.plugin.filter.PlugInFilter"))
+    made |= _define(analyzer, "ij.plugin.filter.PlugInFilter")
 
     maxima = pool.get("ij.plugin.filter.MaximumFinder")
     editor = jclass("javassist.CodeConverter")()
@@ -85,7 +85,7 @@ def mend() -> dict[str, bytes]:
         pool.get("ij.IJ").getMethod("isResultsWindow", "()Z"), pool.get(_TABLES).getMethod("resultsShown", "()Z")
     )
     maxima.instrument(editor)
-    maxima.toClass(_neighbour("ij.plugin.filter.PlugInFilter"))
+    made |= _define(maxima, "ij.plugin.filter.PlugInFilter")
 
     runner = pool.get("ij.plugin.filter.PlugInFilterRunner")
     editor = jclass("javassist.CodeConverter")()
@@ -93,9 +93,14 @@ def mend() -> dict[str, bytes]:
         pool.get("java.lang.Throwable").getDeclaredMethod("getMessage"), pool.get(_FAILURES).getDeclaredMethod("passOn")
     )
     runner.instrument(editor)
-    runner.toClass(_neighbour("ij.plugin.filter.PlugInFilter"))
-    made = (dialog, tables, maxima, runner)
-    return {str(each.getName()).replace(".", "/") + ".class": bytes(each.toBytecode()) for each in made}
+    made |= _define(runner, "ij.plugin.filter.PlugInFilter")
+    return made
+
+
+def _define(mended: Any, neighbour: str) -> dict[str, bytes]:
+    """Define a mended class in this Java, beside one of the same package, and give it for later starts."""
+    mended.toClass(_neighbour(neighbour))
+    return {str(mended.getName()).replace(".", "/") + ".class": bytes(mended.toBytecode())}
 
 
 def _neighbour(name: str) -> Any:

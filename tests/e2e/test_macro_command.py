@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.endpoints import EMBEDDED, ENDPOINT
-from support.processes import run_cli
+from support.processes import run_cli, started
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -87,12 +87,12 @@ def test_the_standard_input() -> None:
 def test_ctrl_c_ends_it_with_130(tmp_path: Path, text: str) -> None:
     path = tmp_path / "long.ijm"
     path.write_text(f'print("begun");\n{text}\n')
-    process = subprocess.Popen(line(path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"  # as it comes, and not at the end
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    with started(*line(path)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"  # as it comes, and not at the end
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Cancelled." in said
     assert "Traceback" not in said
@@ -101,7 +101,7 @@ def test_ctrl_c_ends_it_with_130(tmp_path: Path, text: str) -> None:
 def test_sigterm_ends_it(tmp_path: Path) -> None:
     path = tmp_path / "long.ijm"
     path.write_text('print("begun");\nwhile (true) x = 1;\n')
-    with subprocess.Popen(line(path), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with started(*line(path)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         process.terminate()

@@ -16,16 +16,12 @@ import pytest
 
 from bioimg_fiji import files
 from bioimg_fiji.commands import find
+from bioimg_fiji.fiji import find_java
 from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.runtime.fake import write_fake_package
-from support.endpoints import ENDPOINT
+from support.endpoints import FOLDER, needs_folder
 
-FOLDER = Path(ENDPOINT)
-
-pytestmark = [
-    pytest.mark.timeout(240),
-    pytest.mark.skipif(not FOLDER.is_dir(), reason="BIOIMG_FIJI_ENDPOINT names no folder of an ImageJ2"),
-]
+pytestmark = [pytest.mark.timeout(240), needs_folder]
 
 PARAMETERS = "#@ String image\n#@ String model\n#@ String output\n"
 SCRIPTS = {
@@ -40,6 +36,7 @@ SCRIPTS = {
 @pytest.fixture
 def app(tmp_path: Path, plugin_jar: Path) -> Path:
     """A copy of the ImageJ2 with our plugin in it."""
+    assert FOLDER is not None
     folder = tmp_path / "app"
     try:
         shutil.copytree(FOLDER, folder, copy_function=os.link)
@@ -69,7 +66,14 @@ def start(app: Path, work: Path, script: str, text: str) -> subprocess.Completed
     home.mkdir(exist_ok=True)
     class_path = os.pathsep.join(str(app / part / "*") for part in ("jars", "plugins"))
     options = [f"-Dimagej.dir={app}", f"-Dplugins.dir={app}", f"-Duser.home={home}", "-Djava.awt.headless=true"]
-    line = ["java", "--add-opens=java.base/java.lang=ALL-UNNAMED", *options, "-cp", class_path, "net.imagej.Main"]
+    line = [
+        str(find_java(app).home / "bin" / "java"),
+        "--add-opens=java.base/java.lang=ALL-UNNAMED",
+        *options,
+        "-cp",
+        class_path,
+        "net.imagej.Main",
+    ]
     line += ["--headless", "--run", str(work / script), ",".join(f'{name}="{value}"' for name, value in given.items())]
     environment = os.environ | {"BIOIMG_FIJI_PYTHON": sys.executable}
     environment |= {"JAVA_TOOL_OPTIONS": f"-Djava.util.prefs.userRoot={home}"}
@@ -118,15 +122,16 @@ def test_a_server_that_runs_is_used_and_stays(app: Path, work: Path, server: sub
     [
         (
             "bad.py",
-            "from io.github.bioimgfiji import BioImg\nBioImg.run(None, 'BioImg Run Model...', {'model': 'x'})\n",
-            "x",
+            SCRIPTS["run.py"].replace("{'model': model}", "{'model': 'nowhere'}") + "print('went on')\n",
+            "There is no model 'nowhere'",
         ),
-        ("bad.ijm", 'run("BioImg Run Model...", "modle=x");\nprint("went on");\n', "modle"),
+        ("bad.ijm", 'run("BioImg Run Model...", "modle=x");\nprint("went on");\n', 'has no key "modle"'),
     ],
 )
 def test_a_failure_is_told_and_the_process_ends(app: Path, work: Path, script: str, text: str, said: str) -> None:
     """ImageJ2's own exit status is 0 nevertheless, which is why there is `bioimg-fiji macro`."""
     done = start(app, work, script, text)
+    assert done.returncode == 0
     assert said in done.stdout + done.stderr
     assert "went on" not in done.stdout
     assert not (work / "out.tif").exists()

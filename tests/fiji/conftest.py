@@ -6,8 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from bioimg_fiji.fiji import Fiji, open_fiji
+from bioimg_fiji.fiji import Fiji, jars, open_fiji
 from support.endpoints import ENDPOINT
+
+
+@pytest.fixture
+def cached() -> None:
+    """The jars of embedded ImageJ are in the cache of this computer."""
+    jars.embedded_jars(offline=False)
 
 
 @pytest.fixture

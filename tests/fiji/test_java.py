@@ -152,7 +152,7 @@ def test_the_strongest_word_on_memory_wins(private_places: Path, monkeypatch: py
     assert memory_options("400m") == ["-Xmx400m"]
 
 
-def test_java_gets_the_memory_and_a_second_call_cannot_change_it() -> None:
+def test_java_gets_the_memory_and_a_second_call_cannot_change_it(cached: None) -> None:
     out = printed(
         "from bioimg_fiji import open_fiji\nfrom bioimg_fiji.errors import *\nimport scyjava\n"
         "try:\n    open_fiji('embedded', memory='lots')\nexcept ParameterError as error:\n    print('told')\n"

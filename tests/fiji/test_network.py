@@ -14,7 +14,8 @@ import pytest
 
 from bioimg_fiji.fiji import jars, proxies
 from bioimg_fiji.fiji.jars import EMBEDDED_JARS
-from support.endpoints import ENDPOINT
+from bioimg_fiji.runtime.fake import write_fake_package
+from support.endpoints import ENDPOINT, FOLDER, needs_folder
 from support.python import printed, run_python
 
 GUARD = """
@@ -52,12 +53,6 @@ def server() -> Iterator[http.server.ThreadingHTTPServer]:
         yield server
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture
-def cached() -> None:
-    """Needs the jars of embedded ImageJ in the cache."""
-    jars.embedded_jars(offline=False)
 
 
 def test_an_empty_cache_is_told_without_asking_the_network(tmp_path: Path) -> None:
@@ -136,6 +131,30 @@ def test_coordinates_that_are_not_cached_are_told(endpoint: str, tmp_path: Path)
     assert asked == "[]"
 
 
+def test_commands_open_no_socket(tmp_path: Path) -> None:
+    """Neither Python (an audit hook) nor Java (what the system counts of the process), by a function or a macro."""
+    model = tmp_path / "m.zip"
+    write_fake_package(model)
+    out = printed(
+        "import sys\nopened = []\n"
+        "def guard(event, arguments):\n"
+        "    if event in ('socket.__new__', 'socket.bind', 'socket.connect'):\n        opened.append(event)\n"
+        "import numpy as np, psutil\nfrom bioimg_fiji import Image, open_fiji\nfrom bioimg_fiji.jobs import Job\n"
+        "def sockets():\n    return psutil.Process().net_connections('inet')\n"
+        f"fiji = open_fiji({ENDPOINT!r})\n"
+        "before, during = sockets(), []\n"
+        "sys.addaudithook(guard)\n"  # NB: urllib3 tries IPv6 when jgo imports it
+        "fiji.watch(Job(lambda progress: during.append(sockets())))\n"
+        "image = Image(np.ones((40, 50), np.float32), 'yx', title='ones')\n"
+        f"assert fiji.run('BioImg Run Model...', image, model={str(model)!r}).images\n"
+        "by_function = len(during)\n"
+        "fiji.show(image)\n"
+        f'fiji.run_macro(\'run("BioImg Run Model...", "model=[{model}]");\')\n'
+        "print(0 < by_function < len(during), opened, before, [each for each in during if each], sockets())\n"
+    )
+    assert out == "True [] [] [] []\n"
+
+
 def test_java_gets_the_proxies_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http", "https", "no", "all"):
         monkeypatch.delenv(f"{name}_proxy", raising=False)
@@ -157,7 +176,9 @@ def test_java_gets_the_proxies_of_python(monkeypatch: pytest.MonkeyPatch) -> Non
     assert proxies.java_options(given) == []
 
 
-def test_a_proxy_of_python_is_that_of_java_in_the_running_imagej(server: http.server.ThreadingHTTPServer) -> None:
+def test_a_proxy_of_python_is_that_of_java_in_the_running_imagej(
+    cached: None, server: http.server.ThreadingHTTPServer
+) -> None:
     out = printed(
         "from bioimg_fiji import open_fiji\nfiji = open_fiji('embedded', offline=True)\n"
         "from bioimg_fiji.fiji.java import jclass\n"
@@ -217,10 +238,11 @@ def a_repository(folder: Path, app: Path) -> str:
     return "local.all:everything:1"
 
 
-@pytest.mark.skipif(ENDPOINT == "embedded", reason="BIOIMG_FIJI_ENDPOINT names no ImageJ2")
+@needs_folder
 def test_coordinates_with_a_full_cache_open_offline_and_what_is_taken_out_is_told(tmp_path: Path) -> None:
     m2 = tmp_path / "m2"
-    endpoint = a_repository(m2, Path(ENDPOINT))
+    assert FOLDER is not None
+    endpoint = a_repository(m2, FOLDER)
     environment = {"M2_REPO": str(m2), "HOME": str(tmp_path)}
     program = GUARD + (
         "import imglyb, scyjava.config\n"

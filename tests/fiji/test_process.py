@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from bioimg_fiji.fiji import Fiji
 from support.python import run_python
 
 
@@ -101,8 +100,7 @@ def test_no_display_no_windows() -> None:
     assert "There is no display" in done.stderr
 
 
-def test_no_network_is_needed_the_second_time(fiji: Fiji) -> None:
-    """The first time was that of the fixture."""
+def test_no_network_is_needed_the_second_time(cached: None) -> None:
     done = run_python(
         "from bioimg_fiji import open_fiji\n"
         "with open_fiji('embedded') as f:\n    print(f.run_macro('return getVersion();'))\n",

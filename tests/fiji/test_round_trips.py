@@ -111,15 +111,19 @@ def imageplus(fiji: Fiji, given: Image) -> bool:
     """ImageJ has uint8, uint16, int16, float32 and RGB, in its own order of axes; other values are kept if it can."""
     small = given
     if given.dtype.kind in "iu" and given.dtype.itemsize > 2:
-        small = given.with_pixels(given.pixels % 30000)
+        # Whole numbers up to 2**24 are exact in ImageJ's 32-bit images; only signed types have negative ones.
+        limits = np.iinfo(given.dtype)
+        small = given.with_pixels((given.pixels >> (limits.bits - 24)).astype(given.dtype))
     elif given.dtype == np.float64:
         small = given.with_pixels(given.pixels.astype(np.float32).astype(np.float64))
     back = fiji.to_python(fiji.to_fiji(small))
     wanted = small.ordered(back.axes)
     pixels = back.pixels > 0 if given.dtype == bool else back.pixels
     colours = [(c.name, c.lut, c.display) for c in given.channels]
+    kept = given.dtype.name in ("uint8", "uint16", "int16", "float32")
     return (
         bool(np.array_equal(pixels, wanted))
+        and (not kept or back.dtype == given.dtype)
         and dict(back.scales) == dict(given.scales)
         and (not colours or [(c.name, c.lut, c.display) for c in back.channels] == colours)
         and back.labels == given.labels

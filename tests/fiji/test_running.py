@@ -101,13 +101,13 @@ def test_a_plain_imagej_that_was_made_fit_is_taken() -> None:
 
 def test_ctrl_c_is_pythons_there_too() -> None:
     printed(
-        PLAIN + "import os, signal, threading, time\n"
+        PLAIN + "import os, signal, threading\n"
         "jpype.startJVM(*options, classpath=[str(jar) for jar in embedded_jars(offline=False)], interrupt=True)\n"
         "jpype.JClass('net.imagej.patcher.LegacyInjector').preinit()\n" + USE + "fiji = open_fiji()\n"
-        "threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
-        "begin = time.monotonic()\n"
-        "try:\n    fiji.run_macro('wait(20000);')\n"
-        "except KeyboardInterrupt:\n    assert time.monotonic() - begin < 2\n"
+        "try:\n"
+        "    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
+        "    fiji.run_macro('wait(600000);')\n"  # longer than the program may run
+        "except KeyboardInterrupt:\n    pass\n"
         "else:\n    raise AssertionError\n"
         "assert fiji.run_macro('return \"on\";') == 'on'\n"
     )

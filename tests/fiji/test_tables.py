@@ -60,13 +60,15 @@ def test_macros_read_and_write_the_same_results(fiji: Fiji) -> None:
 
 
 def test_measurements(fiji: Fiji) -> None:
-    fiji.run_macro(
-        'newImage("a", "8-bit ramp", 50, 40, 1);'
-        'run("Set Measurements...", "area mean display redirect=None decimal=3");'
-        'run("Measure"); makeRectangle(0, 0, 10, 10); run("Measure");'
-    )
-    frame = fiji.table().to_pandas()
-    fiji.run_macro('run("Set Measurements...", "area mean min redirect=None decimal=3");')
+    try:
+        fiji.run_macro(
+            'newImage("a", "8-bit ramp", 50, 40, 1);'
+            'run("Set Measurements...", "area mean display redirect=None decimal=3");'
+            'run("Measure"); makeRectangle(0, 0, 10, 10); run("Measure");'
+        )
+        frame = fiji.table().to_pandas()
+    finally:
+        fiji.run_macro('run("Set Measurements...", "area mean min redirect=None decimal=3");')
     assert frame["Label"].tolist() == ["a", "a"]
     assert frame["Area"].tolist() == [2000.0, 100.0]
     assert frame["Mean"].iloc[0] > frame["Mean"].iloc[1]
