@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji.errors import ImageError, InputError
-from bioimg_fiji.fiji import datasets
+from bioimg_fiji.fiji import datasets, imglib
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Image, from_array
 
@@ -141,7 +141,7 @@ def to_labeling(image: Image | Array, labels: Mapping[int, Any] | Iterable[Label
         labeling = jpype.JClass(_LABELING)
     except TypeError as error:
         raise InputError("Plain ImageJ has no labelings.", fix="Open a Fiji or an ImageJ2.") from error
-    return labeling.fromImageAndLabelSets(datasets.to_img(indices), _java_sets(order))
+    return labeling.fromImageAndLabelSets(imglib.to_img(indices), _java_sets(order))
 
 
 def _is_python(value: Any) -> bool:

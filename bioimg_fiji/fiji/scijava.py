@@ -24,7 +24,7 @@ from bioimg_fiji.errors import (
     MacroError,
     ParameterError,
 )
-from bioimg_fiji.fiji import datasets, failures, rois, tables, values
+from bioimg_fiji.fiji import datasets, failures, imglib, rois, tables, values
 from bioimg_fiji.fiji.convert import to_imageplus
 from bioimg_fiji.fiji.inputs import as_image, is_image
 from bioimg_fiji.fiji.java import jclass
@@ -240,7 +240,7 @@ def _to_java(gateway: Any, name: str, value: Any, kind: Any) -> Any:
     """Give a value as the type that an input wants; without one, as it is."""
     import scyjava
 
-    if datasets.is_imglib(value) and kind is not None and str(kind.getName()) == _IMAGEPLUS:
+    if imglib.is_imglib(value) and kind is not None and str(kind.getName()) == _IMAGEPLUS:
         value = values.to_image(value)  # imagej-legacy's own conversion drops intensities, labels and overlays
     if is_image(value) and _wants_image(kind, value):
         value = _image_to_java(gateway, as_image(value), kind)

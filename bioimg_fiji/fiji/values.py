@@ -6,7 +6,7 @@ from typing import Any
 
 from bioimg_fiji.commands import Table
 from bioimg_fiji.errors import FijiError, InputError
-from bioimg_fiji.fiji import convert, datasets, labelings, rois, tables
+from bioimg_fiji.fiji import convert, datasets, imglib, labelings, rois, tables
 from bioimg_fiji.fiji.inputs import as_image
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Image
@@ -48,7 +48,7 @@ def to_image(value: Any, axes: str = "", *, share: bool = False) -> Image:
         return as_image(value)
     if isinstance(value, jclass("ij.ImagePlus")):
         return convert.to_image(value)
-    if datasets.is_imglib(value):
+    if imglib.is_imglib(value):
         return datasets.to_image(value, axes, share=share)
     raise InputError(
         f"{value.getClass().getName()} is no image.",
@@ -64,7 +64,7 @@ def of_fiji(value: Any) -> Any:
 
 
 def _is_image(value: Any) -> bool:
-    return isinstance(value, jclass("ij.ImagePlus")) or labelings.is_labeling(value) or datasets.is_imglib(value)
+    return isinstance(value, jclass("ij.ImagePlus")) or labelings.is_labeling(value) or imglib.is_imglib(value)
 
 
 def to_python(value: Any, gateway: Any, axes: str = "", *, share: bool = False) -> Any:

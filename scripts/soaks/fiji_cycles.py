@@ -7,6 +7,8 @@ of the slope; what is in the heap is told beside it.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import os
 import tempfile
@@ -79,6 +81,8 @@ def _sample(number: int) -> dict[str, int]:
     for _ in range(2):
         gc.collect()
         jclass("java.lang.System").gc()
+    with contextlib.suppress(AttributeError):  # glibc: what is free goes back to the system, or stays for hours
+        ctypes.CDLL(None).malloc_trim(0)
     process = psutil.Process()
     return {
         "cycle": number,

@@ -22,7 +22,7 @@ from bioimg_fiji.errors import (
     ModelNotFoundError,
     ParameterError,
 )
-from bioimg_fiji.fiji import Fiji, convert, datasets, open_fiji, plugin_jar, scijava
+from bioimg_fiji.fiji import Fiji, convert, datasets, imglib, open_fiji, plugin_jar, scijava
 from bioimg_fiji.fiji.java import find_java, jclass
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image, Scale
@@ -67,7 +67,7 @@ def check(got: Any, expected: Image) -> None:
 
 
 def _image(java: Any) -> Image:
-    return datasets.to_image(java) if datasets.is_imglib(java) else convert.to_image(java)
+    return datasets.to_image(java) if imglib.is_imglib(java) else convert.to_image(java)
 
 
 def search(fiji: Fiji, text: str) -> list[str]:
