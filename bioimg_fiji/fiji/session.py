@@ -126,21 +126,28 @@ class Fiji:
 
     def __init__(self, started: Started, *, isolate: bool = False) -> None:
         self._started = started
-        self._console = Console()
         self.turns = Turns()
-        self._isolation: Isolation | None = None
-        if isolate:
-            from bioimg_fiji.fiji.isolated import Isolation
+        with contextlib.ExitStack() as undo:
+            self._console = Console()
+            undo.callback(self._console.close)
+            self._isolation: Isolation | None = None
+            if isolate:
+                from bioimg_fiji.fiji.isolated import Isolation
 
-            self._isolation = Isolation()
-        self._backend = InProcessBackend(self._refresh, self._isolation)
-        self._executor = Executor(windows=not started.headless)
-        self._menu = menu.Menu()
-        self._backend.register()
-        self._refresh()
-        if started.headless:
-            self._executor.install()
-        self._log_window = None if started.headless else LogWindow()
+                self._isolation = Isolation()
+                undo.callback(self._isolation.close)
+            self._backend = InProcessBackend(self._refresh, self._isolation)
+            self._executor = Executor(windows=not started.headless)
+            self._menu = menu.Menu()
+            undo.callback(self._menu.remove)
+            self._backend.register()
+            undo.callback(self._backend.unregister)
+            self._refresh()
+            if started.headless:
+                self._executor.install()
+                undo.callback(self._executor.uninstall)
+            self._log_window = None if started.headless else LogWindow()
+            undo.pop_all()
         self.on_stuck: Callable[[], None] | None = None
         """Called where a macro goes on seconds after Ctrl-C: ImageJ's own code may look at nothing for long."""
         self.closed = False
