@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +16,7 @@ from bioimg_fiji import commands
 from bioimg_fiji.commands import Result, Table
 from bioimg_fiji.commands.macro import format_line
 from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError, InputError
-from bioimg_fiji.fiji import forks, interrupts, macros, menu, scijava, scripts, tables, values
+from bioimg_fiji.fiji import forks, macros, menu, scijava, scripts, tables, values
 from bioimg_fiji.fiji import rois as regions
 from bioimg_fiji.fiji.backend import InProcessBackend, Run
 from bioimg_fiji.fiji.console import Console, LogWindow
@@ -596,14 +596,9 @@ class Fiji:
 
         return tell
 
-    @contextlib.contextmanager
-    def _stoppable(self) -> Iterator[None]:
+    def _stoppable(self) -> contextlib.AbstractContextManager[None]:
         """Have Ctrl-C stop what runs in Java meanwhile."""
-        try:
-            with interrupts.stopping(macros.stopper(), self.on_stuck):
-                yield
-        finally:
-            macros.forget_stop()
+        return macros.stoppable(self.on_stuck)
 
     def _run_text(self, text: str, argument: str, run: Run, ended: Callable[[Any], None] | None = None) -> str | None:
         if not self.headless:
