@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bioimg_fiji.errors import EndpointError
-from bioimg_fiji.fiji import proxies, running, start
+from bioimg_fiji.fiji import jars, proxies, running, start
 from support.endpoints import ENDPOINT
 from support.python import printed
 
@@ -163,3 +167,23 @@ def test_the_proxies_of_windows_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     with proxies.for_python("-Dhttps.proxyHost=other.example"):
         assert os.environ["https_proxy"] == "http://other.example:443"
     assert dict(os.environ) == told
+
+
+def test_of_several_that_start_at_once_one_fetches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fetched = []
+
+    def fetch(name: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"ha")
+        time.sleep(0.2)
+        path.write_bytes(b"half")
+        fetched.append(name)
+
+    monkeypatch.setattr(jars, "_repository", lambda: tmp_path)
+    monkeypatch.setattr(jars, "_fetch", fetch)
+    monkeypatch.setattr(jars, "EMBEDDED_JARS", {"net.example:one:1.0": hashlib.sha256(b"half").hexdigest()})
+    with ThreadPoolExecutor(3) as pool:  # each has the lock for itself, as processes have
+        found = list(pool.map(lambda _: jars.embedded_jars(offline=False)[0].read_bytes(), range(3)))
+    assert found == [b"half"] * 3
+    assert fetched == ["net.example:one:1.0"]
+    assert not list(tmp_path.glob("*.lock"))
