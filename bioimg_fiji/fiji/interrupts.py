@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 JAVA_OPTION = "-Xrs"
@@ -29,6 +30,7 @@ THREAD = "bioimg-interrupts"
 _PATIENCE = 3
 """Which Ctrl-C stops where the program has a handler of its own, as in `cli.interrupt`."""
 
+_AGAIN_SECONDS = 0.2
 _log = logging.getLogger(__name__)
 _watch: Interrupts | None = None
 
@@ -90,12 +92,20 @@ class Interrupts:
             self._left -= numbers.count(signal.SIGINT)
             if self._left <= 0 and not stopped:
                 self.happened = stopped = True
-                try:
-                    self._stop()
-                except Exception:  # noqa: BLE001 - of Java, too: what is stuck then is still told
-                    _log.debug("what runs in Java could not be stopped", exc_info=True)
-                if self._on_stuck is not None and not self._ended.wait(STUCK_SECONDS):
-                    self._on_stuck()
+                self._end_work()
+
+    def _end_work(self) -> None:
+        """Stop what runs, again and again: a macro that has not quite begun would not notice the first time."""
+        until = time.monotonic() + STUCK_SECONDS
+        while time.monotonic() < until:
+            try:
+                self._stop()
+            except Exception:  # noqa: BLE001 - of Java, too: what is stuck then is still told
+                _log.debug("what runs in Java could not be stopped", exc_info=True)
+            if self._ended.wait(_AGAIN_SECONDS):
+                return
+        if self._on_stuck is not None:
+            self._on_stuck()
 
 
 def _is_pythons(handler: object) -> bool:
@@ -126,7 +136,7 @@ def stopping(stop: Callable[[], None], on_stuck: Callable[[], None] | None = Non
     Parameters
     ----------
     stop
-        Makes what runs in Java end soon.
+        Makes what runs in Java end soon; called again while it goes on.
     on_stuck
         Called when it has not, `STUCK_SECONDS` later.
 

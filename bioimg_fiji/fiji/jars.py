@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bioimg_fiji.errors import EndpointError
+from bioimg_fiji.locks import LockFile
 
+_POLL_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
 EMBEDDED_JARS = {
@@ -40,9 +43,25 @@ def embedded_jars(*, offline: bool) -> list[Path]:
     wrong = [name for name, path in paths.items() if not _is_whole(path, EMBEDDED_JARS[name])]
     if wrong and offline:
         raise missing(wrong, [paths[name] for name in wrong], "embedded")
-    for name in wrong:
-        _fetch(name, paths[name])
+    if wrong:
+        with _alone(folder):  # another process may have fetched them meanwhile
+            for name in wrong:
+                if not _is_whole(paths[name], EMBEDDED_JARS[name]):
+                    _fetch(name, paths[name])
     return list(paths.values())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process fetches: each takes half a file for that of a start that was killed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = LockFile(folder / "bioimg-fiji.lock")
+    while not lock.acquire():
+        time.sleep(_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -199,7 +199,7 @@ def _candidates(fiji: Path | None) -> Iterator[tuple[str, Path]]:
 def _system_javas() -> Iterator[Path]:
     """Give the Java of PATH, then all in the usual folders, the newest first."""
     on_path = shutil.which("java")
-    if on_path:
+    if on_path and (sys.platform != "darwin" or Path(on_path) != Path("/usr/bin/java")):  # that is a stub there
         yield Path(on_path).resolve().parents[1]
     if sys.platform == "darwin":
         places = list(Path("/Library/Java/JavaVirtualMachines").glob("*/Contents/Home"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bioimg_fiji.errors import BioimgError, HeadlessError, JobCancelledError, MacroError
@@ -74,10 +76,8 @@ def run_text(
     thread = jclass("java.lang.Thread").currentThread()
     name = str(thread.getName())
     thread.setName(THREAD)
-    stop = _stopper(thread)
-    _stops.append(stop)
     try:
-        with interrupts.stopping(stop, on_stuck):
+        with stoppable(on_stuck):
             try:
                 value = interpreter.run(text, argument)
             except jpype.JException as error:
@@ -86,8 +86,6 @@ def run_text(
         _reopen(before)
         raise
     finally:
-        _stops.remove(stop)
-        forget_stop()
         thread.setName(name)
     if stopped is None and executor.failure is None and not interpreter.wasError():
         if ended is not None:
@@ -103,27 +101,44 @@ def run_text(
 
 
 def stop_running() -> None:
-    """Stop the macros that other threads run: the process ends."""
+    """Stop the macros, scripts and commands that other threads run: the process ends."""
     for stop in tuple(_stops):
         stop()
 
 
-def stopper() -> Callable[[], None]:
-    """Give what stops, from another thread, the macro or script that this one runs, and the command in it."""
-    return _stopper(jclass("java.lang.Thread").currentThread())
+@contextlib.contextmanager
+def stoppable(on_stuck: Callable[[], None] | None = None) -> Iterator[None]:
+    """Have Ctrl-C, or the end of the process, stop what this thread does in Java: a macro, a script, a command.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When Ctrl-C has stopped it; `on_stuck` is called where it goes on nevertheless.
+    """
+    stop = _stopper(jclass("java.lang.Thread").currentThread())
+    _stops.append(stop)
+    try:
+        with interrupts.stopping(stop, on_stuck):
+            yield
+    finally:
+        _stops.remove(stop)
+        forget_stop()
 
 
 def _stopper(thread: Any) -> Callable[[], None]:
     def stop() -> None:
-        # NB: not Interpreter.abort: it waits for the macro's end, and after two seconds ends this thread in Java.
-        interpreter = jclass("ij.macro.Interpreter").getInstance()
-        if interpreter is not None:
-            done = interpreter.getClass().getDeclaredField("done")
-            done.setAccessible(True)
-            done.setBoolean(interpreter, True)
-        jclass("ij.IJ").setKeyDown(_ESCAPE)
-        thread.interrupt()
-        detach()
+        try:
+            # NB: not Interpreter.abort: it waits for the macro's end, and after two seconds ends this thread in Java.
+            interpreter = jclass("ij.macro.Interpreter").getInstance()
+            if interpreter is not None:
+                done = interpreter.getClass().getDeclaredField("done")
+                done.setAccessible(True)
+                done.setBoolean(interpreter, True)
+            jclass("ij.IJ").setKeyDown(_ESCAPE)
+            thread.interrupt()
+        finally:
+            if threading.current_thread().name == interrupts.THREAD:  # another one has its own affairs with Java
+                detach()
 
     return stop
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
+
+from bioimg_fiji.fiji.undo import set_variable
 
 _PORTS = {"http": 80, "https": 443}
 _LOCAL = ("localhost", "127.*", "[::1]")
@@ -40,7 +42,8 @@ def java_options(given: str) -> list[str]:
 def for_python(given: str) -> Iterator[None]:
     """Let Python use the proxies of Java's `given` options meanwhile, where it has been told of none."""
     known = getproxies()
-    before = dict(os.environ)
+    # NB: not a copy of os.environ: on Windows it finds a variable whatever its case, and a copy does not.
+    before = {name: os.environ.get(name) for name in ("http_proxy", "https_proxy", "no_proxy")}
     for scheme in ("http", "https"):
         proxy = _java_proxy(given, scheme)
         if proxy and scheme not in known:
@@ -51,15 +54,8 @@ def for_python(given: str) -> Iterator[None]:
     try:
         yield
     finally:
-        for name in ("http_proxy", "https_proxy", "no_proxy"):
-            _restore(name, before)
-
-
-def _restore(name: str, before: Mapping[str, str]) -> None:
-    if name in before:
-        os.environ[name] = before[name]
-    else:
-        os.environ.pop(name, None)
+        for name, value in before.items():
+            set_variable(name, value)
 
 
 def _java_proxy(given: str, scheme: str) -> str:

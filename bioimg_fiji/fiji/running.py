@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -171,9 +172,15 @@ def _endpoint(gateway: Any) -> str:
 
 def _on_class_path(coordinate: str) -> bool:
     """Whether the jar of Maven coordinates is in this Java, in the version that they name if they do."""
-    artifact, *version = coordinate.split(":")[1:3]
     entries = str(jclass("java.lang.System").getProperty("java.class.path")).split(os.pathsep)
-    return any(Path(each).name.startswith("-".join([artifact, *version])) for each in entries)
+    return any(_is_jar_of(Path(each).name, coordinate) for each in entries)
+
+
+def _is_jar_of(name: str, coordinate: str) -> bool:
+    """Whether a file is the jar of Maven coordinates: the artifact's name, and a version, which begins with a digit."""
+    artifact, *version = coordinate.split(":")[1:3]
+    kind = re.escape(version[0]) if version else r"\d.*"
+    return re.fullmatch(rf"{re.escape(artifact)}-{kind}\.jar", name) is not None
 
 
 def _add_plugin(found: str) -> None:

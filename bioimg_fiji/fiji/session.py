@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +16,7 @@ from bioimg_fiji import commands
 from bioimg_fiji.commands import Result, Table
 from bioimg_fiji.commands.macro import format_line
 from bioimg_fiji.errors import BioimgError, EndpointError, FijiError, FileFormatError, InputError
-from bioimg_fiji.fiji import forks, interrupts, macros, menu, scijava, scripts, tables, values
+from bioimg_fiji.fiji import forks, macros, menu, scijava, scripts, tables, values
 from bioimg_fiji.fiji import rois as regions
 from bioimg_fiji.fiji.backend import InProcessBackend, Run
 from bioimg_fiji.fiji.console import Console, LogWindow
@@ -128,21 +128,28 @@ class Fiji:
         self._started = started
         self._found_open = set(self._ids())
         """Images of an ImageJ that ran before us: they are not ours to close."""
-        self._console = Console()
         self.turns = Turns()
-        self._isolation: Isolation | None = None
-        if isolate:
-            from bioimg_fiji.fiji.isolated import Isolation
+        with contextlib.ExitStack() as undo:
+            self._console = Console()
+            undo.callback(self._console.close)
+            self._isolation: Isolation | None = None
+            if isolate:
+                from bioimg_fiji.fiji.isolated import Isolation
 
-            self._isolation = Isolation()
-        self._backend = InProcessBackend(self._refresh, self._isolation)
-        self._executor = Executor(windows=not started.headless)
-        self._menu = menu.Menu()
-        self._backend.register()
-        self._refresh()
-        if started.headless:
-            self._executor.install()
-        self._log_window = None if started.headless else LogWindow()
+                self._isolation = Isolation()
+                undo.callback(self._isolation.close)
+            self._backend = InProcessBackend(self._refresh, self._isolation)
+            self._executor = Executor(windows=not started.headless)
+            self._menu = menu.Menu()
+            undo.callback(self._menu.remove)
+            self._backend.register()
+            undo.callback(self._backend.unregister)
+            self._refresh()
+            if started.headless:
+                self._executor.install()
+                undo.callback(self._executor.uninstall)
+            self._log_window = None if started.headless else LogWindow()
+            undo.pop_all()
         self.on_stuck: Callable[[], None] | None = None
         """Called where a macro goes on seconds after Ctrl-C: ImageJ's own code may look at nothing for long."""
         self.closed = False
@@ -596,14 +603,9 @@ class Fiji:
 
         return tell
 
-    @contextlib.contextmanager
-    def _stoppable(self) -> Iterator[None]:
+    def _stoppable(self) -> contextlib.AbstractContextManager[None]:
         """Have Ctrl-C stop what runs in Java meanwhile."""
-        try:
-            with interrupts.stopping(macros.stopper(), self.on_stuck):
-                yield
-        finally:
-            macros.forget_stop()
+        return macros.stoppable(self.on_stuck)
 
     def _run_text(self, text: str, argument: str, run: Run, ended: Callable[[Any], None] | None = None) -> str | None:
         if not self.headless:

@@ -104,6 +104,25 @@ def test_a_stop_that_fails_is_not_the_end_of_it(monkeypatch: pytest.MonkeyPatch)
         work()
 
 
+def test_a_stop_that_comes_too_early_comes_again() -> None:
+    """Where Java has not quite begun, nothing is there yet to be stopped."""
+    enough = threading.Event()
+    stops: list[int] = []
+
+    def stop() -> None:
+        stops.append(1)
+        if len(stops) == 2:
+            enough.set()
+
+    def work() -> None:
+        with interrupts.stopping(stop):
+            os.kill(os.getpid(), signal.SIGINT)
+            assert enough.wait(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+
+
 def test_other_signals_reach_the_event_loop() -> None:
     came = []
 

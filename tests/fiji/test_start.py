@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from bioimg_fiji.errors import EndpointError
-from bioimg_fiji.fiji import start
+from bioimg_fiji.fiji import jars, proxies, running, start
 from support.endpoints import ENDPOINT
 from support.python import printed
 
@@ -91,3 +98,92 @@ def test_an_imagej_with_windows_is_taken_as_it_is() -> None:
     without = start.Started("embedded", True, "1.54p", None, start.How())
     with pytest.raises(EndpointError, match="without windows"):
         start._same(without, None, start.How(headless=False))
+
+
+def test_a_session_that_cannot_begin_gives_everything_back() -> None:
+    out = printed(
+        START
+        + "import threading\n"
+        + "import bioimg_fiji.fiji.backend as backend\n"
+        + "open_fiji(ENDPOINT).close()\n"
+        + "from bioimg_fiji.fiji.java import jclass\n"
+        + "system = jclass('java.lang.System')\n"
+        + "streams = system.out, system.err\n"
+        + "check = backend.check_version\n"
+        + "def refuse(version):\n    raise ProtocolError('They do not fit.')\n"
+        + "backend.check_version = refuse\n"
+        + "for _ in range(2):\n"
+        + "    try:\n        open_fiji(ENDPOINT, isolate=True)\n"
+        + "    except ProtocolError:\n        print('refused')\n"
+        + "assert (system.out, system.err) == streams\n"
+        + "assert not [each for each in threading.enumerate() if each.name == 'bioimg-isolation']\n"
+        + "backend.check_version = check\n"
+        + "open_fiji(ENDPOINT).run_macro('print(\"on\");')\n"
+    )
+    assert out.split() == ["refused", "refused", "on"]
+
+
+def test_a_stream_of_somebody_else_stays() -> None:
+    printed(
+        START
+        + "fiji = open_fiji(ENDPOINT)\n"
+        + "from bioimg_fiji.fiji.java import jclass\n"
+        + "system = jclass('java.lang.System')\n"
+        + "his = jclass('java.io.PrintStream')(system.out)\n"
+        + "system.setOut(his)\n"
+        + "fiji.close()\n"
+        + "assert system.out == his\n"
+    )
+
+
+def test_only_the_jar_itself_is_that_of_its_coordinates() -> None:
+    assert running._is_jar_of("fiji-2.17.0.jar", "sc.fiji:fiji")
+    assert running._is_jar_of("fiji-2.17.0.jar", "sc.fiji:fiji:2.17.0")
+    assert running._is_jar_of("imagej-2.17.0-SNAPSHOT.jar", "net.imagej:imagej")
+    assert not running._is_jar_of("fiji-lib-2.1.3.jar", "sc.fiji:fiji")
+    assert not running._is_jar_of("imagej-common-2.1.1.jar", "net.imagej:imagej")
+    assert not running._is_jar_of("fiji-2.17.0.jar", "sc.fiji:fiji:2.1")
+
+
+class _WindowsEnvironment(dict[str, str]):
+    """Finds a variable whatever its case, and tells all names in capitals."""
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.upper())
+
+    def __setitem__(self, name: str, value: str) -> None:
+        super().__setitem__(name.upper(), value)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name.upper(), default)
+
+    def pop(self, name: str, *default: Any) -> Any:
+        return super().pop(name.upper(), *default)
+
+
+def test_the_proxies_of_windows_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"HTTP_PROXY": "http://proxy.example:3128", "NO_PROXY": "localhost"}
+    monkeypatch.setattr(os, "environ", _WindowsEnvironment(told))
+    with proxies.for_python("-Dhttps.proxyHost=other.example"):
+        assert os.environ["https_proxy"] == "http://other.example:443"
+    assert dict(os.environ) == told
+
+
+def test_of_several_that_start_at_once_one_fetches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fetched = []
+
+    def fetch(name: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"ha")
+        time.sleep(0.2)
+        path.write_bytes(b"half")
+        fetched.append(name)
+
+    monkeypatch.setattr(jars, "_repository", lambda: tmp_path)
+    monkeypatch.setattr(jars, "_fetch", fetch)
+    monkeypatch.setattr(jars, "EMBEDDED_JARS", {"net.example:one:1.0": hashlib.sha256(b"half").hexdigest()})
+    with ThreadPoolExecutor(3) as pool:  # each has the lock for itself, as processes have
+        found = list(pool.map(lambda _: jars.embedded_jars(offline=False)[0].read_bytes(), range(3)))
+    assert found == [b"half"] * 3
+    assert fetched == ["net.example:one:1.0"]
+    assert not list(tmp_path.glob("*.lock"))
