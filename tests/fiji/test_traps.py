@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import shutil
 import subprocess
 import sys
 import threading
@@ -250,9 +251,17 @@ def test_the_menu_is_there_only_after_a_first_run() -> None:
     assert printed(OURS + ours) == "True\n"
 
 
-def test_a_plugin_without_an_underscore_is_not_found() -> None:
-    """ImageJ's rule for names; tests/e2e installs the jar and runs it."""
+@pytest.mark.parametrize(("name", "found"), [("bioimg-fiji.jar", "False"), ("bioimg_fiji.jar", "True")])
+def test_a_plugin_without_an_underscore_is_not_found(tmp_path: Path, name: str, found: str) -> None:
+    """ImageJ's rule for names of jars in plugins/, which ours follows."""
     assert "_" in plugin_jar().name
+    (tmp_path / "plugins").mkdir()
+    shutil.copy(plugin_jar(), tmp_path / "plugins" / name)
+    bare = JAVA.replace("/nowhere", str(tmp_path)) + (
+        "IJ = start()\nIJ.runMacro('run(\"Clear Results\");', '')\n"
+        "print(jpype.JClass('ij.Menus').getCommands().get('BioImg Run Model...') is not None)\nimport os; os._exit(0)\n"
+    )
+    assert printed(bare).splitlines()[-1] == found
 
 
 def test_a_failing_macro_returns_something() -> None:
