@@ -193,15 +193,19 @@ def test_the_macro_of_pyimagej_sees_no_image_and_returns_a_map() -> None:
 
 
 @real
-def test_pyimagej_drops_the_unit() -> None:
+def test_pyimagej_drops_the_unit_and_the_scale_of_an_axis_of_one_pixel() -> None:
     make = (
-        "imp = IJ.createImage('a', '8-bit black', 5, 5, 1)\ncalibration = imp.getCalibration()\n"
+        "imp = IJ.createImage('a', '8-bit black', 1, 5, 1)\ncalibration = imp.getCalibration()\n"
         "calibration.setUnit('um')\ncalibration.pixelWidth = calibration.pixelHeight = 0.5\n"
     )
-    bare = BARE_REAL + "IJ = ij.IJ\n" + make + "made = ij.py.from_java(imp)\nprint('um' in repr(made.attrs))\n"
-    assert printed(bare, timeout=120).endswith("False\n")
-    ours = "IJ = fiji.gateway.IJ\n" + make + "scale = fiji.to_python(imp).scale('x')\nprint(scale.step, scale.unit)\n"
-    assert printed(OURS + ours, timeout=120).split() in (["0.5", "um"], ["0.5", "µm"])
+    bare = BARE_REAL + "IJ = ij.IJ\n" + make + "made = ij.py.from_java(imp)\n"
+    bare += "print('um' in repr(made.attrs), ij.py.to_dataset(made).averageScale(0) == 0.5)\n"
+    assert printed(bare, timeout=120).endswith("False False\n")
+    ours = "IJ = fiji.gateway.IJ\n" + make + "scale = fiji.to_python(imp).scale('x')\n"
+    ours += (
+        "back = fiji.to_fiji(fiji.to_python(imp)).getCalibration()\nprint(scale.step, scale.unit, back.pixelWidth)\n"
+    )
+    assert printed(OURS + ours, timeout=120).split() in (["0.5", "um", "0.5"], ["0.5", "µm", "0.5"])
 
 
 def test_imagej_alone_shows_no_dialog_headless() -> None:
