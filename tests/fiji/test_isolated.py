@@ -13,15 +13,17 @@ import psutil
 import pytest
 
 from support import odd_command
+from support.endpoints import ENDPOINT
 from support.python import printed
 
-START = """
+START = f"""
+ENDPOINT = {ENDPOINT!r}
 import os, sys, time, threading
 import numpy as np
 from bioimg_fiji import Image, open_fiji
 from bioimg_fiji.errors import *
 from bioimg_fiji.jobs import Job
-fiji = open_fiji("embedded", isolate=True)
+fiji = open_fiji(ENDPOINT, isolate=True)
 image = Image(np.arange(64 * 48, dtype=np.uint16).reshape(64, 48), "yx", title="ramp.tif")
 """
 
@@ -37,7 +39,7 @@ def test_the_work_is_done_in_another_process_with_the_same_pixels(small_model: P
         START + f"there = fiji.run('BioImg Run Model', image, model={str(small_model)!r})\n"
         "assert fiji.isolated\nodd = fiji.run('BioImg Odd', image, seconds=0.01)\n"
         "assert int(odd.figures['pid']) != os.getpid(), odd.figures\n"
-        "fiji.close()\nfiji = open_fiji('embedded')\nassert not fiji.isolated\n"
+        "fiji.close()\nfiji = open_fiji(ENDPOINT)\nassert not fiji.isolated\n"
         f"here = fiji.run('BioImg Run Model', image, model={str(small_model)!r})\n"
         "assert int(fiji.run('BioImg Odd', image, seconds=0.01).figures['pid']) == os.getpid()\n"
         "for name in here.images:\n"
@@ -107,11 +109,11 @@ def test_a_macro_runs_its_commands_there(path: str) -> None:
 def test_another_wish_than_that_of_the_open_session_is_told() -> None:
     printed(
         "from bioimg_fiji import open_fiji\nfrom bioimg_fiji.errors import EndpointError\n"
-        "first = open_fiji('embedded')\n"
-        "try:\n    open_fiji('embedded', isolate=True)\n"
+        f"first = open_fiji({ENDPOINT!r})\n"
+        f"try:\n    open_fiji({ENDPOINT!r}, isolate=True)\n"
         "except EndpointError as error:\n    assert 'isolate=True cannot take effect' in str(error)\n"
         "else:\n    raise AssertionError\n"
-        "first.close()\nsecond = open_fiji('embedded', isolate=True)\n"
+        f"first.close()\nsecond = open_fiji({ENDPOINT!r}, isolate=True)\n"
         "assert second.isolated and open_fiji() is second\n"
     )
 

@@ -14,6 +14,7 @@ from bioimg_fiji.errors import MissingPartError, ParameterError
 from bioimg_fiji.fiji import find_java, java
 from bioimg_fiji.fiji.memory import heap_option, memory_options
 from bioimg_fiji.fiji.needed import java_too_old, needed_java
+from support.endpoints import ENDPOINT
 from support.python import printed, run_python
 
 
@@ -154,11 +155,12 @@ def test_the_strongest_word_on_memory_wins(private_places: Path, monkeypatch: py
 
 def test_java_gets_the_memory_and_a_second_call_cannot_change_it(cached: None) -> None:
     out = printed(
+        f"ENDPOINT = {ENDPOINT!r}\n"
         "from bioimg_fiji import open_fiji\nfrom bioimg_fiji.errors import *\nimport scyjava\n"
-        "try:\n    open_fiji('embedded', memory='lots')\nexcept ParameterError as error:\n    print('told')\n"
-        "fiji = open_fiji('embedded', memory='600m', offline=True)\n"
+        "try:\n    open_fiji(ENDPOINT, memory='lots')\nexcept ParameterError as error:\n    print('told')\n"
+        "fiji = open_fiji(ENDPOINT, memory='600m', offline=True)\n"
         "print(500 < scyjava.memory_max() / 2**20 <= 600)\n"
-        "assert open_fiji('embedded', memory='600m') is fiji and open_fiji() is fiji\n"
+        "assert open_fiji(ENDPOINT, memory='600m') is fiji and open_fiji() is fiji\n"
         "for name, value in (('memory', '2g'), ('offline', False)):\n"
         "    try:\n        open_fiji(**{name: value})\n"
         "    except EndpointError as error:\n        print(error)\n"

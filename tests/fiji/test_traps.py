@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import shutil
 import subprocess
 import sys
 import threading
@@ -192,15 +193,19 @@ def test_the_macro_of_pyimagej_sees_no_image_and_returns_a_map() -> None:
 
 
 @real
-def test_pyimagej_drops_the_unit() -> None:
+def test_pyimagej_drops_the_unit_and_the_scale_of_an_axis_of_one_pixel() -> None:
     make = (
-        "imp = IJ.createImage('a', '8-bit black', 5, 5, 1)\ncalibration = imp.getCalibration()\n"
+        "imp = IJ.createImage('a', '8-bit black', 1, 5, 1)\ncalibration = imp.getCalibration()\n"
         "calibration.setUnit('um')\ncalibration.pixelWidth = calibration.pixelHeight = 0.5\n"
     )
-    bare = BARE_REAL + "IJ = ij.IJ\n" + make + "made = ij.py.from_java(imp)\nprint('um' in repr(made.attrs))\n"
-    assert printed(bare, timeout=120).endswith("False\n")
-    ours = "IJ = fiji.gateway.IJ\n" + make + "scale = fiji.to_python(imp).scale('x')\nprint(scale.step, scale.unit)\n"
-    assert printed(OURS + ours, timeout=120).split() in (["0.5", "um"], ["0.5", "µm"])
+    bare = BARE_REAL + "IJ = ij.IJ\n" + make + "made = ij.py.from_java(imp)\n"
+    bare += "print('um' in repr(made.attrs), ij.py.to_dataset(made).averageScale(0) == 0.5)\n"
+    assert printed(bare, timeout=120).endswith("False False\n")
+    ours = "IJ = fiji.gateway.IJ\n" + make + "scale = fiji.to_python(imp).scale('x')\n"
+    ours += (
+        "back = fiji.to_fiji(fiji.to_python(imp)).getCalibration()\nprint(scale.step, scale.unit, back.pixelWidth)\n"
+    )
+    assert printed(OURS + ours, timeout=120).split() in (["0.5", "um", "0.5"], ["0.5", "µm", "0.5"])
 
 
 def test_imagej_alone_shows_no_dialog_headless() -> None:
@@ -250,9 +255,17 @@ def test_the_menu_is_there_only_after_a_first_run() -> None:
     assert printed(OURS + ours) == "True\n"
 
 
-def test_a_plugin_without_an_underscore_is_not_found() -> None:
-    """ImageJ's rule for names; tests/e2e installs the jar and runs it."""
+@pytest.mark.parametrize(("name", "found"), [("bioimg-fiji.jar", "False"), ("bioimg_fiji.jar", "True")])
+def test_a_plugin_without_an_underscore_is_not_found(tmp_path: Path, name: str, found: str) -> None:
+    """ImageJ's rule for names of jars in plugins/, which ours follows."""
     assert "_" in plugin_jar().name
+    (tmp_path / "plugins").mkdir()
+    shutil.copy(plugin_jar(), tmp_path / "plugins" / name)
+    bare = JAVA.replace("/nowhere", str(tmp_path)) + (
+        "IJ = start()\nIJ.runMacro('run(\"Clear Results\");', '')\n"
+        "print(jpype.JClass('ij.Menus').getCommands().get('BioImg Run Model...') is not None)\nimport os; os._exit(0)\n"
+    )
+    assert printed(bare).splitlines()[-1] == found
 
 
 def test_a_failing_macro_returns_something() -> None:
