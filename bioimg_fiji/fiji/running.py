@@ -85,7 +85,7 @@ def take_over(endpoint: Any, headless: bool) -> tuple[str, bool, str, Any]:
         check_legacy(gateway, found)
     elif runs_headless:
         _check_patched()
-    _add_plugin(found)
+    _add_plugin(found, gateway)
     if runs_headless:
         _log.warning(
             "%s was started by another part of this program: filters that would need a window may take default values "
@@ -183,12 +183,14 @@ def _is_jar_of(name: str, coordinate: str) -> bool:
     return re.fullmatch(rf"{re.escape(artifact)}-{kind}\.jar", name) is not None
 
 
-def _add_plugin(found: str) -> None:
-    """Add our plugin where it is not installed: Python and the macros that it runs find it then, ImageJ's menu not."""
+def _add_plugin(found: str, gateway: Any) -> None:
+    """Add our plugin where it is not installed: Python, its macros and SciJava find it then, ImageJ's menu not."""
     import jpype
 
     if not _exists(BACKENDS):
         jpype.addClassPath(plugin_jar())
+        if gateway is not None:
+            jclass("io.github.bioimgfiji.scijava.BioImgCommands").join(gateway.getContext())
     if not finds_plugin():
         _log.info(
             "the plugin is not installed in %s: its commands can be run from Python. For its own menu: "

@@ -42,7 +42,9 @@ print(fiji.endpoint, fiji.headless)
 def test_the_session_of_imagej_init_is_taken(given: str) -> None:
     out = printed(
         INIT + 'ij = imagej.init(ENDPOINT, mode="headless")\n' + USE + f"fiji = open_fiji({given})\n"
-        "assert fiji.gateway.getContext().equals(ij.getContext())\n" + WORKS,
+        "assert fiji.gateway.getContext().equals(ij.getContext())\n"
+        "listed = fiji.run_command('bioimg:models', action='list')\n"
+        "assert 'models' in listed['tables']\n" + WORKS,
         timeout=120,
     )
     assert out.endswith(f"{ENDPOINT} True\n")

@@ -21,7 +21,7 @@ from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Image
 from support.endpoints import ENDPOINT
 from support.gui_scenes import java_threads, say_ok
-from support.live_window import on_events, parts, wait
+from support.live_window import on_events, parts, post, wait
 
 RUN_MODEL = "bioimg:run_model"
 MODULES = "org.scijava.search.module.ModuleSearcher"
@@ -70,6 +70,10 @@ def record(bar: SearchBar, title: str) -> list[str]:
     """Run a command from the search bar, say OK to its dialog, and give what ImageJ's recorder wrote."""
     jclass("ij.IJ").run("Record...")
     window = wait(jclass("ij.plugin.frame.Recorder").getInstance)
+    choice = parts(window, "Choice")[0]
+    kind = jclass("java.awt.event.ItemEvent")
+    on_events(lambda: choice.select("Macro"))
+    post(kind(choice, kind.ITEM_STATE_CHANGED, "Macro", kind.SELECTED))
     area = parts(window, "TextArea")[0]
     on_events(lambda: area.setText(""))
     wait(lambda: not str(area.getText()))

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import org.scijava.Context;
 import org.scijava.MenuPath;
 import org.scijava.command.CommandInfo;
 import org.scijava.command.CommandService;
@@ -17,13 +18,16 @@ import org.scijava.event.EventHandler;
 import org.scijava.module.ModuleInfo;
 import org.scijava.module.ModuleService;
 import org.scijava.module.event.ModulesAddedEvent;
+import org.scijava.module.process.PreprocessorPlugin;
 import org.scijava.plugin.Parameter;
 import org.scijava.plugin.Plugin;
+import org.scijava.plugin.PluginInfo;
 import org.scijava.plugin.PluginService;
 import org.scijava.plugin.event.PluginsAddedEvent;
 import org.scijava.service.AbstractService;
 import org.scijava.service.SciJavaService;
 import org.scijava.service.Service;
+import org.scijava.service.ServiceHelper;
 
 /**
  * Keeps SciJava's list of modules in step with the menu: each command once, under its title.
@@ -51,6 +55,23 @@ public final class BioImgCommands extends AbstractService implements SciJavaServ
 
   /** Makes a module of each of our plugins; it must be there before. */
   @Parameter private CommandService commands;
+
+  /**
+   * Has a SciJava that was there before our jar know our commands; it has found those plugins only
+   * that were on the class path when it began.
+   *
+   * @param context SciJava's
+   */
+  public static void join(Context context) {
+    PluginService plugins = context.service(PluginService.class);
+    if (plugins.getPlugin(Preparation.class) == null) {
+      Plugin priority = Preparation.class.getAnnotation(Plugin.class);
+      plugins.addPlugin(new PluginInfo<>(Preparation.class, PreprocessorPlugin.class, priority));
+    }
+    if (context.getService(BioImgCommands.class) == null) {
+      new ServiceHelper(context).loadService(BioImgCommands.class);
+    }
+  }
 
   @Override
   public void initialize() {

@@ -43,6 +43,10 @@ import org.scijava.module.Module;
 import org.scijava.module.ModuleInfo;
 import org.scijava.module.ModuleItem;
 import org.scijava.module.ModuleService;
+import org.scijava.module.process.PreprocessorPlugin;
+import org.scijava.plugin.DefaultPluginFinder;
+import org.scijava.plugin.PluginFinder;
+import org.scijava.plugin.PluginIndex;
 import org.scijava.plugin.PluginService;
 
 /** The commands of the registry as modules of SciJava; the work itself is not done. */
@@ -166,6 +170,30 @@ class SchemaCommandInfoTest {
     ModuleInfo now = info();
     KnownCommands.tell(golden() + " ");
     assertSame(now, info(), "what has not changed stays");
+  }
+
+  @Test
+  void aSciJavaThatWasThereBeforeJoins() throws Exception {
+    context.dispose();
+    PluginFinder others = // as where our jar came later
+        found -> {
+          Map<String, Throwable> errors = new DefaultPluginFinder().findPlugins(found);
+          found.removeIf(each -> each.getClassName().startsWith("io.github.bioimgfiji."));
+          return errors;
+        };
+    context =
+        new Context(
+            Arrays.asList(ModuleService.class, CommandService.class), new PluginIndex(others));
+    assertNull(info());
+    BioImgCommands.join(context);
+    BioImgCommands.join(context);
+    everyCommandIsThereOnceUnderItsTitle();
+    assertEquals(
+        1,
+        context.service(PluginService.class).getPluginsOfType(PreprocessorPlugin.class).stream()
+            .filter(each -> each.getClassName().equals(Preparation.class.getName()))
+            .count());
+    commandServiceRunsItByItsIdentifier();
   }
 
   @Test
