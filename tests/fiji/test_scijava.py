@@ -27,7 +27,7 @@ from bioimg_fiji.fiji.java import find_java, jclass
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.runtime.fake import write_fake_package
-from support.endpoints import EMBEDDED, ENDPOINT
+from support.endpoints import EMBEDDED, ENDPOINT, needs_folder
 
 real = pytest.mark.skipif(EMBEDDED, reason="BIOIMG_FIJI_ENDPOINT names no ImageJ2: embedded ImageJ has no SciJava")
 
@@ -387,7 +387,7 @@ Java.type("java.nio.file.Files").write(report.toPath(), Java.to(lines, "java.uti
 """
 
 
-@real
+@needs_folder
 @pytest.mark.timeout(180)
 def test_an_imagej2_that_starts_alone_has_them_and_starts_no_server(
     model: str, image: Image, expected: Image, tmp_path: Path
