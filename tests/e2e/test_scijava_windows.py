@@ -42,5 +42,6 @@ def test_the_search_bar_runs_a_pinned_model_and_the_recorder_writes_it(display: 
     assert seen["counts"] == dict.fromkeys(titles, 1)
     assert seen["changed"]
     assert seen["same"] == dict.fromkeys(("ImagePlus", "Dataset", "pinned", "recorded"), True)
-    (line,) = seen["lines"]
+    line, *others = seen["lines"]
+    assert all(each.startswith("selectImage(") for each in others), "ImageJ notes which window is in front"
     assert line.startswith(f'run("{seen["title"]}", "'), line
