@@ -21,6 +21,7 @@ from support.endpoints import EMBEDDED, ENDPOINT
 def test_the_search_bar_runs_a_pinned_model_and_the_recorder_writes_it(display: str, tmp_path: Path) -> None:
     """In a process of its own: this one has opened an ImageJ without windows, or will."""
     write_fake_package(tmp_path / "fake.zip")
+    titles = [each["title"] for each in commands.describe_all()]
     tests = Path(__file__).resolve().parents[1]
     variables = {
         "DISPLAY": display,
@@ -38,8 +39,9 @@ def test_the_search_bar_runs_a_pinned_model_and_the_recorder_writes_it(display: 
     )
     assert done.returncode == 0, done.stdout + done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
-    assert seen["counts"] == {each["title"]: 1 for each in commands.describe_all()}
+    assert seen["counts"] == dict.fromkeys(titles, 1)
     assert seen["changed"]
     assert seen["same"] == dict.fromkeys(("ImagePlus", "Dataset", "pinned", "recorded"), True)
-    (line,) = seen["lines"]
+    line, *others = seen["lines"]
+    assert all(each.startswith("selectImage(") for each in others), "ImageJ notes which window is in front"
     assert line.startswith(f'run("{seen["title"]}", "'), line
