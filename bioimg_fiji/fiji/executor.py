@@ -40,15 +40,14 @@ class Executor:
         jclass("ij.Executer").addCommandListener(listener)
         if not self._windows:
             jclass("ij.IJ").setExceptionHandler(jpype.JProxy("ij.IJ$ExceptionHandler", inst=self))
-        self._proxies = [listener]
+        self._proxies.append(listener)
 
     def uninstall(self) -> None:
-        """Leave ImageJ to itself."""
-        for listener in self._proxies:
-            jclass("ij.Executer").removeCommandListener(listener)
+        """Leave ImageJ to itself, or to the run around this one."""
+        if self._proxies:
+            jclass("ij.Executer").removeCommandListener(self._proxies.pop())
         if not self._windows:
             jclass("ij.IJ").setExceptionHandler(None)
-        self._proxies = []
 
     def begin(self) -> None:
         """Forget what failed before."""

@@ -63,5 +63,8 @@ def in_turn(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P
 
 
 def _in_command() -> bool:
-    """Whether this thread does the work of a command, whose caller has the lock and waits."""
+    """Whether this thread does the work of a command: its caller has the lock, and waits.
+
+    NB: not of one from Fiji's own menu, nor of one whose caller has left it: these enter beside whoever has the lock.
+    """
     return threading.current_thread().name == THREAD

@@ -65,9 +65,9 @@ def test_none_is_lost_however_short_the_block() -> None:
     stopped, came = [], 0
     pid = os.getpid()
     for number in range(300):
-        threading.Timer(number * 2e-6, os.kill, (pid, signal.SIGINT)).start()
         begin = time.monotonic()
         try:
+            threading.Timer(number * 2e-6, os.kill, (pid, signal.SIGINT)).start()
             while time.monotonic() < begin + 5:
                 with interrupts.stopping(lambda: stopped.append(1)):
                     pass

@@ -69,7 +69,7 @@ def test_what_came_too_late_is_told() -> None:
         + "            print(error.message)\n"
         + "print(open_fiji(offline=False).run_macro('return \"on\";'))\n"
     )
-    *told, last = out.splitlines()
+    *told, last = (line for line in out.splitlines() if not line.startswith("Operating in headless mode"))
     assert [line.partition(" cannot take effect: Java runs in this process already")[0] for line in told] == [
         "memory='1g'",
         "memory='1g'",
@@ -89,7 +89,7 @@ def test_the_same_wish_in_other_words_is_no_other_one() -> None:
         + "except EndpointError as error:\n"
         + "    print(error.message)\n"
     )
-    assert out.startswith("offline=True cannot take effect")
+    assert "\noffline=True cannot take effect" in f"\n{out}"  # pyimagej prints a line of its own before
 
 
 def test_an_imagej_with_windows_is_taken_as_it_is() -> None:
@@ -120,7 +120,7 @@ def test_a_session_that_cannot_begin_gives_everything_back() -> None:
         + "backend.check_version = check\n"
         + "open_fiji(ENDPOINT).run_macro('print(\"on\");')\n"
     )
-    assert out.split() == ["refused", "refused", "on"]
+    assert out.split()[-3:] == ["refused", "refused", "on"]
 
 
 def test_a_stream_of_somebody_else_stays() -> None:
