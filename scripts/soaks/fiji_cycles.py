@@ -1,7 +1,7 @@
 """Images opened, converted, worked on and closed again and again in one session: nothing may grow.
 
-The memory of the process is sampled after collections of both sides; its slope is that of a line through all samples
-but those of the first fifth, when Java still compiles. Java has its whole heap from the start, so that this is no part
+The memory of the process is sampled after collections of both sides; its slope is the median of those between all pairs of
+samples but those of the first fifth, when Java still compiles. Java has its whole heap from the start, so that this is no part
 of the slope; what is in the heap is told beside it.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from scipy.stats import theilslopes
 
 from bioimg_fiji import Image, open_fiji, write_image
 from bioimg_fiji.fiji import Fiji
@@ -96,7 +97,8 @@ def _sample(number: int) -> dict[str, int]:
 def _judged(samples: list[dict[str, int]], short: bool) -> dict[str, Any]:
     counted = [sample for sample in samples if sample["cycle"] >= samples[-1]["cycle"] / 5]
     cycles = [sample["cycle"] for sample in counted]
-    slope = float(np.polyfit(cycles, [sample["rss"] for sample in counted], 1)[0]) / 1024
+    line = theilslopes([sample["rss"] / 1024 for sample in counted], cycles)
+    slope = float(line.slope)
     first, last = counted[0], counted[-1]
     wrong = []
     if slope > SLOPE and not short:  # a short run is all warming up
@@ -106,4 +108,5 @@ def _judged(samples: list[dict[str, int]], short: bool) -> dict[str, Any]:
     for name, more in (("threads", 3), ("handles", 4)):
         if last[name] > first[name] + more:
             wrong.append(f"{name} grew from {first[name]} to {last[name]}")
-    return {"KiB a cycle": round(slope, 2), "heap": [first["heap"], last["heap"]], "wrong": wrong}
+    sure = [round(float(line.low_slope), 2), round(float(line.high_slope), 2)]
+    return {"KiB a cycle": round(slope, 2), "of 95 %": sure, "heap": [first["heap"], last["heap"]], "wrong": wrong}
