@@ -570,19 +570,20 @@ class Fiji:
         if self.closed or forks.is_fork():
             return
         self.closed = True
-        if self._isolation is not None:
-            self._isolation.close()
-        self._executor.uninstall()
-        self._menu.remove()
-        self._backend.unregister()
-        self._close_opened(self._found_open)
-        regions.forget()
-        tables.forget()
-        jclass("ij.WindowManager").setTempCurrentImage(None)
-        if self._log_window is not None:
-            self._log_window.close()
-        self._console.close()
-        jclass("java.lang.System").gc()
+        with contextlib.ExitStack() as last:  # the last first; each is done whatever becomes of the others
+            last.callback(lambda: jclass("java.lang.System").gc())
+            last.callback(self._console.close)
+            if self._log_window is not None:
+                last.callback(self._log_window.close)
+            last.callback(lambda: jclass("ij.WindowManager").setTempCurrentImage(None))
+            last.callback(tables.forget)
+            last.callback(regions.forget)
+            last.callback(self._close_opened, self._found_open)
+            last.callback(self._backend.unregister)
+            last.callback(self._menu.remove)
+            last.callback(self._executor.uninstall)
+            if self._isolation is not None:
+                last.callback(self._isolation.close)
 
     def _refresh(self) -> None:
         """Bring the menu's table up to date: a model was pinned or unpinned, a command was registered."""

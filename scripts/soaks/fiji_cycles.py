@@ -1,8 +1,8 @@
 """Images opened, converted, worked on and closed again and again in one session: nothing may grow.
 
-The memory of the process is sampled after collections of both sides; its slope is the median of those between all pairs of
-samples but those of the first fifth, when Java still compiles. Java has its whole heap from the start, so that this is no part
-of the slope; what is in the heap is told beside it.
+The memory of the process is sampled after collections of both sides; its slope is the median of those between all pairs
+of samples but those of the first fifth, when Java still compiles. Java has its whole heap from the start, so that this
+is no part of the slope; what is in the heap is told beside it.
 """
 
 from __future__ import annotations
