@@ -63,6 +63,7 @@ def test_what_came_too_late_is_told() -> None:
         + "    import scyjava.config\n"
         + "    from bioimg_fiji.fiji import find_java\n"
         + "    scyjava.config.set_java_constraints(fetch='auto', version=str(find_java().version))\n"
+        + "    scyjava.config.endpoints.clear()\n"
         + "    imagej.init(ENDPOINT)\n"
         + "for name, value in first.items():\n"
         + "    for _ in range(2):\n"
