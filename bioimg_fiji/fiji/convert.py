@@ -147,14 +147,17 @@ def _planes(image: Image) -> Any:
     planes = jclass(_MEMORY).make(math.prod(shape), size, kind)
     as_it_is = pixels.flags.c_contiguous and not image.rgb and image.dtype != np.int16
     flat = pixels.reshape(-1, size) if as_it_is else None
-    indices = list(np.ndindex(*shape))
+    indices, arrays = (
+        list(np.ndindex(*shape)),
+        list(planes),
+    )  # NB: of a slice of Java's array JPype gives Java the whole
     for first, last, start, stop in _groups(len(indices), size, 4 if image.rgb else image.dtype.itemsize):
         if flat is not None:
             block = flat[first:last, start:stop]
         else:  # by group: what has strides or is stored in another way is never copied as a whole
             stored = [_stored(pixels[index], image.rgb).reshape(-1)[start:stop] for index in indices[first:last]]
             block = np.stack(stored)
-        jclass(_MEMORY).write(_buffer(block), planes[first:last], start, stop - start)
+        jclass(_MEMORY).write(_buffer(block), _objects(arrays[first:last]), start, stop - start)
     return planes
 
 

@@ -50,7 +50,7 @@ def test_ctrl_c_stops_what_runs_and_java_goes_on() -> None:
         + "    lambda: fiji.run_macro('wait(20000);' + end),\n"
         + "    lambda: fiji.run_macro('while (true) { a = 1; }'),\n"
         + "    lambda: fiji.run_macro('setBatchMode(true); for (i = 0; i < 200; i++) wait(100);' + end),\n"
-        + "    lambda: fiji.run('Gaussian Blur...', noise, sigma=1500),\n"
+        + "    lambda: fiji.run('Median...', noise, radius=60),\n"
         + "):\n"
         + "    interrupted(work)\n"
         + "    assert jclass('java.lang.System').getProperty('macro.ended') is None\n"
