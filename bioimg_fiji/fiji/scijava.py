@@ -224,7 +224,7 @@ def _gateway(gateway: Any) -> Any:
     if gateway is None:
         raise EndpointError(
             "Embedded ImageJ has no SciJava: neither its commands nor its scripts.",
-            fix="Open a Fiji folder, or sc.fiji:fiji; or use run and run_macro.",
+            fix="Open a Fiji folder, or sc.fiji:fiji (on the command line: --endpoint); or use run and run_macro.",
         )
     return gateway
 

@@ -124,7 +124,7 @@ def test_embedded_imagej_says_that_it_runs_no_scripts(tmp_path: Path) -> None:
     for name, text in (("a.py", "print(1)"), ("a.ijm", "#@ String name\nprint(name);")):
         done = run(tmp_path, text, "--arg", "name=x", name=name)
         assert done.returncode == 1
-        assert "embedded ImageJ runs macros only" in done.stderr
+        assert "Embedded ImageJ has no SciJava" in done.stderr
         assert "--endpoint" in done.stderr
 
 

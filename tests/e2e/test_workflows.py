@@ -221,4 +221,4 @@ def test_a_macro_with_parameters(imagej: ImageJ, macros: Path) -> None:
     (macros / "asks.ijm").write_text(example)
     refused = run_cli("macro", macros / "asks.ijm", "--endpoint", "embedded")
     assert refused.returncode == 1
-    assert "embedded ImageJ runs macros only" in refused.stderr
+    assert "Embedded ImageJ has no SciJava" in refused.stderr

@@ -143,6 +143,7 @@ def test_any_other_memory_says_what_is_expected(memory: str) -> None:
 
 def test_the_strongest_word_on_memory_wins(private_places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JAVA_TOOL_OPTIONS", raising=False)
+    monkeypatch.setattr("scyjava.config.get_options", list)  # those of the Java of this process, if it has one
     assert memory_options()[0] == "-XX:MaxRAMPercentage=50"
     (private_places / "settings.toml").write_text('memory = "700m"\n')
     assert memory_options()[0] == "-Xmx700m"
