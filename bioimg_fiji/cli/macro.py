@@ -30,7 +30,7 @@ def macro(file: Path, arguments: tuple[str, ...], endpoint: str | None, *, headl
     """Run an ImageJ macro FILE ("-": the standard input); with an ImageJ2 also a script (.py, .js, .groovy, .bsh).
 
     What it prints goes to the standard output as it comes, then what it returns. Ends with 1, and the message and line
-    on the standard error stream, when it fails.
+    on the standard error stream, when it fails; with the number of its sys.exit, where a Jython script has one.
     """
     from bioimg_fiji.fiji import is_script, open_fiji, read_text, script_name
 

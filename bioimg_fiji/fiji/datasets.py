@@ -33,6 +33,7 @@ _OURS = "bioimg_fiji.rois"
 """Property with the masks of the ROITree as it was made of our overlay."""
 
 _KEPT = ("mode", "labels", "intensity", "roi", "overlay", "properties")
+_NAME_THEM = "Name them by the argument axes: one of b, t, c, z, y, x for each, from ImgLib2's last to its first."
 _NO_UNITS = ("null", "pixel", "pixels")
 
 
@@ -203,40 +204,19 @@ class _Gateway:
 
 def _letters(plus: Any) -> str:
     labels = [str(plus.axis(place).type().getLabel()) for place in range(plus.numDimensions())]
-    known = _AXES | {label: "b" for place, label in enumerate(labels) if label not in _AXES and _is_one(plus, place)}
-    unknown = [label for label in labels if label not in known]
-    if unknown:
-        raise AxesError(
-            f"{plus.getName()} has axes {', '.join(labels)}, and no image has {unknown[0]}.",
-            fix="Name them by the argument axes, one of b, t, c, z, y, x for each, from the last to the first.",
-            axes="",
-        )
-    letters = "".join(known[label] for label in reversed(labels))
-    if len(set(letters)) != len(letters):
-        raise AxesError(
-            f"The axes {', '.join(labels)} of {plus.getName()} are not those of an image.",
-            fix="Name them by the argument axes, one of b, t, c, z, y, x for each, from the last to the first.",
-            axes=letters,
-        )
-    return letters
-
-
-def _size(interval: Any, place: int) -> int:
-    return int(interval.dimension(place))
-
-
-def _is_one(interval: Any, place: int) -> bool:
-    return _size(interval, place) == 1
+    single = {label: "b" for place, label in enumerate(labels) if int(plus.dimension(place)) == 1}
+    letters = [(single | _AXES).get(label, "?") for label in labels]
+    wrong = [label for label, letter in zip(labels, letters, strict=True) if letter == "?" or letters.count(letter) > 1]
+    if wrong:
+        told = f"{plus.getName()} has axes {', '.join(labels)}, and no image has {' and '.join(wrong)}."
+        raise AxesError(told, fix=_NAME_THEM)
+    return "".join(reversed(letters))
 
 
 def _unnamed(interval: Any) -> str:
     if interval.numDimensions() == 2:
         return "yx"
-    raise AxesError(
-        f"An image of {interval.numDimensions()} dimensions does not say what they are.",
-        fix="Name them by the argument axes, one of b, t, c, z, y, x for each, from the last of ImgLib2 to the first.",
-        axes="",
-    )
+    raise AxesError(f"An image of {interval.numDimensions()} dimensions does not say what they are.", fix=_NAME_THEM)
 
 
 def _scales(plus: Any, letters: str) -> dict[str, Scale]:
@@ -244,7 +224,7 @@ def _scales(plus: Any, letters: str) -> dict[str, Scale]:
     for place, letter in enumerate(reversed(letters)):
         axis = plus.axis(place)
         # Of an axis that is not linear an image has the mean step.
-        step, unit = float(axis.averageScale(0, max(1, _size(plus, place) - 1))), axis.unit()
+        step, unit = float(axis.averageScale(0, max(1, int(plus.dimension(place)) - 1))), axis.unit()
         start = float(axis.calibratedValue(0))
         unit = "" if unit is None or str(unit) in _NO_UNITS else str(unit)
         if (step, unit, start) != (1.0, "", 0.0) and math.isfinite(step) and step:

@@ -20,6 +20,9 @@ from bioimg_fiji.fiji.java import jclass
 
 Array = npt.NDArray[Any]
 
+INTERVAL = "net.imglib2.RandomAccessibleInterval"
+"""What all images of ImgLib2 are."""
+
 _TYPES = {
     "UnsignedByteType": np.uint8,
     "ByteType": np.int8,
@@ -44,7 +47,7 @@ _GUARDS = ("ImgView", "ReferenceGuardingRandomAccessibleInterval")
 def is_imglib(value: Any) -> bool:
     """Whether an object of Java is an image of ImgLib2, where there is one."""
     try:
-        return isinstance(value, jclass("net.imglib2.RandomAccessibleInterval"))
+        return isinstance(value, jclass(INTERVAL))
     except TypeError:  # embedded ImageJ has no ImgLib2
         return False
 

@@ -50,13 +50,18 @@ def memory_options(memory: str | float | None = None) -> list[str]:
     "memory"; the half. Java's usual collector, G1, treats every plane of an image as an exception, and takes two to
     three times as long to make one.
     """
-    import scyjava.config
-
-    given = " ".join([*scyjava.config.get_options(), os.environ.get("JAVA_TOOL_OPTIONS", "")])
+    given = given_options()
     heap = []
     if memory is not None or not re.search(r"-Xmx|RAMPercentage|-XX:MaxHeapSize", given):
         heap = [heap_option(memory if memory is not None else settings.get("memory") or _HALF)]
     return heap if re.search(r"-XX:\+Use\w+GC\b", given) else [*heap, "-XX:+UseParallelGC"]
+
+
+def given_options() -> str:
+    """Give what the user has told Java, by scyjava or JAVA_TOOL_OPTIONS."""
+    import scyjava.config
+
+    return " ".join([*scyjava.config.get_options(), os.environ.get("JAVA_TOOL_OPTIONS", "")])
 
 
 def _share(text: str) -> float | None:

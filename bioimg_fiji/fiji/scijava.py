@@ -65,8 +65,7 @@ def command(gateway: Any, identifier: str) -> Any:
             f"This Fiji has {len(found)} commands {identifier!r} ({places}, ...).",
             fix="Call it by its title, or by run.",
         )
-    names = known.keys()
-    near = difflib.get_close_matches(identifier, names)
+    near = difflib.get_close_matches(identifier, known)
     hint = f"Did you mean {' or '.join(near)}?" if near else "The search bar of Fiji shows the identifiers."
     raise InputError(f"This Fiji has no command {identifier!r}.", fix=hint)
 
@@ -188,7 +187,7 @@ def run_macro(gateway: Any, module: Any, run_text: Callable[..., str | None]) ->
     _check_stopped(strict, module, "The script")
     info = module.getInfo()
     inputs = {str(item.getName()): module.getInput(item.getName()) for item in info.inputs()}
-    opened = [value for value in inputs.values() if _is(value, "ij.ImagePlus") and not _is_open(value)]
+    opened = [value for value in inputs.values() if _is(value, _IMAGEPLUS) and not _is_open(value)]
     for imp in opened:
         imp.show()
     given = " ".join(f"var {name} = {_literal(value)};" for name, value in inputs.items() if value is not None)
@@ -240,7 +239,7 @@ def _to_java(gateway: Any, name: str, value: Any, kind: Any) -> Any:
     """Give a value as the type that an input wants; without one, as it is."""
     import scyjava
 
-    if imglib.is_imglib(value) and kind is not None and str(kind.getName()) == _IMAGEPLUS:
+    if imglib.is_imglib(value) and _is_imageplus(kind):
         value = values.to_image(value)  # imagej-legacy's own conversion drops intensities, labels and overlays
     if is_image(value) and _wants_image(kind, value):
         value = _image_to_java(gateway, as_image(value), kind)
@@ -271,20 +270,21 @@ def _exact(value: Any) -> Any:
 
 def _wants_image(kind: Any, value: Any) -> bool:
     """Whether an input that is given an array wants it as an image, and not as numbers."""
-    if kind is None or not isinstance(value, np.ndarray):
-        return True
-    imglib = jclass("net.imglib2.RandomAccessibleInterval").class_
-    return str(kind.getName()) == _IMAGEPLUS or bool(imglib.isAssignableFrom(kind))
+    return kind is None or not isinstance(value, np.ndarray) or _is_imageplus(kind) or _is_dataset(kind)
+
+
+def _is_imageplus(kind: Any) -> bool:
+    return kind is not None and str(kind.getName()) == _IMAGEPLUS
+
+
+def _is_dataset(kind: Any) -> bool:
+    """Whether an input wants a Dataset, or another image of ImgLib2."""
+    return kind is not None and bool(jclass(imglib.INTERVAL).class_.isAssignableFrom(kind))
 
 
 def _image_to_java(gateway: Any, image: Image, kind: Any) -> Any:
     """Give an image as a Dataset where an input wants one, or an image of ImgLib2; else as an ImagePlus."""
-    imglib = jclass("net.imglib2.RandomAccessibleInterval").class_
-    return (
-        datasets.to_dataset(gateway, image)
-        if kind is not None and imglib.isAssignableFrom(kind)
-        else to_imageplus(image)
-    )
+    return datasets.to_dataset(gateway, image) if _is_dataset(kind) else to_imageplus(image)
 
 
 def _outputs(gateway: Any, module: Any) -> dict[str, Any]:
@@ -302,15 +302,15 @@ def _is_open(imp: Any) -> bool:
 
 def _literal(value: Any) -> str:
     """Write a value as ImageJ's macro language has it."""
-    if _is(value, "ij.ImagePlus"):
+    if _is(value, _IMAGEPLUS):
         return str(value.getID())
     if _is(value, "java.lang.Boolean"):
         return str(value).lower()
     if _is(value, "java.lang.Number"):
         number = float(value.doubleValue())
-        return (
-            "NaN" if math.isnan(number) else str(value) if math.isfinite(number) else f"({int(number > 0) * 2 - 1}/0)"
-        )
+        if math.isfinite(number):
+            return str(value)
+        return "NaN" if math.isnan(number) else f"({'' if number > 0 else '-'}1/0)"
     if _is(value, "java.io.File"):
         value = value.getAbsolutePath()
     return json.dumps(str(value), ensure_ascii=False)
@@ -320,7 +320,7 @@ def _variable(gateway: Any, interpreter: Any, item: Any) -> Any:
     """Read an output from the variables of a macro that has ended: an image by its ID or title."""
     name, kind = str(item.getName()), item.getType()
     text, number = interpreter.getVariableAsString(name), float(interpreter.getVariable(name))
-    if str(kind.getName()) == _IMAGEPLUS:
+    if _is_imageplus(kind):
         manager = jclass("ij.WindowManager")
         return manager.getImage(int(number)) if math.isfinite(number) else manager.getImage(text)
     if jclass("java.lang.Number").class_.isAssignableFrom(kind) or kind.isPrimitive():

@@ -120,8 +120,8 @@ def _close_current() -> None:
 class Fiji:
     """An open Fiji or ImageJ.
 
-    Images are exchanged by copy: what happens to one side leaves the other alone. A result that a command only shows in
-    a window of its own (the Results table) comes back as a table.
+    Images are exchanged by copy: what happens to one side leaves the other alone, but for Datasets that are to share
+    numpy's memory. A result that a command only shows in a window of its own (the Results table) comes back as a table.
     """
 
     def __init__(self, started: Started, *, isolate: bool = False) -> None:
@@ -129,9 +129,13 @@ class Fiji:
         self._found_open = set(self._ids())
         """Images of an ImageJ that ran before us: they are not ours to close."""
         self.turns = Turns()
-        with contextlib.ExitStack() as undo:
+        with contextlib.ExitStack() as undo:  # the last first; each is done whatever becomes of the others
+            undo.callback(lambda: jclass("java.lang.System").gc())
             self._console = Console()
             undo.callback(self._console.close)
+            if not started.headless:
+                undo.callback(LogWindow().close)
+            undo.callback(self._forget)
             self._isolation: Isolation | None = None
             if isolate:
                 from bioimg_fiji.fiji.isolated import Isolation
@@ -139,17 +143,16 @@ class Fiji:
                 self._isolation = Isolation()
                 undo.callback(self._isolation.close)
             self._backend = InProcessBackend(self._refresh, self._isolation)
-            self._executor = Executor(windows=not started.headless)
-            self._menu = menu.Menu()
-            undo.callback(self._menu.remove)
             self._backend.register()
             undo.callback(self._backend.unregister)
+            self._menu = menu.Menu()
+            undo.callback(self._menu.remove)
             self._refresh()
+            self._executor = Executor(windows=not started.headless)
             if started.headless:
                 self._executor.install()
                 undo.callback(self._executor.uninstall)
-            self._log_window = None if started.headless else LogWindow()
-            undo.pop_all()
+            self._end = undo.pop_all()
         self.on_stuck: Callable[[], None] | None = None
         """Called where a macro goes on seconds after Ctrl-C: ImageJ's own code may look at nothing for long."""
         self.closed = False
@@ -441,8 +444,8 @@ class Fiji:
             "ImgLabeling"; of tables "ResultsTable" or SciJava's "GenericTable"; of regions "Roi", "Overlay" (of a list)
             or "ROITree".
         share
-            Have a Dataset lie in numpy's memory: nothing is copied, and what Fiji writes there changes the image. Not
-            for bool, nor for pixels with gaps between them: they are copied.
+            Have a Dataset lie in numpy's memory: nothing is copied, and what Fiji writes there changes the image. bool,
+            pixels with gaps between them, and memory that is not to be written are copied all the same.
 
         Raises
         ------
@@ -570,20 +573,14 @@ class Fiji:
         if self.closed or forks.is_fork():
             return
         self.closed = True
-        with contextlib.ExitStack() as last:  # the last first; each is done whatever becomes of the others
-            last.callback(lambda: jclass("java.lang.System").gc())
-            last.callback(self._console.close)
-            if self._log_window is not None:
-                last.callback(self._log_window.close)
-            last.callback(lambda: jclass("ij.WindowManager").setTempCurrentImage(None))
-            last.callback(tables.forget)
-            last.callback(regions.forget)
-            last.callback(self._close_opened, self._found_open)
-            last.callback(self._backend.unregister)
-            last.callback(self._menu.remove)
-            last.callback(self._executor.uninstall)
-            if self._isolation is not None:
-                last.callback(self._isolation.close)
+        self._end.close()
+
+    def _forget(self) -> None:
+        """Have nothing left in ImageJ of what this session has opened there."""
+        self._close_opened(self._found_open)
+        regions.forget()
+        tables.forget()
+        jclass("ij.WindowManager").setTempCurrentImage(None)
 
     def _refresh(self) -> None:
         """Bring the menu's table up to date: a model was pinned or unpinned, a command was registered."""

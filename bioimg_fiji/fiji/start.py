@@ -18,7 +18,7 @@ from bioimg_fiji.fiji.endpoint import EMBEDDED, find_endpoint
 from bioimg_fiji.fiji.headless import mend
 from bioimg_fiji.fiji.jars import EMBEDDED_JARS, embedded_jars, only_cached
 from bioimg_fiji.fiji.java import jclass
-from bioimg_fiji.fiji.memory import heap_option, memory_options
+from bioimg_fiji.fiji.memory import given_options, heap_option, memory_options
 from bioimg_fiji.fiji.needed import java_too_old
 from bioimg_fiji.fiji.patched import patch, patched_jar, usable
 from bioimg_fiji.fiji.plugin import plugin_jar
@@ -139,7 +139,7 @@ def _check_effect(endpoint: str, first: How | None, how: How) -> None:
             now, then = getattr(how, name), getattr(before, name)
             raise EndpointError(
                 f"{name}={now!r} cannot take effect: {endpoint} runs in this process already, "
-                f"{'opened by another program part' if first is None else f'opened with {name}={then!r}'}.",
+                f"{'opened by another part of this program' if first is None else f'opened with {name}={then!r}'}.",
                 fix=f"Give {name} with the first open_fiji of a process, or leave it out.",
             )
 
@@ -161,7 +161,7 @@ def _start_embedded(endpoint: str, how: How) -> Started:
     folder = settings.cache_folder() / "imagej"
     (folder / "plugins").mkdir(parents=True, exist_ok=True)
     options = [f"-Djava.awt.headless={str(how.headless).lower()}", _OPEN_MODULES, f"-Dplugins.dir={folder}"]
-    given = _given_options()
+    given = given_options()
     with proxies.for_python(given):
         jars = embedded_jars(offline=how.cached)
     kept = patched_jar() if how.headless else None
@@ -196,7 +196,7 @@ def _start_fiji(endpoint: str, how: How) -> Started:
     folder = Path(endpoint) if Path(endpoint).is_dir() else None
     _log.info("opening %s by pyimagej", endpoint)
     mode = imagej.Mode.HEADLESS if how.headless else imagej.Mode.INTERACTIVE
-    given = _given_options()
+    given = given_options()
     options = [*memory_options(how.memory), *proxies.java_options(given)]
     fetching = only_cached(endpoint) if how.cached else contextlib.nullcontext()
     endpoints = scyjava.config.endpoints
@@ -209,13 +209,6 @@ def _start_fiji(endpoint: str, how: How) -> Started:
         gateway = java.start(options, [plugin_jar()], java.find_java(folder), lambda: imagej.init(endpoint, mode=mode))
     running.check_legacy(gateway, endpoint)
     return Started(endpoint, how.headless, str(gateway.getVersion()), gateway, how)
-
-
-def _given_options() -> str:
-    """Give what the user has told Java himself."""
-    import scyjava.config
-
-    return " ".join([*scyjava.config.get_options(), os.environ.get("JAVA_TOOL_OPTIONS", "")])
 
 
 def _mend_fiji() -> None:

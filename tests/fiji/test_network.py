@@ -30,12 +30,16 @@ from bioimg_fiji.errors import EndpointError
 """
 
 
+POM = jars._place("net.imagej:ij:1.54p").with_suffix(".pom").as_posix()
+"""A file that every cache of embedded ImageJ has."""
+
+
 class Repository(http.server.SimpleHTTPRequestHandler):
     """A Maven repository, or a proxy in front of one, that notes what is asked for."""
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)  # type: ignore[attr-defined]
-        self.path = "/" + self.path.partition("/maven2/")[2]
+        self.path = "/" + re.sub(r"^.*?/(maven2|site)/", "", self.path)
         super().do_GET()
 
     def log_message(self, *_: object) -> None:
@@ -182,13 +186,13 @@ def test_a_proxy_of_python_is_that_of_java_in_the_running_imagej(
     out = printed(
         "from bioimg_fiji import open_fiji\nfiji = open_fiji('embedded', offline=True)\n"
         "from bioimg_fiji.fiji.java import jclass\n"
-        "stream = jclass('java.net.URL')('http://fiji.example/maven2/net/imagej/ij/1.54p/ij-1.54p.pom').openStream()\n"
+        f"stream = jclass('java.net.URL')('http://fiji.example/site/{POM}').openStream()\n"
         "print(len(bytes(stream.readAllBytes())) > 100)\n",
         http_proxy=f"http://127.0.0.1:{server.server_address[1]}",
         no_proxy="localhost",
     )
     assert out == "True\n"
-    assert server.asked == ["http://fiji.example/maven2/net/imagej/ij/1.54p/ij-1.54p.pom"]  # type: ignore[attr-defined]
+    assert server.asked == [f"http://fiji.example/site/{POM}"]  # type: ignore[attr-defined]
 
 
 def test_a_proxy_of_java_is_that_of_python_while_jars_are_fetched(

@@ -5,11 +5,8 @@ python -m support.imagej2_windows MODEL; needs a display.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import threading
-import traceback
 from typing import Any
 
 import jpype
@@ -19,6 +16,7 @@ from bioimg_fiji import commands
 from bioimg_fiji.fiji import Fiji, convert, datasets, open_fiji
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Image
+from support import shown
 from support.endpoints import ENDPOINT
 from support.gui_scenes import java_threads, say_ok
 from support.live_window import on_events, parts, post, wait
@@ -125,15 +123,7 @@ def look(fiji: Fiji, model: str) -> dict[str, Any]:
 def main(model: str) -> None:
     """Print what was seen."""
     with open_fiji(ENDPOINT, headless=False) as fiji:
-        try:
-            print(json.dumps(look(fiji, model)), flush=True)
-        except BaseException:
-            traceback.print_exc()
-            raise
-        finally:
-            sys.stderr.flush()
-            # NB: windows that a failure leaves open would keep Java from ending.
-            os._exit(1 if sys.exc_info()[0] else 0)
+        shown.tell(lambda: look(fiji, model))
 
 
 if __name__ == "__main__":

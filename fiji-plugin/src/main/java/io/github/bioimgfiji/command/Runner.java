@@ -5,6 +5,7 @@ import io.github.bioimgfiji.backend.Backend;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.backend.Outcome;
+import io.github.bioimgfiji.backend.SilentMonitor;
 import io.github.bioimgfiji.live.LiveWindow;
 import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.options.Values;
@@ -78,7 +79,7 @@ public final class Runner {
       throws BackendException {
     StatusBar bar = new StatusBar(command.title());
     try (LiveWindow window = new LiveWindow(command.title())) {
-      Outcome outcome = run(values, images, new Together(bar, window, new Stop(stop)));
+      Outcome outcome = run(values, images, new Together(bar, window, new SilentMonitor(stop)));
       bar.done();
       return outcome;
     }
@@ -98,26 +99,6 @@ public final class Runner {
     try (Locks locks = Locks.of(images.values());
         ManagerRegions regions = ManagerRegions.lend(command, values, images)) {
       return backend.run(command.id(), values.parametersJson(), images, monitor);
-    }
-  }
-
-  /** A caller that is told nothing, and may want to stop. */
-  private static final class Stop implements Monitor {
-    private final BooleanSupplier wanted;
-
-    Stop(BooleanSupplier wanted) {
-      this.wanted = wanted;
-    }
-
-    @Override
-    public void progress(String message, double current, double maximum, String figuresJson) {}
-
-    @Override
-    public void note(String sentence) {}
-
-    @Override
-    public boolean cancelled() {
-      return wanted.getAsBoolean();
     }
   }
 }
