@@ -30,7 +30,7 @@ from bioimg_fiji.errors import EndpointError
 """
 
 
-POM = jars._place("net.imagej:ij:1.54p").with_suffix(".pom").as_posix()
+SERVED = jars._place("net.imagej:ij:1.54p").with_suffix(".pom").as_posix()
 """A file that every cache of embedded ImageJ has."""
 
 
@@ -186,13 +186,13 @@ def test_a_proxy_of_python_is_that_of_java_in_the_running_imagej(
     out = printed(
         "from bioimg_fiji import open_fiji\nfiji = open_fiji('embedded', offline=True)\n"
         "from bioimg_fiji.fiji.java import jclass\n"
-        f"stream = jclass('java.net.URL')('http://fiji.example/site/{POM}').openStream()\n"
+        f"stream = jclass('java.net.URL')('http://fiji.example/site/{SERVED}').openStream()\n"
         "print(len(bytes(stream.readAllBytes())) > 100)\n",
         http_proxy=f"http://127.0.0.1:{server.server_address[1]}",
         no_proxy="localhost",
     )
     assert out == "True\n"
-    assert server.asked == [f"http://fiji.example/site/{POM}"]  # type: ignore[attr-defined]
+    assert server.asked == [f"http://fiji.example/site/{SERVED}"]  # type: ignore[attr-defined]
 
 
 def test_a_proxy_of_java_is_that_of_python_while_jars_are_fetched(
