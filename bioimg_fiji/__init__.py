@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bioimg_fiji.image import Channel, Image, Scale, from_array
     from bioimg_fiji.intensity import Intensity
     from bioimg_fiji.jobs import Job
+    from bioimg_fiji.package import ModelPackage, open_package
+    from bioimg_fiji.progress import show_progress
 
 __version__ = "0.1.0"
 
@@ -28,6 +30,8 @@ _HOMES = {
     "image": ("Channel", "Image", "Scale", "from_array"),
     "intensity": ("Intensity",),
     "jobs": ("Job",),
+    "package": ("ModelPackage", "open_package"),
+    "progress": ("show_progress",),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -39,6 +43,7 @@ __all__ = [
     "Image",
     "Intensity",
     "Job",
+    "ModelPackage",
     "Parameters",
     "RemoteJob",
     "Result",
@@ -50,7 +55,9 @@ __all__ = [
     "from_array",
     "key",
     "open_fiji",
+    "open_package",
     "read_image",
+    "show_progress",
     "write_image",
 ]
 

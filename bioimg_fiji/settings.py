@@ -22,6 +22,8 @@ PREFIX = "BIOIMG_FIJI_"
 
 DEFAULTS: dict[str, tuple[type, Any, str]] = {
     "endpoint": (str, "", 'Fiji folder, Maven coordinates or "embedded"; empty: look for one, else embedded'),
+    "offline": (bool, False, "open a Fiji with what is cached, without the network: true or false"),
+    "memory": (str, "", 'memory of Java: a size such as "8g", or a share such as "50%"; empty: the half'),
     "connection": (str, "", "connection file of the server; empty: in the home folder"),
     "trusted": (str, "", "list of the models that may run code of their own; empty: in the home folder"),
     "servers": (str, "", "list of the named servers; empty: in the home folder"),
@@ -148,8 +150,17 @@ def _file_values() -> Mapping[str, Any]:
 
 def _convert(name: str, kind: type, value: Any, source: str) -> Any:
     try:
-        return kind(value)
+        return _truth(value) if kind is bool else kind(value)
     except ValueError as error:
         raise ParameterError.of(
             f"Setting {name} (from the {source})", f"a value of type {kind.__name__}", value
         ) from error
+
+
+def _truth(value: Any) -> bool:
+    """Give a bool for what TOML has as one, and for a variable's text."""
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    text = str(value).strip().lower()
+    if text not in (*words, ""):
+        raise ValueError(text)
+    return words.get(text, False)

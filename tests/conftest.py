@@ -13,6 +13,8 @@ import psutil
 import pytest
 from hypothesis import settings
 
+from support import tables
+
 # A computer that does much else makes tests slow, and not wrong; each has its own time limit.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
@@ -120,3 +122,10 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("model") / "small.zip"
     find("train_denoiser").run({"image": image, "model": target, "steps": 5, "batch_size": 4, "apply": False})
     return target
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables that tests have left."""
+    for table in tables.TOLD:
+        terminalreporter.section("table")
+        terminalreporter.write_line(table)

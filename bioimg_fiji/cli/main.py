@@ -15,6 +15,7 @@ import psutil
 
 import bioimg_fiji
 from bioimg_fiji import settings
+from bioimg_fiji.cli.macro import macro
 from bioimg_fiji.cli.models import models
 from bioimg_fiji.cli.options import check_sent, given, is_elsewhere, options_for
 from bioimg_fiji.cli.servers import serve, servers
@@ -23,7 +24,7 @@ from bioimg_fiji.cli.train import train_line
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Command, describe_all, find
 from bioimg_fiji.commands.parameters import ON_SERVER
-from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
+from bioimg_fiji.errors import BioimgError, JobCancelledError, MacroError, ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
 from bioimg_fiji.files.ome_zarr import is_zarr
 from bioimg_fiji.files.sink import TIFF_NAMES
@@ -62,7 +63,7 @@ def main() -> None:
         terminal.err.print(f"error: {error.message}", markup=False)
         if error.fix:
             terminal.err.print(f"       {error.fix}", markup=False)
-        sys.exit(EXIT_FAILED)
+        sys.exit(error.details.get("status", EXIT_FAILED) if isinstance(error, MacroError) else EXIT_FAILED)
 
 
 class Lazy(click.Group):
@@ -88,6 +89,7 @@ def group() -> None:
     logging.basicConfig(level=settings.get("log_level"), format="%(levelname)s %(name)s: %(message)s")
 
 
+group.add_command(macro)
 group.add_command(models)
 group.add_command(serve)
 group.add_command(servers)
@@ -136,22 +138,6 @@ def dashboard(server: str, in_browser: bool) -> None:
     terminal.err.print(f"The address works once, for {seconds:g} seconds.", markup=False)
     if in_browser and not show(url):
         terminal.err.print("No browser could be opened: copy the address into one.", markup=False)
-
-
-@group.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--arg", default="", help="What getArgument() gives in the macro.")
-@click.option("--endpoint", help='Fiji folder, Maven coordinates or "embedded".')
-def macro(file: Path, arg: str, endpoint: str | None) -> None:
-    """Run an ImageJ macro file headless; ends with 1 and the macro's message and line when it fails."""
-    from bioimg_fiji.fiji import open_fiji
-
-    terminal = Terminal()
-    with terminal.job() as job, open_fiji(endpoint, headless=True) as fiji:
-        fiji.watch(job)
-        answer = fiji.run_macro_file(file, arg)
-    if answer:
-        terminal.out.print(answer, markup=False)
 
 
 @group.command("install-plugin")

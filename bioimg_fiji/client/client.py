@@ -22,6 +22,7 @@ from bioimg_fiji.commands.parameters import SERVER
 from bioimg_fiji.errors import BioimgError, ParameterError, ServerBusyError, UnknownCommandError, UnknownJobError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
+from bioimg_fiji.progress import watched
 from bioimg_fiji.remote import named
 from bioimg_fiji.remote.fingerprint import parse as parse_fingerprint
 from bioimg_fiji.remote.named import LOCAL
@@ -198,14 +199,15 @@ class Client:
         if elsewhere is not None:
             with elsewhere as client:
                 return client.run(command, image, job=job, **keys)
-        job = job or Job()
         patience = self._transport.patience.seconds
-        remote = self._submit(command, image, keys, patience + LEASE_BEYOND if patience else LEASE_SECONDS, job)
-        try:
-            return remote.result(job)
-        finally:
-            with contextlib.suppress(BioimgError):  # a server that is gone has nothing to forget
-                remote.forget()
+        lease = patience + LEASE_BEYOND if patience else LEASE_SECONDS
+        with watched(job) as watcher:
+            remote = self._submit(command, image, keys, lease, watcher)
+            try:
+                return remote.result(watcher)
+            finally:
+                with contextlib.suppress(BioimgError):  # a server that is gone has nothing to forget
+                    remote.forget()
 
     def submit(self, command: str, image: Image | None = None, /, **keys: Any) -> RemoteJob:
         """Start a command and give its job at once; parameters as for `run`.

@@ -17,6 +17,7 @@ from bioimg_fiji.commands.pinned import PREFIX, pinned_commands
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.errors import InputError, ParameterError, UnknownCommandError
 from bioimg_fiji.jobs import Job
+from bioimg_fiji.progress import watched
 from bioimg_fiji.remote import named
 
 ENTRY_POINTS = "bioimg_fiji.commands"
@@ -105,7 +106,8 @@ class Command:
                 SERVER, f"{known_as!r} in a call that runs here", server, fix=f'Use connect("{server}").run(...).'
             )
         parameters = self.parameters.parse(values)
-        return told(self, parameters, self.function(parameters, job or Job()), server)
+        with watched(job) as watcher:
+            return told(self, parameters, self.function(parameters, watcher), server)
 
 
 def command(

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bioimg_fiji import html
+from bioimg_fiji.commands import show
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.image import Image
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Cell = float | int | str | bool | None
 
@@ -39,6 +44,25 @@ class Table:
     def from_json(cls, data: Mapping[str, Any]) -> Table:
         """Read `to_json`'s form."""
         return cls(tuple(data["columns"]), tuple(tuple(row) for row in data["rows"]), tuple(data.get("units", ())))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give it as a DataFrame, with the units in `attrs["units"]`."""
+        from bioimg_fiji.commands.frames import to_frame
+
+        return to_frame(self)
+
+    @classmethod
+    def from_pandas(cls, frame: pd.DataFrame) -> Table:
+        """Make it of a DataFrame, whose index, unless it only counts, becomes a column: under its name, or "Label".
+
+        Raises
+        ------
+        InputError
+            When names are not unique, or cells are no numbers, texts, true or false.
+        """
+        from bioimg_fiji.commands.frames import from_frame
+
+        return from_frame(frame)
 
 
 @dataclass(frozen=True)
@@ -87,3 +111,7 @@ class Result:
             notes=tuple(data.get("notes", ())),
             partial=bool(data.get("partial", False)),
         )
+
+    @html.never_raises
+    def _repr_html_(self) -> str:
+        return show.describe(self)

@@ -7,6 +7,7 @@ HTTP. Nothing of Java is imported before a Fiji is opened: `import bioimg_fiji.f
 
 from bioimg_fiji.fiji.endpoint import EMBEDDED, find_endpoint
 from bioimg_fiji.fiji.java import find_java
+from bioimg_fiji.fiji.labelings import label_sets, to_labeling, with_sets
 from bioimg_fiji.fiji.plugin import (
     fits,
     install_plugin,
@@ -17,7 +18,10 @@ from bioimg_fiji.fiji.plugin import (
     uninstall_plugin,
     version_of,
 )
+from bioimg_fiji.fiji.rois import with_overlay
+from bioimg_fiji.fiji.scripts import is_script, read_text, script_name
 from bioimg_fiji.fiji.session import Fiji, open_fiji
+from bioimg_fiji.fiji.tables import to_scijava
 
 __all__ = [
     "EMBEDDED",
@@ -27,10 +31,18 @@ __all__ = [
     "fits",
     "install_plugin",
     "installed",
+    "is_script",
+    "label_sets",
     "misfit",
     "note_file",
     "open_fiji",
     "plugin_jar",
+    "read_text",
+    "script_name",
+    "to_labeling",
+    "to_scijava",
     "uninstall_plugin",
     "version_of",
+    "with_overlay",
+    "with_sets",
 ]

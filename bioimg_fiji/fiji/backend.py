@@ -9,19 +9,25 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bioimg_fiji import commands
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Result
 from bioimg_fiji.commands.chooser import suggestions
+from bioimg_fiji.commands.parameters import SERVER
 from bioimg_fiji.errors import BioimgError, JobCancelledError
-from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.fiji.java import detach, jclass
 from bioimg_fiji.fiji.on_disk import Disk
 from bioimg_fiji.fiji.patience import Patience
 from bioimg_fiji.fiji.plugin import check_version
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job, Live, Progress
+from bioimg_fiji.progress import watched
+from bioimg_fiji.remote.named import LOCAL
+
+if TYPE_CHECKING:
+    from bioimg_fiji.fiji.isolated import Isolation
 
 _BACKENDS = "io.github.bioimgfiji.backend.Backends"
 _BACKEND = "io.github.bioimgfiji.backend.Backend"
@@ -48,10 +54,13 @@ class InProcessBackend:
     ----------
     changed
         Called when the list of commands may have changed: a model was pinned.
+    isolation
+        Where the work of commands is done; None: in this process.
     """
 
-    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, changed: Callable[[], None] = lambda: None, isolation: Isolation | None = None) -> None:
         self.watcher: Job | None = None
+        self._isolation = isolation
         self._changed = changed
         self._runs: dict[int, Run] = {}
 
@@ -124,7 +133,7 @@ class InProcessBackend:
         shown, kept = jclass("java.util.LinkedHashMap")(), {}
         with Disk(_teller(monitor, self.watcher or Job())) as disk:
             values |= {str(entry.getKey()): disk.image(entry.getValue()) for entry in images.entrySet()}
-            result = self._wait(lambda job: _work(name, values, disk, job), monitor)
+            result = self._wait(lambda job: self._work(name, values, disk, job), monitor)
             for key, image in result.images.items():
                 kept[key], imp = disk.show(image)
                 shown.put(key, imp)
@@ -132,6 +141,16 @@ class InProcessBackend:
         if name == "models":
             self._update_menu()
         return jclass(_OUTCOME)(json.dumps(result.to_json()), shown)
+
+    def _work(self, name: str, values: dict[str, Any], disk: Disk, job: Job) -> Result:
+        with disk:
+            job.scratch = disk.folder
+            here = str(values.get(SERVER) or LOCAL) == LOCAL
+            if self._isolation is not None and here:
+                result = self._isolation.run(name, values, job)
+            else:
+                result = run_at(commands.find(name), values, job)
+            return disk.convert(result, job)
 
     def _update_menu(self) -> None:
         try:
@@ -141,26 +160,8 @@ class InProcessBackend:
 
     def _wait(self, work: Callable[[Job], Result], monitor: Any) -> Result:
         """Do the work on a thread of its own; a cancelled caller gets ImageJ back within a second."""
-        watcher = self.watcher or Job()
-
-        def cancelled() -> bool:
-            if monitor.cancelled() or watcher.cancelled:
-                job.cancel()
-            return job.cancelled
-
-        def ended(error: BaseException | None) -> None:
-            plain = isinstance(error, JobCancelledError) and not error.fix
-            if error is not None and not plain:
-                monitor.note(str(_told(error)))  # what it has kept, or why it could not
-            _detach()
-
-        patience = Patience(lambda: work(job), ended)
-        job = _job(monitor, watcher, patience)
-        try:
-            return patience.wait(cancelled)
-        finally:
-            if patience.left:
-                job.cancel()
+        with watched(self.watcher) as watcher:
+            return _waited(work, monitor, watcher)
 
     def _guarded(self, work: Callable[[], Any], run: Run | None = None) -> Any:
         """Turn every error into a Java exception with a text: a bare Python one reaches Java with a null message."""
@@ -179,10 +180,25 @@ class InProcessBackend:
             raise jclass(_EXCEPTION)(json.dumps(_told(error).to_json())) from error
 
 
-def _work(name: str, values: dict[str, Any], disk: Disk, job: Job) -> Result:
-    with disk:
-        job.scratch = disk.folder
-        return disk.convert(run_at(commands.find(name), values, job), job)
+def _waited(work: Callable[[Job], Result], monitor: Any, watcher: Job) -> Result:
+    def cancelled() -> bool:
+        if monitor.cancelled() or watcher.cancelled:
+            job.cancel()
+        return job.cancelled
+
+    def ended(error: BaseException | None) -> None:
+        plain = isinstance(error, JobCancelledError) and not error.fix
+        if error is not None and not plain:
+            monitor.note(str(_told(error)))  # what it has kept, or why it could not
+        detach()
+
+    patience = Patience(lambda: work(job), ended)
+    job = _job(monitor, watcher, patience)
+    try:
+        return patience.wait(cancelled)
+    finally:
+        if patience.left:
+            job.cancel()
 
 
 def _teller(monitor: Any, watcher: Job) -> Callable[[str, int, int], None]:
@@ -223,13 +239,6 @@ def _job(monitor: Any, watcher: Job, patience: Patience[Result]) -> Job:
     # NB: without a function to show it to, the work does not compute a preview.
     job = Job(progress, note, live if in_window or watcher.watched else None)
     return job
-
-
-def _detach() -> None:
-    """Let Java forget this thread: it notices by itself only when Java ends."""
-    thread = jclass("java.lang.Thread")
-    if thread.isAttached():
-        thread.detach()
 
 
 def _told(error: BaseException) -> BioimgError:

@@ -1,18 +1,24 @@
-"""What ImageJ prints: headless, print() and IJ.log go to Java's System.out, and the rest of a failure to System.err."""
+"""What ImageJ prints: headless, print() and IJ.log go to Java's System.out, and the rest of a failure to System.err.
+
+With windows, print() and IJ.log write into the Log window, which is read from time to time.
+"""
 
 from __future__ import annotations
 
+import _thread
 import codecs
 import logging
 import sys
+import threading
 from collections import deque
 from typing import Any, TextIO
 
-from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.fiji.java import detach, jclass
 
 KEPT = 10_000
 """Pieces of text that the log keeps, so that a session of days does not grow."""
 
+_AGAIN_SECONDS = 0.05
 _log = logging.getLogger("bioimg_fiji.fiji.java")
 
 
@@ -25,8 +31,9 @@ class Console:
         system = jclass("java.lang.System")
         self._before = (system.out, system.err)
         self._channels = (_Channel(self._out), _Channel(self._err))
-        system.setOut(_stream(self._channels[0]))
-        system.setErr(_stream(self._channels[1]))
+        self._streams = (_stream(self._channels[0]), _stream(self._channels[1]))
+        system.setOut(self._streams[0])
+        system.setErr(self._streams[1])
 
     def text(self) -> str:
         """Give what was printed, the oldest part left out when it is very long."""
@@ -39,12 +46,14 @@ class Console:
         return next((text for text in reversed(texts) if text), "")
 
     def close(self) -> None:
-        """Give Java its own streams back."""
+        """Give Java its own streams back, unless somebody else has put his there meanwhile (SciJava does)."""
         system = jclass("java.lang.System")
         system.out.flush()
         system.err.flush()
-        system.setOut(self._before[0])
-        system.setErr(self._before[1])
+        if system.out == self._streams[0]:
+            system.setOut(self._before[0])
+        if system.err == self._streams[1]:
+            system.setErr(self._before[1])
 
     def _keep(self, text: str) -> None:
         self.pieces.append(text)
@@ -64,6 +73,40 @@ class Console:
             _log.info("%s", text.rstrip())
 
 
+class LogWindow:
+    """Writes to Python's stdout, as it comes, what ImageJ writes into its Log window."""
+
+    EVERY = 0.2
+    """Seconds between two looks."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._shown = str(jclass("ij.IJ").getLog() or "")
+        self._thread = threading.Thread(target=self._follow, name="bioimg-log-window", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Show what is left."""
+        self._ended.set()
+        self._thread.join()
+        self._show()
+
+    def _follow(self) -> None:
+        while not self._ended.wait(self.EVERY):
+            self._show()
+        detach()
+
+    def _show(self) -> None:
+        text = str(jclass("ij.IJ").getLog() or "")
+        # A window that was cleared or closed meanwhile begins anew.
+        new = text.removeprefix(self._shown)
+        self._shown = text
+        stdout: TextIO | None = sys.stdout
+        if new and stdout is not None:
+            stdout.write(new)
+            stdout.flush()
+
+
 class _Channel:
     """A java.nio.channels.WritableByteChannel: makes a stream of Python's without a Java class for it."""
 
@@ -72,13 +115,17 @@ class _Channel:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def write(self, buffer: Any) -> int:
-        count = int(buffer.remaining())
-        data = jclass("java.nio.ByteBuffer").allocate(count)
-        data.put(buffer)
+        """Take what Java prints. No error may leave this: PrintStream would drop all that comes later."""
+        count = 1  # where nothing was taken, Java asks again
         try:
+            count = int(buffer.remaining())
+            data = jclass("java.nio.ByteBuffer").allocate(count)
+            data.put(buffer)
             self._write(self._decoder.decode(bytes(memoryview(data.array()).cast("B"))))
-        except (OSError, ValueError):
-            # A closed pipe or stdout is no reason for ImageJ to fail.
+        except KeyboardInterrupt:
+            # It would be lost on its way through Java: it comes again.
+            threading.Timer(_AGAIN_SECONDS, _thread.interrupt_main).start()
+        except Exception:  # noqa: BLE001 - a closed pipe or stdout is no reason for ImageJ to fail
             _log.debug("what ImageJ printed could not be shown", exc_info=True)
         return count
 

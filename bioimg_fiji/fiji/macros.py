@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bioimg_fiji.errors import BioimgError, HeadlessError, JobCancelledError, MacroError
-from bioimg_fiji.fiji import failures
-from bioimg_fiji.fiji.java import jclass
+from bioimg_fiji.fiji import failures, interrupts
+from bioimg_fiji.fiji.java import detach, jclass
 
 if TYPE_CHECKING:
     from bioimg_fiji.fiji.console import Console
@@ -20,6 +23,8 @@ NB: only on a thread whose name ends so does ImageJ stop a macro whose command r
 only on one whose name begins so does a command find its options; ImageJ itself sees to that once per thread.
 """
 
+_ESCAPE = 27
+_stops: list[Callable[[], None]] = []
 _BARE_EXIT = re.compile(r"\bexit\s*(\(\s*\)|;|$|\})")
 
 
@@ -43,13 +48,22 @@ class MacroFailure(Exception):  # noqa: N818 - an inner signal, never seen outsi
         return told
 
 
-def run_text(text: str, argument: str, executor: Executor, console: Console) -> str | None:
-    """Run a macro on this thread and give its `return` value.
+def run_text(
+    text: str,
+    argument: str,
+    executor: Executor,
+    console: Console,
+    ended: Callable[[Any], None] | None = None,
+    on_stuck: Callable[[], None] | None = None,
+) -> str | None:
+    """Run a macro on this thread and give its `return` value; `ended` is called with the interpreter that ran it.
 
     Raises
     ------
     MacroFailure
         When it fails.
+    KeyboardInterrupt
+        When Ctrl-C has stopped it; `on_stuck` is called where it goes on nevertheless.
     """
     import jpype
 
@@ -63,18 +77,77 @@ def run_text(text: str, argument: str, executor: Executor, console: Console) -> 
     name = str(thread.getName())
     thread.setName(THREAD)
     try:
-        value = interpreter.run(text, argument)
-    except jpype.JException as error:
-        stopped = error
+        with stoppable(on_stuck):
+            try:
+                value = interpreter.run(text, argument)
+            except jpype.JException as error:
+                stopped = error
+    except KeyboardInterrupt:
+        _reopen(before)
+        raise
     finally:
         thread.setName(name)
     if stopped is None and executor.failure is None and not interpreter.wasError():
+        if ended is not None:
+            ended(interpreter)
         return None if value is None else str(value)
     line = _line(interpreter)
     if _is_plain_exit(text, line, stopped, interpreter) and executor.failure is None:
+        if ended is not None:
+            ended(interpreter)
         return None
     _reopen(before)
     raise MacroFailure(_cause(executor, interpreter, stopped, console.last(printed)), line)
+
+
+def stop_running() -> None:
+    """Stop the macros, scripts and commands that other threads run: the process ends."""
+    for stop in tuple(_stops):
+        stop()
+
+
+@contextlib.contextmanager
+def stoppable(on_stuck: Callable[[], None] | None = None) -> Iterator[None]:
+    """Have Ctrl-C, or the end of the process, stop what this thread does in Java: a macro, a script, a command.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When Ctrl-C has stopped it; `on_stuck` is called where it goes on nevertheless.
+    """
+    stop = _stopper(jclass("java.lang.Thread").currentThread())
+    _stops.append(stop)
+    try:
+        with interrupts.stopping(stop, on_stuck):
+            yield
+    finally:
+        _stops.remove(stop)
+        forget_stop()
+
+
+def _stopper(thread: Any) -> Callable[[], None]:
+    def stop() -> None:
+        try:
+            # NB: not Interpreter.abort: it waits for the macro's end, and after two seconds ends this thread in Java.
+            interpreter = jclass("ij.macro.Interpreter").getInstance()
+            if interpreter is not None:
+                done = interpreter.getClass().getDeclaredField("done")
+                done.setAccessible(True)
+                done.setBoolean(interpreter, True)
+            jclass("ij.IJ").setKeyDown(_ESCAPE)
+            thread.interrupt()
+        finally:
+            if threading.current_thread().name == interrupts.THREAD:  # another one has its own affairs with Java
+                detach()
+
+    return stop
+
+
+def forget_stop() -> None:
+    """Have nothing left of a stop that would end what runs next."""
+    jclass("java.lang.Thread").interrupted()
+    jclass("ij.IJ").setKeyUp(_ESCAPE)
+    jclass("ij.IJ").resetEscape()
 
 
 def _cause(executor: Executor, interpreter: Any, stopped: Any, printed: str) -> BioimgError:

@@ -67,8 +67,11 @@ class Menu:
         """Have these commands in it: add those that are new, and take out those that are none any more."""
         wanted = {title: each.id for each in present for title in (each.title, each.title.rstrip("."))}
         with self._lock:
-            if wanted != self._ids:
+            changed = wanted != self._ids
+            if changed:
                 self._change(wanted)
+        if changed:
+            self._tell()
 
     def _change(self, wanted: dict[str, str]) -> None:
         table = _table()
@@ -92,6 +95,18 @@ class Menu:
         for title, before in {**self._replaced, **self._extensions}.items():
             _put_back(table, title, before)
         self._ids, self._replaced, self._extensions = {}, {}, {}
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell SciJava, where there is one, and whoever else lists the commands in Java.
+
+        NB: without the lock: those who are told may wait for the thread of the windows, which may want it.
+        """
+        told = None
+        while told is not self._ids:  # another thread may have changed them, and told it before
+            told = self._ids
+            known = json.dumps({"commands": commands.describe_all()}) if told else ""
+            jclass("io.github.bioimgfiji.options.KnownCommands").tell(known)
 
 
 def options_line(keys: Mapping[str, Any]) -> str:

@@ -11,9 +11,12 @@ from pathlib import Path
 import bioimg_fiji
 from bioimg_fiji import settings
 from bioimg_fiji.errors import EndpointError, MissingPartError, ProtocolError, storage_error
+from bioimg_fiji.fiji.java import jclass
 
 _SIDE_JARS = ("-sources.jar", "-javadoc.jar", "-tests.jar")
 _TITLE = "bioimg-fiji"
+BACKENDS = "io.github.bioimgfiji.backend.Backends"
+"""Where the plugin keeps what it gives its work to."""
 MENU_JAR = "bioimg_fiji-menu.jar"
 """Where the plugin keeps the menu's entries that its own jar cannot know; it holds no code."""
 _UPDATE_PLUGIN = "Update the plugin: bioimg-fiji install-plugin FOLDER, and restart Fiji or ImageJ."
@@ -81,6 +84,17 @@ def check_version(plugin: str) -> None:
             plugin=plugin,
             package=ours,
         )
+
+
+def finds_plugin() -> bool:
+    """Whether the ImageJ in this process finds the plugin itself, and the very classes that Python sees."""
+    import jpype
+
+    loader = jclass("ij.IJ").getClassLoader()
+    try:
+        return loader is not None and bool(loader.loadClass(BACKENDS).equals(jclass(BACKENDS).class_))
+    except (jpype.JException, TypeError):
+        return False
 
 
 def installed(folder: Path) -> list[Path]:

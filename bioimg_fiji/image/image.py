@@ -7,15 +7,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bioimg_fiji import html
 from bioimg_fiji.errors import AxesError, ImageError
-from bioimg_fiji.image import header
+from bioimg_fiji.image import header, show
 from bioimg_fiji.image.parts import AXES, Channel, Scale, check_axes
 from bioimg_fiji.intensity import UNIT_ONLY, Intensity
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,6 +94,10 @@ class Image:
         sizes = " ".join(f"{axis}={size}" for axis, size in zip(self.axes, self.shape, strict=True))
         steps = ", ".join(f"{axis}: {scale.step:g} {scale.unit or 'pixels'}" for axis, scale in self.scales.items())
         return f"<Image {self.title!r} {sizes} {'RGB' if self.rgb else self.dtype}{f' ({steps})' if steps else ''}>"
+
+    @html.never_raises
+    def _repr_html_(self) -> str:
+        return show.describe(self)
 
     def _check_parts(self) -> None:
         if self.channels and len(self.channels) != self.size("c"):
@@ -243,6 +251,38 @@ class Image:
             return cls(**fields)
         except (AttributeError, TypeError, ValueError) as error:
             raise header.damaged(error) from error
+
+    def to_xarray(self) -> xr.DataArray:
+        """Give it as a DataArray, read-only and without a copy.
+
+        Returns
+        -------
+        xarray.DataArray
+            Its dimensions are called as the axes are; coordinates are positions in physical units with the origin's
+            place at 0, their unit in `attrs["units"]`; "c" has the channels' names, "label" the slice labels. Its name
+            is the title. All else is in the attribute `bioimg_header`, for `from_xarray`.
+        """
+        from bioimg_fiji.image.xarrays import to_xarray
+
+        return to_xarray(self)
+
+    @classmethod
+    def from_xarray(cls, array: xr.DataArray) -> Image:
+        """Make an image of a DataArray: one of `to_xarray`, also after a selection, of pyimagej, or any other.
+
+        What no longer holds is left out: the intensity calibration when the type of the pixels has changed, labels and
+        channels of which nothing tells to which planes they belong.
+
+        Raises
+        ------
+        AxesError
+            When a dimension is none that an image has.
+        ImageError
+            When a coordinate has no even steps, or is no number.
+        """
+        from bioimg_fiji.image.xarrays import from_xarray
+
+        return from_xarray(array)
 
 
 def _physical_display(channel: Channel, intensity: Intensity) -> Channel:

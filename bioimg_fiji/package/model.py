@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bioimg_fiji import html
 from bioimg_fiji.errors import PackageError
 
 LETTERS = {"batch": "b", "channel": "c", "time": "t"}
@@ -197,3 +198,9 @@ class ModelPackage:
         """Our own part of the configuration, empty for packages of others."""
         found = self.config.get("bioimg_fiji")
         return found if isinstance(found, Mapping) else {}
+
+    @html.never_raises
+    def _repr_html_(self) -> str:
+        from bioimg_fiji.package import read, show
+
+        return show.describe(self, read.read_description(self))

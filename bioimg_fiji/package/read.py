@@ -105,13 +105,17 @@ def _hashed(package: ModelPackage, text_hash: str) -> ModelPackage:
 
 
 def _description_file(source: Path) -> Path:
-    if source.is_dir():
+    try:
+        there = source.exists()
+    except OSError:  # no path at all, such as one that is too long
+        there = False
+    if there and source.is_dir():
         return _in_folder(source, source)
-    if not source.exists() and store.looks_like_a_name(str(source)):
+    if not there and store.looks_like_a_name(str(source)):
         return _description_file(store.find(str(source)).path)
-    if not source.is_file():
+    if not there or not source.is_file():
         raise ModelNotFoundError(
-            f"There is no model at {source}.",
+            f"There is no model at {str(source)[:1000]}.",
             fix="Give a model of the store, or the path of a package: a .zip, its folder or its rdf.yaml.",
             path=str(source),
         )

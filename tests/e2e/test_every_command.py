@@ -20,9 +20,10 @@ import bioimg_fiji
 from bioimg_fiji import commands
 from bioimg_fiji.commands import macro
 from bioimg_fiji.image import Image
+from support.endpoints import in_this_process
 from support.processes import ImageJ
 
-pytestmark = [pytest.mark.gui, pytest.mark.timeout(600)]
+pytestmark = [in_this_process, pytest.mark.gui, pytest.mark.timeout(600)]
 
 WAYS = ("window", "quiet", "batch", "python")
 SHORT = {"steps": 3, "batch_size": 2, "patch": 32, "filters": 2, "depth": 1, "device": "cpu"}

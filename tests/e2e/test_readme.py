@@ -13,13 +13,17 @@ import pytest
 
 from bioimg_fiji import files
 from bioimg_fiji.image import Image, Scale
+from support.endpoints import EMBEDDED, ENDPOINT
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 SHORT = [("quality=quick", "steps=4"), ('quality="quick"', "steps=4"), ("--quality quick", "--steps 4")]
 
 
-def blocks(language: str) -> list[str]:
-    found = re.findall(rf"^```{language}\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+PYTHON = README.parent / "docs" / "python.md"
+
+
+def blocks(language: str, page: Path = README) -> list[str]:
+    found = re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     for long, short in SHORT:
         found = [block.replace(long, short) for block in found]
     return found
@@ -65,6 +69,18 @@ def test_the_python_example(folder: Path) -> None:
     said = run(folder, [sys.executable, "-c", text])
     assert "Scale(step=0.25, unit='µm'" in said
     assert (folder / "cells-n2v.zip").is_file()
+
+
+def test_the_page_on_python(folder: Path) -> None:
+    dataset, rois = blocks("python", PYTHON)
+    pixels = np.full((120, 130), 200, np.uint8)
+    pixels[20:50, 30:60] = pixels[70:110, 20:90] = 0
+    files.write_image(Image(pixels, "yx"), folder / "blobs.tif")
+    said = run(folder, [sys.executable, "-c", f"{rois}print(len(rois), len(frame))\n"])
+    assert said.endswith("2 2\n")
+    assert (folder / "blobs.zip").is_file()
+    if not EMBEDDED:
+        run(folder, [sys.executable, "-c", dataset.replace("/path/to/Fiji.app", ENDPOINT)])
 
 
 def test_the_shell_examples(folder: Path) -> None:

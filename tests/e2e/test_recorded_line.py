@@ -23,6 +23,7 @@ from bioimg_fiji.commands.macro import record
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Image
 from bioimg_fiji.runtime.fake import write_fake_package
+from support.endpoints import in_this_process
 from support.processes import ImageJ
 from support.scenes import play
 
@@ -106,6 +107,7 @@ def in_python(inputs: Path, out: Path) -> None:
         shown.get(TABLE).save(str(out / "models.csv"))
 
 
+@in_this_process
 @pytest.mark.gui
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("server")

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from bioimg_fiji.errors import AxesError, ImageError
-from bioimg_fiji.fiji import Fiji
+from bioimg_fiji.fiji import Fiji, convert
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Channel, Image, Scale, from_array
 from bioimg_fiji.intensity import Intensity
+from support.endpoints import EMBEDDED
 
 GREEN = bytes(256) + bytes(range(256)) + bytes(256)
 MAGENTA = bytes(range(256)) + bytes(256) + bytes(range(256))
@@ -198,3 +199,18 @@ def test_both_sides_are_copies(fiji: Fiji) -> None:
     imp.getProcessor().setf(0, 0, 1.0)
     assert back.pixels[0, 0] == 9
     assert dataclasses.replace(back, pixels=image.pixels).pixels.max() == 0
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "rgb"])
+def test_what_does_not_fit_into_one_copy_goes_in_several(
+    fiji: Fiji, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups of planes, the last one shorter, and planes in parts."""
+    for size in (3 * 5 * 7 * 4, 20):
+        monkeypatch.setattr(convert, "_GROUP", size)
+        shape = (10, 3, 5, 7) if dtype == "rgb" else (10, 5, 7)
+        pixels = numbers(shape, "uint8" if dtype == "rgb" else dtype)
+        image = Image(pixels, "zcyx" if dtype == "rgb" else "zyx", rgb=dtype == "rgb")
+        np.testing.assert_array_equal(fiji.to_python(fiji.to_fiji(image)).pixels, pixels, strict=True)
+        if not EMBEDDED and dtype != "rgb":
+            np.testing.assert_array_equal(fiji.to_python(fiji.to_fiji(image, "Dataset")).pixels, pixels, strict=True)

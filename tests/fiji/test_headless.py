@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bioimg_fiji.errors import BioimgError, FijiError, HeadlessError, MacroError
-from bioimg_fiji.fiji import Fiji
+from bioimg_fiji.fiji import Fiji, start
 
 SPOT = 'newImage("a", "32-bit black", 51, 51, 1); setPixel(25, 25, 1000); '
 BLOBS = 'newImage("b", "8-bit black", 60, 60, 1); setColor(255); fillRect(5, 5, 10, 10); fillRect(30, 30, 20, 20); '
@@ -57,8 +57,7 @@ def test_what_is_wrong_stops_the_macro_with_message_and_line(fiji: Fiji, call: s
     [
         'run("Gaussian Blur...")',
         'run("Gaussian Blur...", "")',
-        'run("ROI Manager...")',
-        'roiManager("count")',
+        'makeOval(1, 2, 3, 4); roiManager("add"); roiManager("save", "")',
         'waitForUser("look")',
         'x = getNumber("radius", 3)',
         'x = getBoolean("really?")',
@@ -80,6 +79,13 @@ def test_maxima_are_counted(fiji: Fiji) -> None:
     assert fiji.run_macro(f'selectImage("b"); {count} return "" + nResults;') == "2"
     listed = 'run("Find Maxima...", "prominence=10 output=List"); return "" + nResults;'
     assert fiji.run_macro(f'selectImage("b"); {listed}') == "2"
+
+
+def test_each_measurement_is_a_row(fiji: Fiji) -> None:
+    measured = f'{BLOBS}for (i = 0; i < 3; i++) {{ makeRectangle(5 * i, 5, 5, 5); run("Measure"); }} '
+    assert fiji.run_macro(f'{measured} return "" + nResults + " " + getResult("Mean", 1);') == "3 255"
+    assert fiji.run_macro('run("Measure"); return "" + nResults;') == "4"
+    assert fiji.run_macro('run("Clear Results"); run("Measure"); return "" + nResults;') == "1"
 
 
 def test_particles_are_measured(fiji: Fiji) -> None:
@@ -139,3 +145,10 @@ def test_macros_take_an_argument_and_return_text(fiji: Fiji) -> None:
         fiji.run_macro('function f(x) {\n  y = x;\n  exit("deep");\n}\n\nf(3);')
     with pytest.raises(BioimgError, match=r"missing\.ijm"):
         fiji.run_macro_file("missing.ijm")
+
+
+def test_macos_has_no_windows_that_python_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start.sys, "platform", "darwin")
+    with pytest.raises(HeadlessError, match="macOS") as caught:
+        start._begin("embedded", start.How(headless=False))
+    assert "--python" in caught.value.fix

@@ -8,6 +8,7 @@ import pytest
 from bioimg_fiji.commands import registry
 from bioimg_fiji.fiji import Fiji, open_fiji
 from bioimg_fiji.image import Image, from_array
+from support.endpoints import ENDPOINT
 from support.live_command import SHOW_LIVE
 
 
@@ -20,7 +21,7 @@ def listing(monkeypatch: pytest.MonkeyPatch) -> Fiji:
     """A session that knows a command with a list of images."""
     registry.load_commands()
     monkeypatch.setitem(registry._commands, SHOW_LIVE.id, SHOW_LIVE)
-    return open_fiji("embedded")
+    return open_fiji(ENDPOINT)
 
 
 def test_a_list_is_given_in_its_order_and_nothing_is_opened(listing: Fiji) -> None:

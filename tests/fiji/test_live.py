@@ -14,6 +14,7 @@ from bioimg_fiji.errors import ImageError, JobCancelledError, MacroError
 from bioimg_fiji.fiji import Fiji, open_fiji
 from bioimg_fiji.image import Image, from_array
 from bioimg_fiji.jobs import Job, Live, Progress
+from support.endpoints import ENDPOINT
 
 TITLE = "BioImg Learn in Test..."
 
@@ -46,7 +47,7 @@ def learner() -> Iterator[Fiji]:
     commands.load_commands()
     commands.command(id="learn_in_test", title=TITLE, menu="Plugins>BioImg")(learn)
     try:
-        with open_fiji("embedded") as session:
+        with open_fiji(ENDPOINT) as session:
             yield session
     finally:
         del registry._commands["learn_in_test"]

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from bioimg_fiji.fiji import Fiji
-
-
-def run_python(text: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", text],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        env=os.environ | environment,
-    )
+from support.python import run_python
 
 
 @pytest.mark.parametrize("closing", ["with open_fiji('embedded') as f:", "f = open_fiji('embedded')\nif True:"])
@@ -114,8 +100,7 @@ def test_no_display_no_windows() -> None:
     assert "There is no display" in done.stderr
 
 
-def test_no_network_is_needed_the_second_time(fiji: Fiji) -> None:
-    """The first time was that of the fixture."""
+def test_no_network_is_needed_the_second_time(cached: None) -> None:
     done = run_python(
         "from bioimg_fiji import open_fiji\n"
         "with open_fiji('embedded') as f:\n    print(f.run_macro('return getVersion();'))\n",

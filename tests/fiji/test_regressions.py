@@ -21,6 +21,7 @@ from bioimg_fiji.fiji.patience import THREAD
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.runtime.fake import write_fake_package
+from support.endpoints import ENDPOINT
 
 TITLE = "BioImg Sleep in Test..."
 RUN = "BioImg Run Model..."
@@ -52,7 +53,7 @@ def sleeper() -> Iterator[Fiji]:
     commands.load_commands()
     commands.command(id="sleep_in_test", title=TITLE, menu="Plugins>BioImg")(sleep)
     try:
-        with open_fiji("embedded") as session:
+        with open_fiji(ENDPOINT) as session:
             session.show(Image(np.zeros((4, 4), np.uint8), "yx", title="a.tif"))
             yield session
             for thread in threading.enumerate():

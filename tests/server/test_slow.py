@@ -66,7 +66,10 @@ def test_a_head_that_trickles_ends_the_connection(server: Server, lines: list[so
 def test_the_second_head_on_a_connection_has_no_more_time(server: Server, lines: list[socket.socket]) -> None:
     line = connect(server, lines, head(server, "GET /v1/info"))
     line.settimeout(10)
-    assert line.recv(65536).startswith(b"HTTP/1.1 200")
+    answer = b""
+    while not answer.endswith(b"}"):  # head and body may come one after the other
+        answer += line.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 200")
     assert trickled(line, punctual.HEAD_SECONDS + MARGIN) == b""
 
 

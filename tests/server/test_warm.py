@@ -46,12 +46,12 @@ def odd(guest: Client, how: str = "", **more: Any) -> dict[str, Any]:
 
 
 def done_by(server: Server, model: Path, **keys: Any) -> tuple[int, dict[str, Any]]:
-    """Run a model; give the process that has done it, as the log tells it, and the result's image part."""
+    """Run a model; give the process that has done it (the last of those that the log tells) and the result's image."""
     job = server.job("run_model", {"model": str(model), **keys}, noise(96, 96), local=True)
     status = server.wait(job)
     assert status["state"] == "done", status["error"]
     log = (server.folder / "home" / ".bioimg-fiji" / "logs" / "server.log").read_text("utf-8")
-    (line,) = (line for line in log.splitlines() if f"job {job} (" in line)
+    *_, line = (line for line in log.splitlines() if f"job {job} (" in line)
     part = status["result"]["images"]["output"]
     pixels = np.fromfile(part["path"], part["header"]["dtype"])
     server.http.delete(f"/v1/jobs/{job}")

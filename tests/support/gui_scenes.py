@@ -5,12 +5,9 @@ python -m support.gui_scenes SCENE; needs a display.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import threading
 import time
-import traceback
 from typing import Any
 
 import numpy as np
@@ -23,6 +20,7 @@ from bioimg_fiji.fiji import Fiji, open_fiji
 from bioimg_fiji.fiji.java import jclass
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
+from support import shown
 from support.live_window import on_events, parts, post, press, wait, windows
 
 WITH_IMAGE, WITHOUT = "BioImg Tint in Test...", "BioImg Tell in Test..."
@@ -167,15 +165,7 @@ def main() -> None:
     scene = {"recorder": recorder, "threads": threads}[sys.argv[1]]
     with open_fiji("embedded", headless=False) as fiji:
         fiji.show(Image(np.zeros((20, 20), np.uint8), "yx", title="cells.tif"))
-        try:
-            print(json.dumps(scene(fiji)), flush=True)
-        except BaseException:
-            traceback.print_exc()
-            raise
-        finally:
-            sys.stderr.flush()
-            # NB: windows that a failure leaves open would keep Java from ending.
-            os._exit(1 if sys.exc_info()[0] else 0)
+        shown.tell(lambda: scene(fiji))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +55,17 @@ class ImageJ:
         return subprocess.run(
             arguments, env=self.environ(), capture_output=True, text=True, timeout=timeout, check=False
         )
+
+
+@contextmanager
+def started(*line: object) -> Iterator[subprocess.Popen[str]]:
+    """Start a process whose output is read while it runs; it has ended afterwards, whatever fails meanwhile."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(list(map(str, line)), text=True, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def run_cli(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -44,7 +45,18 @@ def test_it_has_our_packages_only(jar: zipfile.ZipFile) -> None:
     strange = [name for name in files if not name.startswith((OURS, *RESOURCES))]
     assert strange == []
     assert any(name.startswith(f"{OURS}shaded/gson/") for name in files)
-    assert "META-INF/json/org.scijava.plugin.Plugin" not in files
+
+
+def test_scijava_finds_two_plugins_in_it_and_nothing_else_needs_scijava(jar: zipfile.ZipFile) -> None:
+    index = jar.read("META-INF/json/org.scijava.plugin.Plugin").decode()
+    plugins = {f"io.github.bioimgfiji.scijava.{name}" for name in ("BioImgCommands", "Preparation")}
+    assert set(re.findall(r'"class":"([^"]+)"', index)) == plugins
+    layer = f"{OURS}scijava/"
+    needing = [name for name in jar.namelist() if name.endswith(".class") and b"org/scijava/" in jar.read(name)]
+    assert needing
+    assert all(name.startswith(layer) for name in needing)
+    referring = [name for name in jar.namelist() if name.endswith(".class") and layer.encode() in jar.read(name)]
+    assert all(name.startswith(layer) for name in referring)
 
 
 def test_what_it_installs_is_pinned_by_hash(jar: zipfile.ZipFile) -> None:

@@ -95,6 +95,11 @@ def test_missing_path_says_what_to_give(tmp_path: Path) -> None:
     assert ".zip" in caught.value.fix
 
 
+def test_what_is_no_path_at_all_is_told() -> None:
+    with pytest.raises(ModelNotFoundError, match="no model at"):
+        open_package("x" * 5000)
+
+
 def test_folder_without_description(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="no model package"):
         open_package(tmp_path)

@@ -9,6 +9,7 @@ import io.github.bioimgfiji.command.Runner;
 import io.github.bioimgfiji.command.StatusBar;
 import io.github.bioimgfiji.options.CommandSpec;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
 
 /** One call of a command by a script: checked, its images found, and not yet run. */
 public final class Call {
@@ -63,7 +64,18 @@ public final class Call {
    * @throws BackendException when the command fails or is cancelled (code "cancelled")
    */
   public RunResult run() throws BackendException {
-    return new RunResult(command.title(), runner.run(given.values, images));
+    return run(() -> false);
+  }
+
+  /**
+   * Runs it, with ImageJ's progress bar; Escape stops, and so does the caller.
+   *
+   * @param stop tells whether the caller wants it to stop
+   * @return the result
+   * @throws BackendException when the command fails or is cancelled (code "cancelled")
+   */
+  public RunResult run(BooleanSupplier stop) throws BackendException {
+    return new RunResult(command.title(), runner.run(given.values, images, stop));
   }
 
   RunResult run(Monitor monitor) throws BackendException {

@@ -4,6 +4,7 @@ import ij.ImagePlus;
 import ij.gui.Overlay;
 import ij.gui.Roi;
 import ij.plugin.frame.RoiManager;
+import io.github.bioimgfiji.headless.HiddenManager;
 import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.options.Parameter;
 import io.github.bioimgfiji.options.Values;
@@ -22,8 +23,8 @@ final class ManagerRegions implements AutoCloseable {
 
   static ManagerRegions lend(CommandSpec command, Values values, Map<String, ImagePlus> images) {
     ManagerRegions lent = new ManagerRegions();
-    // NB: the manager is a window: without a display its class alone cannot be loaded.
-    RoiManager manager = GraphicsEnvironment.isHeadless() ? null : RoiManager.getInstance2();
+    RoiManager manager =
+        GraphicsEnvironment.isHeadless() ? HiddenManager.current() : RoiManager.getInstance2();
     if (manager == null || manager.getCount() == 0) {
       return lent;
     }

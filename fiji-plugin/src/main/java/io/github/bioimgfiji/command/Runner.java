@@ -5,11 +5,13 @@ import io.github.bioimgfiji.backend.Backend;
 import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.backend.Monitor;
 import io.github.bioimgfiji.backend.Outcome;
+import io.github.bioimgfiji.backend.SilentMonitor;
 import io.github.bioimgfiji.live.LiveWindow;
 import io.github.bioimgfiji.options.CommandSpec;
 import io.github.bioimgfiji.options.Values;
 import java.util.Collections;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
 
 /**
  * Runs a command and gives its result, which nobody has been shown.
@@ -61,7 +63,7 @@ public final class Runner {
    * @throws BackendException when the command fails or is cancelled (code "cancelled")
    */
   public Outcome run(Values values) throws BackendException {
-    return run(values, images(values, Collections.emptyMap(), null));
+    return run(values, images(values, Collections.emptyMap(), null), () -> false);
   }
 
   /**
@@ -69,13 +71,15 @@ public final class Runner {
    *
    * @param values the values
    * @param images all images by key, as {@link #images} gives them
+   * @param stop tells whether somebody else than the user wants it to stop
    * @return the result
    * @throws BackendException when the command fails or is cancelled (code "cancelled")
    */
-  public Outcome run(Values values, Map<String, ImagePlus> images) throws BackendException {
+  public Outcome run(Values values, Map<String, ImagePlus> images, BooleanSupplier stop)
+      throws BackendException {
     StatusBar bar = new StatusBar(command.title());
     try (LiveWindow window = new LiveWindow(command.title())) {
-      Outcome outcome = run(values, images, new Together(bar, window));
+      Outcome outcome = run(values, images, new Together(bar, window, new SilentMonitor(stop)));
       bar.done();
       return outcome;
     }

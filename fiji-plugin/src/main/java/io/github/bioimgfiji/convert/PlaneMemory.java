@@ -23,7 +23,7 @@ public final class PlaneMemory {
   /**
    * Copies the same part of each plane into memory, one behind the other.
    *
-   * @param planes byte[], short[], int[] or float[], all of one type and length
+   * @param planes byte[], short[], int[], long[], float[] or double[], all of one type and length
    * @param from first pixel of the part
    * @param count pixels of the part
    * @param target memory that holds them all
@@ -107,6 +107,10 @@ public final class PlaneMemory {
       part(target, at, 2).asShortBuffer().put((short[]) plane, from, count);
     } else if (plane instanceof int[]) {
       part(target, at, 4).asIntBuffer().put((int[]) plane, from, count);
+    } else if (plane instanceof long[]) {
+      part(target, at, 8).asLongBuffer().put((long[]) plane, from, count);
+    } else if (plane instanceof double[]) {
+      part(target, at, 8).asDoubleBuffer().put((double[]) plane, from, count);
     } else {
       part(target, at, 4).asFloatBuffer().put((float[]) plane, from, count);
     }
@@ -119,6 +123,10 @@ public final class PlaneMemory {
       part(source, at, 2).asShortBuffer().get((short[]) plane, from, count);
     } else if (plane instanceof int[]) {
       part(source, at, 4).asIntBuffer().get((int[]) plane, from, count);
+    } else if (plane instanceof long[]) {
+      part(source, at, 8).asLongBuffer().get((long[]) plane, from, count);
+    } else if (plane instanceof double[]) {
+      part(source, at, 8).asDoubleBuffer().get((double[]) plane, from, count);
     } else {
       part(source, at, 4).asFloatBuffer().get((float[]) plane, from, count);
     }

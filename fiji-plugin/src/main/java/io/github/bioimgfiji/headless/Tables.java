@@ -2,8 +2,10 @@ package io.github.bioimgfiji.headless;
 
 import ij.measure.ResultsTable;
 import ij.plugin.filter.Analyzer;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Keeps the tables that a command shows where there is no window to show them in.
@@ -14,6 +16,7 @@ import java.util.Map;
 public final class Tables {
   private static final String RESULTS = "Results";
   private static final Map<String, ResultsTable> SHOWN = new LinkedHashMap<>();
+  private static final Set<String> RECENT = new HashSet<>();
 
   private Tables() {}
 
@@ -29,6 +32,7 @@ public final class Tables {
       Analyzer.setResultsTable(table);
     }
     SHOWN.put(name, table);
+    RECENT.add(name);
   }
 
   /**
@@ -41,7 +45,7 @@ public final class Tables {
   }
 
   /**
-   * Gives the tables shown since the last {@link #clear}.
+   * Gives the tables that are shown.
    *
    * @return tables by title
    */
@@ -49,8 +53,25 @@ public final class Tables {
     return new LinkedHashMap<>(SHOWN);
   }
 
-  /** Forgets all tables but the Results. */
+  /**
+   * Gives the tables that were shown since the last {@link #mark}.
+   *
+   * @return tables by title
+   */
+  public static synchronized Map<String, ResultsTable> recent() {
+    Map<String, ResultsTable> found = shown();
+    found.keySet().retainAll(RECENT);
+    return found;
+  }
+
+  /** Makes the tables that are shown so far old ones. */
+  public static synchronized void mark() {
+    RECENT.clear();
+  }
+
+  /** Forgets all tables. */
   public static synchronized void clear() {
-    SHOWN.keySet().removeIf(name -> !name.equals(RESULTS));
+    SHOWN.clear();
+    RECENT.clear();
   }
 }

@@ -5,14 +5,22 @@ import com.google.gson.JsonObject;
 import io.github.bioimgfiji.json.Json;
 import io.github.bioimgfiji.options.CommandSpec;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** One command as a menu has it. */
-final class MenuEntry {
-  private static final String COMMAND = "io.github.bioimgfiji.command.BioImg_Command";
+public final class MenuEntry {
+  /** The class behind every command of the menu. */
+  public static final String COMMAND = "io.github.bioimgfiji.command.BioImg_Command";
+
+  private static final Pattern CALL = Pattern.compile(Pattern.quote(COMMAND) + "\\(\"(\\w+)\"\\)");
 
   /** A menu whose items nobody looks for: the titles without dots stand there. */
-  static final String ALIASES = "Help>About Plugins";
+  public static final String ALIASES = "Help>About Plugins";
 
   private final String menu;
   private final String title;
@@ -25,7 +33,7 @@ final class MenuEntry {
   }
 
   /** Reads the backend's list; what a line of plugins.config cannot hold is left out. */
-  static List<MenuEntry> read(String commandsJson) {
+  public static List<MenuEntry> read(String commandsJson) {
     List<MenuEntry> entries = new ArrayList<>();
     for (JsonElement element : Json.array(Json.object(commandsJson), "commands")) {
       JsonObject command = element.getAsJsonObject();
@@ -41,18 +49,55 @@ final class MenuEntry {
     return entries;
   }
 
+  /**
+   * Reads ImageJ's table of commands, which does not tell their places in the menu.
+   *
+   * @param table what is called, by title
+   * @param menus the menus by id, as far as they are known
+   * @param other the menu of those that are not among them
+   */
+  public static List<MenuEntry> of(Map<?, ?> table, Map<String, String> menus, String other) {
+    Map<?, ?> copy;
+    synchronized (table) { // which ImageJ's table locks, too: others write into it meanwhile
+      copy = new HashMap<>(table);
+    }
+    Map<String, String> titles = new TreeMap<>();
+    for (Map.Entry<?, ?> each : copy.entrySet()) {
+      Matcher call = CALL.matcher(each.getValue().toString());
+      if (call.matches()) {
+        // The title with dots is the longer one of a command's two.
+        titles.merge(call.group(1), each.getKey().toString(), MenuEntry::longer);
+      }
+    }
+    List<MenuEntry> entries = new ArrayList<>();
+    titles.forEach(
+        (id, title) -> entries.add(new MenuEntry(menus.getOrDefault(id, other), title, id)));
+    return entries;
+  }
+
+  private static String longer(String one, String other) {
+    return one.length() > other.length() ? one : other;
+  }
+
   private boolean isWritable() {
     return id.matches("\\w+")
         && title.matches("BioImg[^\"\\r\\n>\\[\\]]*")
         && menu.matches("[^,\"\\r\\n]+>[^,\"\\r\\n]+");
   }
 
-  String title() {
+  /** Gives the title. */
+  public String title() {
     return title;
   }
 
-  String menu() {
+  /** Gives the menu, its parts parted by {@code >}. */
+  public String menu() {
     return menu;
+  }
+
+  /** Gives the command's id. */
+  public String id() {
+    return id;
   }
 
   /** Gives the title without dots. */

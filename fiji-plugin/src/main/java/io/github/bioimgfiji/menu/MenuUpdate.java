@@ -3,6 +3,7 @@ package io.github.bioimgfiji.menu;
 import com.google.gson.JsonParseException;
 import ij.IJ;
 import ij.Menus;
+import io.github.bioimgfiji.options.KnownCommands;
 import io.github.bioimgfiji.results.Notes;
 import java.awt.GraphicsEnvironment;
 import java.awt.Menu;
@@ -32,7 +33,12 @@ public final class MenuUpdate {
    *
    * @param commandsJson the list, as {@code GET /v1/commands} gives it
    */
-  public static synchronized void with(String commandsJson) {
+  public static void with(String commandsJson) {
+    change(commandsJson);
+    KnownCommands.tell(commandsJson); // after it: the search bar runs items of the menu
+  }
+
+  private static synchronized void change(String commandsJson) {
     boolean menu = !GraphicsEnvironment.isHeadless() && IJ.getInstance() != null;
     if (!menu || commandsJson.equals(done)) {
       return;

@@ -1,7 +1,7 @@
 package io.github.bioimgfiji.menu;
 
 import io.github.bioimgfiji.backend.BackendException;
-import io.github.bioimgfiji.backend.Monitor;
+import io.github.bioimgfiji.backend.SilentMonitor;
 import io.github.bioimgfiji.client.HttpBackend;
 import io.github.bioimgfiji.client.NamedServers;
 import io.github.bioimgfiji.client.NamedServers.Entry;
@@ -173,7 +173,7 @@ final class NamedServersPanel extends JPanel {
             () -> {
               String text;
               try {
-                text = HttpBackend.test(name, new Patient());
+                text = HttpBackend.test(name, new SilentMonitor(() -> !isDisplayable()));
               } catch (BackendException failure) {
                 text = failure.text();
               } catch (RuntimeException unexpected) {
@@ -195,19 +195,5 @@ final class NamedServersPanel extends JPanel {
     String lines = Lines.wrap(text, WIDTH).replace("&", "&amp;").replace("<", "&lt;");
     answer.setText(text.length() < WIDTH ? text : "<html>" + lines.replace("\n", "<br>"));
     resized.run();
-  }
-
-  /** Waits as long as the window is open. */
-  private final class Patient implements Monitor {
-    @Override
-    public void progress(String message, double current, double maximum, String figuresJson) {}
-
-    @Override
-    public void note(String sentence) {}
-
-    @Override
-    public boolean cancelled() {
-      return !isDisplayable();
-    }
   }
 }

@@ -3,7 +3,7 @@ package io.github.bioimgfiji.menu;
 import ij.IJ;
 import ij.gui.GUI;
 import io.github.bioimgfiji.backend.BackendException;
-import io.github.bioimgfiji.backend.Monitor;
+import io.github.bioimgfiji.backend.SilentMonitor;
 import io.github.bioimgfiji.client.HttpBackend;
 import io.github.bioimgfiji.dialog.Lines;
 import java.awt.BorderLayout;
@@ -100,7 +100,7 @@ final class ServerWindow extends JFrame {
         String before = process.equals(known) ? machine : "";
         EventQueue.invokeLater(() -> show(ServerState.lines(running, before)));
         if (before.isEmpty() && !running.isEmpty()) {
-          machine = server.machine(new Open());
+          machine = server.machine(new SilentMonitor(() -> !isDisplayable()));
           known = process;
         }
         trouble(ServerState.misfit(running));
@@ -203,22 +203,12 @@ final class ServerWindow extends JFrame {
     show(shown);
   }
 
-  /** Lets what goes on end when the window is closed. */
-  private class Open implements Monitor {
-    @Override
-    public void progress(String message, double current, double maximum, String figuresJson) {}
-
-    @Override
-    public void note(String sentence) {}
-
-    @Override
-    public boolean cancelled() {
-      return !isDisplayable();
+  /** Tells how a start goes, which ends when the window is closed. */
+  private final class Starting extends SilentMonitor {
+    Starting() {
+      super(() -> !ServerWindow.this.isDisplayable());
     }
-  }
 
-  /** Tells how a start goes. */
-  private final class Starting extends Open {
     @Override
     public void progress(String message, double current, double maximum, String figuresJson) {
       EventQueue.invokeLater(() -> status.setText(message));

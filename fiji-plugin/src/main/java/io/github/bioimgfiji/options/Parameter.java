@@ -140,6 +140,16 @@ public final class Parameter {
     return low + (low.isEmpty() || high.isEmpty() ? "" : ", ") + high;
   }
 
+  /** Gives the lowest value that a number may have, or null. */
+  public BigDecimal minimum() {
+    return Json.has(schema, "minimum") ? schema.get("minimum").getAsBigDecimal() : null;
+  }
+
+  /** Gives the highest value that a number may have, or null. */
+  public BigDecimal maximum() {
+    return Json.has(schema, "maximum") ? schema.get("maximum").getAsBigDecimal() : null;
+  }
+
   private String limit(String name, String words) {
     return Json.has(schema, name)
         ? words + schema.get(name).getAsBigDecimal().stripTrailingZeros().toPlainString()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ import pytest
 import bioimg_fiji
 from bioimg_fiji.image import Image
 from support import zoo
+from support.endpoints import EMBEDDED, ENDPOINT, in_this_process
 from support.processes import ImageJ, run_cli
+from support.python import printed
 
 MAKE_IMAGE = """
 newImage("cells", "16-bit composite-mode", 150, 131, 2, 3, 4);
@@ -41,8 +45,8 @@ close();
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A hyperstack with everything, written by ImageJ."""
     path = tmp_path_factory.mktemp("source") / "cells.tif"
-    with bioimg_fiji.open_fiji("embedded") as fiji:
-        fiji.run_macro(MAKE_IMAGE, str(path))
+    # NB: in a process of its own, as this one may have another ImageJ.
+    printed(f"import bioimg_fiji\nbioimg_fiji.open_fiji('embedded').run_macro({MAKE_IMAGE!r}, {str(path)!r})\n", 120)
     image = bioimg_fiji.read_image(path)
     assert image.axes == "tzcyx"
     assert image.shape == (4, 3, 2, 131, 150)
@@ -72,6 +76,7 @@ def macro(source: Path, model: Path, target: Path) -> str:
     return f'open("{source}");\nrun("BioImg Run Model...", "model=[{model}]");\nsaveAs("Tiff", "{target}");\nclose();\n'
 
 
+@in_this_process
 @pytest.mark.gui
 @pytest.mark.timeout(600)
 def test_same_pixels_and_metadata_by_all_ways(
@@ -97,6 +102,26 @@ def test_same_pixels_and_metadata_by_all_ways(
         assert_metadata(result, original, name)
 
 
+@pytest.mark.skipif(EMBEDDED, reason="BIOIMG_FIJI_ENDPOINT names no Fiji")
+@pytest.mark.timeout(600)
+def test_same_pixels_and_metadata_in_a_real_imagej2(source: Path, small_model: Path, tmp_path: Path) -> None:
+    """In a process of its own: this one may have opened another ImageJ. Opened by pyimagej, asked in five ways."""
+    line = [sys.executable, "-m", "support.imagej2_ways", source, small_model, tmp_path]
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    variables = os.environ | {"PYTHONPATH": path, "BIOIMG_FIJI_ENDPOINT": ENDPOINT}
+    done = subprocess.run(line, env=variables, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    command_line(source, small_model, tmp_path / "shell.tif")
+
+    original = bioimg_fiji.read_image(source)
+    results = {path.stem: bioimg_fiji.read_image(path) for path in tmp_path.glob("*.tif")}
+    assert sorted(results) == ["command", "dataset", "function", "macro", "script", "shell", "title"]
+    for name, result in results.items():
+        np.testing.assert_array_equal(result.pixels, results["shell"].pixels, err_msg=name, strict=True)
+        assert_metadata(result, original, name)
+
+
+@in_this_process
 @pytest.mark.gui
 @pytest.mark.timeout(300)
 def test_a_second_image_by_all_ways(tmp_path: Path, imagej: ImageJ, server: subprocess.Popen[bytes]) -> None:

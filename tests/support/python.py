@@ -1,0 +1,26 @@
+"""Python programs in a process of their own: Java starts once per process, and its end is part of what is tested."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+
+def run_python(text: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program and wait for its end."""
+    return subprocess.run(
+        [sys.executable, "-c", text],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+def printed(text: str, timeout: float = 60, **environment: str) -> str:
+    """Run a program that has to succeed, and give what it printed."""
+    done = run_python(text, timeout, **environment)
+    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
