@@ -30,7 +30,7 @@ from bioimg_fiji.errors import EndpointError
 """
 
 
-SERVED = jars._place("net.imagej:ij:1.54p").with_suffix(".pom").as_posix()
+SERVED = jars._place("net.imagej:ij:1.54p").as_posix()
 """A file that every cache of embedded ImageJ has."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -170,6 +171,13 @@ def test_scripts_with_parameters_run_it(fiji: Fiji, model: str, image: Image, ex
     outputs = fiji.run_script(name, SCRIPTS[language], image=image, model=model)
     check(outputs["output"], expected)
     assert outputs["cancelled"] is False
+
+
+@real
+def test_the_script_in_the_documentation_runs(fiji: Fiji, model: str, image: Image, expected: Image) -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "fiji.md").read_text("utf-8")
+    (text,) = re.findall(r"```\n(#@ CommandService.*?)```", documented, re.DOTALL)
+    check(fiji.run_script("Jython", text, image=image, model=model)["output"], expected)
 
 
 @real
