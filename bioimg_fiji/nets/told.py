@@ -49,7 +49,8 @@ class Told(nn.Module):
 
 def told(name: str, kwargs: Mapping[str, Any], state_dict: Weights) -> Told:
     """Make a network that tells; there is a second head if its weights are among those given."""
-    network = build(name, {**kwargs, "spread": any(is_head(key) for key in state_dict)})
+    with torch.random.fork_rng(devices=[]):  # the first, random weights are nobody's: the caller's numbers stay
+        network = build(name, {**kwargs, "spread": any(is_head(key) for key in state_dict)})
     network.load_state_dict(dict(state_dict))
     return Told(network)
 

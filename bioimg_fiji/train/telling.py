@@ -119,8 +119,8 @@ class _Learning:
         try:
             calibration = self._calibration()
         except ImageError as error:
-            return Told(sentences=(f"{error} {error.fix}",))
-        figures, sentence = _said(calibration)
+            return Told(sentences=(str(error),))
+        figures, sentence = _said(calibration, isinstance(self._source, PairSource))
         return Told({conformal.FILE: conformal.dumps(calibration)}, figures, (sentence,))
 
     def _calibration(self) -> Calibration:
@@ -153,14 +153,14 @@ class _Learning:
         }
         return [
             BlindSample(
-                self._name(number),
-                self._hash(number),
-                target.size,
-                target.astype(np.float64),
-                output.astype(np.float64),
-                doubt.astype(np.float64),
-                noises[number],
-                0.0,  # the noise of another exposure says nothing of how neighbours are correlated within one
+                name=self._name(number),
+                sha256=self._hash(number),
+                pixels=target.size,
+                measured=target.astype(np.float64),
+                told=output.astype(np.float64),
+                spread=doubt.astype(np.float64),
+                noise=noises[number],
+                neighbours=0.0,  # whether neighbours share noise does not matter: another exposure has noise of its own
             )
             for number, (output, doubt, target) in self._held_out(source, groups)
         ]
@@ -250,16 +250,16 @@ class _Learning:
         return pixels_sha256(whole(image).pixels) if image is about(image) else ""
 
 
-def _said(calibration: Calibration) -> tuple[dict[str, float], str]:
+def _said(calibration: Calibration, repeats: bool) -> tuple[dict[str, float], str]:
     """Give the figures of a calibration, and say what they mean."""
     count = len(calibration.images)
     of_images = f"{count} image{'' if count == 1 else 's'}"
     if calibration.truth != "images":
-        sentence = (
-            f"The confidence was calibrated without a truth, by hidden pixels of {of_images} and the noise: its "
-            "intervals are modelled."
+        by = "other exposures" if repeats else "hidden pixels"
+        return {}, (
+            f"The confidence was calibrated without a truth, by {by} of {of_images} and the noise: its intervals are "
+            "modelled."
         )
-        return {}, sentence
     raw = [image.raw_coverage for image in calibration.images if image.raw_coverage is not None]
     figures = {"raw_coverage": float(np.mean(raw))}
     left_out = calibration.left_out(_LEVEL)
