@@ -1,9 +1,9 @@
 """Conformal calibration: the factor by which a model's spread is multiplied to give intervals that hold.
 
-The interval of a pixel is output +- factor * sqrt(spread ** 2 + floor ** 2). The factor of a level is the one with which
-the intervals of images with a known truth hold that share of the true values, on average over the images: the image
-is the unit, as pixels of one image err together (Angelopoulos et al. 2022). Of each image the quantiles of its scores,
-abs(error) / sqrt(spread ** 2 + floor ** 2), are kept, so that any level can be had later.
+The interval of a pixel is output +- factor * sqrt(spread ** 2 + floor ** 2). The factor of a level is the one with
+which the intervals of images with a known truth hold that share of the true values, on average over the images: the
+image is the unit, as pixels of one image err together (Angelopoulos et al. 2022). Of each image the quantiles of its
+scores, abs(error) / sqrt(spread ** 2 + floor ** 2), are kept, so that any level can be had later.
 
 Lives here: scores, factors, labels, their JSON. Lives not here: where a spread comes from (spread, told), how many
 images a promise takes (bounds).
@@ -153,7 +153,7 @@ class Calibration:
             return self._reached(1 - certain_miss(level, len(self.images)), certain=True)
         return self._reached(1 - allowed_miss(level, len(self.images)), certain=False)
 
-    def label(self, level: float, bounds: str = "average") -> str:
+    def label(self, bounds: str = "average") -> str:
         """Say what the intervals rest on, for people."""
         count = f"{len(self.images)} image{'' if len(self.images) == 1 else 's'}"
         if self.truth == "noise model":
@@ -275,15 +275,15 @@ class Calibration:
         below, gap = quantiles[places], quantiles[places + 1] - quantiles[places]
         part = np.where((gap > 0) & np.isfinite(gap), (scores - below) / np.where(gap > 0, gap, 1.0), 0.0)
         steps = np.append(np.diff(levels), 0.0)
-        result = levels[places] + part * steps[places]
-        return result
+        between: Floats = levels[places] + part * steps[places]
+        return between
 
 
 def pixels_sha256(pixels: Array) -> str:
     """Give the SHA-256 of an image's shape, type and pixels: tells whether two images are the same."""
     array = np.ascontiguousarray(pixels)
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-    digest.update(memoryview(array).cast("B") if array.size else b"")
+    digest.update(array.data)
     return digest.hexdigest()
 
 
@@ -406,7 +406,7 @@ def _check(found: Calibration) -> None:
         raise _damaged(f"spread {found.spread!r}, truth {found.truth!r}")
     if not (math.isfinite(found.floor) and found.floor >= 0) or not found.images:
         raise _damaged(f"floor {found.floor}, {len(found.images)} images")
-    if not _rises(found.levels) or not 0 < found.levels[0] or found.levels[-1] != 1:
+    if not _rises(found.levels) or found.levels[0] <= 0 or found.levels[-1] != 1:
         raise _damaged("its levels do not rise to 1")
     for image in found.images:
         if len(image.quantiles) != len(found.levels) or not _rises(image.quantiles) or image.quantiles[0] < 0:

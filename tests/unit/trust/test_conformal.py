@@ -75,10 +75,10 @@ def test_fewest_images_that_certify() -> None:
     calibration = calibration_of("head", images(rng, 21))
     with pytest.raises(ParameterError, match="takes 22 independent calibration images, and the package has 21"):
         calibration.factor(0.9, "certified")
-    assert calibration.label(0.9) == "empirical (21 images)"
+    assert calibration.label() == "empirical (21 images)"
     calibration = calibration_of("head", images(rng, 22))
     assert calibration.factor(0.9, "certified") > calibration.factor(0.9)
-    assert calibration.label(0.9, "certified") == "certified (22 images, with probability 90 %)"
+    assert calibration.label("certified") == "certified (22 images, with probability 90 %)"
     with pytest.raises(ParameterError, match="45 independent"):
         calibration.factor(0.95, "certified")
 
