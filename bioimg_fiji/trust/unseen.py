@@ -244,7 +244,7 @@ def _image(sample: BlindSample, floor: float, edges: Floats, ratios: Floats) -> 
 
 
 def _quantile(level: float, shares: Floats, sigmas: Floats) -> float:
-    """Invert the distribution of the absolute value of a mixture of normals about 0; the last level stands for 0.9999."""
+    """Invert the distribution of the absolute value of a mixture of normals about 0; level 1 stands for 0.9999."""
     level = min(level, 0.9999)
     known = sigmas > 0
     exact = float(shares[~known].sum())
