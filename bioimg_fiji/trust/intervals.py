@@ -144,7 +144,7 @@ def confidence_of(
     if calibration is None:
         raise PackageError(
             f"{package.name} has no calibrated confidence, and a spread that is not calibrated is no error bar.",
-            fix=f"Calibrate it first: {COMMAND} (calibrate) takes raw images and their truth and writes a copy with one.",
+            fix=f"Calibrate it first: {COMMAND} (calibrate) takes raw and true images and writes a copy with one.",
         )
     _check_kind(package, calibration, kind, others)
     factor = calibration.factor(percent / 100, bounds)
