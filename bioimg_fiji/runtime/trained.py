@@ -54,6 +54,8 @@ class TrainedNetwork:
         How objects are found in it ("minimum_size", pixels); empty for what has none.
     window
         k above 0: the input's channels are the frames t - k to t + k of a movie, the output is frame t.
+    head
+        Weights of a second head, which tells how far the output may be off (`bioimg_fiji.nets.told`); empty without.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class TrainedNetwork:
     channels: tuple[str, ...] = ()
     objects: Mapping[str, int] = field(default_factory=dict)
     window: int = 0
+    head: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         inputs = 1 if self.window else self.in_channels
