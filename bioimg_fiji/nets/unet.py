@@ -7,7 +7,7 @@ There is no batch normalisation: the output is a plain function of the intensiti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -111,8 +111,8 @@ class UNet(nn.Module):
         if spread:
             with torch.random.fork_rng(devices=[]):  # the next network's random weights stay what they are without
                 layer, last = _CONV[ndim](filters, filters, 1), _CONV[ndim](filters, out_channels, 1)
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
             self.log_variance = nn.Sequential(layer, nn.LeakyReLU(slope), last)
 
     def _initialise(self, slope: float) -> None:
@@ -136,9 +136,9 @@ class UNet(nn.Module):
     def parts(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
         """Give the output, its log variance (None without `spread`), and the coarsest features of all networks."""
         if self.each is not None:
-            outputs, variances, coarsest = zip(
-                *(net.parts(x[:, place : place + 1]) for place, net in enumerate(self.each)), strict=True
-            )
+            networks: list[Any] = list(self.each)
+            parts = [network.parts(x[:, place : place + 1]) for place, network in enumerate(networks)]
+            outputs, variances, coarsest = zip(*parts, strict=True)
             together = None if variances[0] is None else torch.cat(variances, dim=1)
             return torch.cat(outputs, dim=1), together, torch.cat(coarsest, dim=1)
         skips: list[torch.Tensor] = []
