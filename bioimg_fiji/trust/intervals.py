@@ -32,19 +32,18 @@ from bioimg_fiji.predict import (
     predict_file,
     predict_source,
 )
+from bioimg_fiji.predict.outputs import spread_gain
 from bioimg_fiji.trust.conformal import COMMAND, FILE, Calibration
 from bioimg_fiji.trust.spread import (
-    HEAD,
     Spreading,
     SpreadName,
-    deviation,
     members_of,
     predict_spread,
     source_run,
     spread_of,
     spreading,
-    unit_of,
 )
+from bioimg_fiji.trust.told import SPREAD
 from bioimg_fiji.trust.turns import blocks
 
 LOWER, UPPER, WIDTH = "lower", "upper", "confidence"
@@ -76,7 +75,7 @@ class Confidence:
     label: str
 
     def half(self, spread: Array, unit: float) -> Array:
-        """Give half the width of intervals, float32; `unit` as of `spread.unit_of`."""
+        """Give half the width of intervals, float32; `unit` as of `spread_gain`."""
         squares = np.square(spread, dtype=np.float32)
         return np.float32(self.factor) * np.sqrt(squares + np.float32((self.floor * unit) ** 2))
 
@@ -174,7 +173,7 @@ def predict_with(
     """
     package = confidence.made.package
     image = given if isinstance(given, Image) else given[main_input(package).id]
-    unit = unit_of(image, package)
+    unit = spread_gain(image, package)
     prediction, spread = predict_spread(given, confidence.made, options, job)
     output = prediction.images["output"]
     _check_output(package, output)
@@ -199,14 +198,14 @@ def predict_source_with(
     ------
     As `predict_source`.
     """
-    unit = unit_of(source.image, confidence.made.package)
+    unit = spread_gain(source.image, confidence.made.package)
     prediction = predict_source(source, folder, confidence.made.package, options, job)
     images = dict(prediction.images)
     output = images["output"]
     _check_output(confidence.made.package, output)
     result = RawSource(output, folder / f"output{RAW}")
     scratch = folder / _FOLDER
-    spread = _spread_by_parts(source, result, images.pop(HEAD, None), scratch, confidence, options, job)
+    spread = _spread_by_parts(source, result, images.pop(SPREAD, None), scratch, confidence, options, job)
     sinks = {
         name: open_sink(folder / f"{name}{RAW}", header(name, source.image, output, confidence))
         for name in (LOWER, UPPER, WIDTH)
@@ -235,10 +234,10 @@ def predict_file_with(
     As `predict_file`.
     """
     with _opened(path, options) as source:
-        unit = unit_of(source.image, confidence.made.package)
+        unit = spread_gain(source.image, confidence.made.package)
         found = predict_file(path, target, confidence.made.package, options, job, properties)
         files = dict(found.files)
-        head = files.pop(HEAD, None)
+        head = files.pop(SPREAD, None)
         scratch = target.absolute().with_name(f"{target.name}.{_FOLDER}")
         scratch.mkdir(exist_ok=True)
         try:
@@ -309,8 +308,7 @@ def _spread_by_parts(
 ) -> Source:
     """Give the spread of a result that was written by parts; sums and the members' results lie in `scratch`."""
     if told is not None:
-        head = told if isinstance(told, Source) else MemorySource(told)
-        return _HeadSource(head, source.image, confidence.made.package)
+        return told if isinstance(told, Source) else MemorySource(told)
     scratch.mkdir(exist_ok=True)
 
     def room(shape: tuple[int, ...], name: str) -> Array:
@@ -322,22 +320,6 @@ def _spread_by_parts(
     run = source_run(source, options, scratch / "member")
     members = members_of(confidence.made, source.image, options.axes)
     return MemorySource(result.image.with_pixels(spread_of(result, members, run, room, job)))
-
-
-class _HeadSource(Source):
-    """A told spread, with what a linear intensity calibration has added taken off."""
-
-    def __init__(self, source: Source, image: Image, package: ModelPackage) -> None:
-        self.image, self.chunks, self.identity = source.image, source.chunks, source.identity
-        self._source, self._made_of = source, (image, package)
-
-    def read(self, place: tuple[slice, ...]) -> Array:
-        """Read a part."""
-        return deviation(*self._made_of, self._source.read(place))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._source.close()
 
 
 def _write_beside(

@@ -13,26 +13,23 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 
 from bioimg_fiji.errors import PackageError, ParameterError
 from bioimg_fiji.files.source import Array, MemorySource, RawSource, Source
 from bioimg_fiji.image import Image
-from bioimg_fiji.intensity import UNIT_ONLY, Intensity
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.package import ModelPackage
 from bioimg_fiji.package.fit import fit
 from bioimg_fiji.package.links import main_input
 from bioimg_fiji.predict import Prediction, PredictOptions, predict, predict_source
 from bioimg_fiji.trust.conformal import SpreadKind
+from bioimg_fiji.trust.told import SPREAD, told_view
 from bioimg_fiji.trust.turns import PLAIN, Turn, TurnedSource, blocks, turned
 
 SpreadName = Literal["auto", "head", "augmentation", "ensemble"]
-
-HEAD = "spread"
-"""Id of the output that has a told network's standard deviation."""
 
 MIRRORED = ("", "y", "x", "yx")
 _ISOTROPIC = 0.02
@@ -159,8 +156,8 @@ def predict_spread(
     main = given if isinstance(given, Image) else given[main_input(made.package).id]
     plain = predict(given, made.package, options, job)
     if made.kind == "head":
-        images = {name: image for name, image in plain.images.items() if name != HEAD}
-        return dataclasses.replace(plain, images=images), deviation(main, made.package, plain.images[HEAD].pixels)
+        images = {name: image for name, image in plain.images.items() if name != SPREAD}
+        return dataclasses.replace(plain, images=images), plain.images[SPREAD].pixels
     output = MemorySource(plain.images["output"])
 
     def run(member: Member, part: Job) -> Source:
@@ -238,46 +235,10 @@ def method_of(package: ModelPackage) -> str:
     return str(provenance.get("method", "")) if isinstance(provenance, Mapping) else ""
 
 
-def unit_of(image: Image, package: ModelPackage) -> float:
-    """Give how many units of the result one unit of the model's values is: not 1 for physical values.
-
-    Raises
-    ------
-    ParameterError
-        When the intensity calibration is not linear: a spread has no one unit then.
-    """
-    intensity = _intensity(image, package)
-    if intensity is None:
-        return 1.0
-    if intensity.function == "straight_line":
-        return abs(intensity.coefficients[1])
-    raise ParameterError.of(
-        "confidence",
-        "empty for an image whose intensity calibration is no straight line",
-        intensity.function,
-        fix="Remove the calibration first: Analyze > Calibrate, Function: none.",
-    )
-
-
-def deviation(image: Image, package: ModelPackage, spread: Array) -> Array:
-    """Take off what a straight line's intercept has added to a spread that was made an image as the result is."""
-    intensity = _intensity(image, package)
-    return spread if intensity is None else np.abs(spread - np.float32(intensity.coefficients[0]))
-
-
-def _intensity(image: Image, package: ModelPackage) -> Intensity | None:
-    """Give the function by which a result has become physical values."""
-    intensity = image.intensity
-    kept = package.own.get("values") == "input" and intensity is not None and intensity.function != UNIT_ONLY
-    return intensity if kept else None
-
-
 def _told(package: ModelPackage) -> ModelPackage | None:
     """Give the view of a package whose network tells its spread; None where none was learnt."""
-    from bioimg_fiji.trust.told import told_view
-
-    view = cast("ModelPackage | None", told_view(package))
-    return view if view is not None and any(output.id == HEAD for output in view.outputs) else None
+    view = told_view(package)
+    return view if view is not None and any(output.id == SPREAD for output in view.outputs) else None
 
 
 def _check_same(package: ModelPackage, other: ModelPackage) -> None:
