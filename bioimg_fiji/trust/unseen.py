@@ -58,6 +58,7 @@ _BINS = 8
 _PER_BIN = 10_000
 _SURE = 3.0
 _PILED = 0.01
+_SHARED = 1.2
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class BlindSample:
         Of the image.
     neighbours
         Covariance of measured - output of neighbouring pixels, the larger one of y and x.
+    coarse
+        Variance of the noise as every second pixel tells it, beside that of all: 1 where neighbours do not share it.
     piled
         What is wrong with the ends of the range of values, as a sentence; empty where nothing is.
     """
@@ -86,6 +89,7 @@ class BlindSample:
     spread: Floats
     noise: NoiseModel
     neighbours: float
+    coarse: float
     piled: str = ""
 
 
@@ -116,7 +120,7 @@ def blind_sample(
     """
     noisy = np.asarray(noisy, np.float32)
     try:
-        noise = blind_noise(noisy, movie)
+        noise, coarse = blind_noise(noisy, movie), _coarse(noisy)
     except ValueError as error:
         raise ImageError(f"{name} tells nothing of its noise: {error}.", fix="Give a larger image.") from error
     output, _ = run(noisy)
@@ -126,7 +130,16 @@ def blind_sample(
     measured, told, spread = (np.concatenate(each).astype(np.float64) for each in zip(*found, strict=True))
     residual = noisy.astype(np.float64) - output
     return BlindSample(
-        name, sha256, noisy.size, measured, told, spread, noise, _covariance(residual), _piled(name, noisy, noise)
+        name=name,
+        sha256=sha256,
+        pixels=noisy.size,
+        measured=measured,
+        told=told,
+        spread=spread,
+        noise=noise,
+        neighbours=_covariance(residual),
+        coarse=coarse,
+        piled=_piled(name, noisy, noise),
     )
 
 
@@ -156,6 +169,12 @@ def calibration_without_truth(
     count = sum(sample.measured.size for sample in samples)
     if count < FEWEST:
         raise _cannot(f"there are {count} hidden pixels, and it takes {FEWEST}")
+    coarse = float(np.average([sample.coarse for sample in samples], weights=[sample.pixels for sample in samples]))
+    if coarse > _SHARED:
+        raise _cannot(
+            f"the noise of neighbouring pixels is correlated (every second pixel has {coarse:.2f} times the variance "
+            "that all of them show)"
+        )
     floor = floor_of([sample.spread for sample in samples], [sample.measured - sample.told for sample in samples])
     pooled = _Pooled(samples, floor)
     pooled.check()
@@ -290,6 +309,13 @@ def _neighbours(noisy: Array, hidden: tuple[Array, ...], rng: np.random.Generato
     return values
 
 
+def _coarse(noisy: Array) -> float:
+    """Compare the noise of every second row and column with that of all: photon transfer does not see shared noise."""
+    mean = float(noisy.mean())
+    fine, coarse = (float(blind_noise(each).variance(mean)) for each in (noisy, noisy[..., ::2, ::2]))
+    return coarse / fine if fine > 0 else 1.0
+
+
 def _covariance(residual: Floats) -> float:
     residual = residual - residual.mean()
     along_y = float(np.mean(residual[..., 1:, :] * residual[..., :-1, :]))
@@ -302,7 +328,7 @@ def _piled(name: str, noisy: Array, noise: NoiseModel) -> str:
     low, high = noisy.min(), noisy.max()
     if float(np.mean(noisy == high)) > _PILED:
         return f"{name} is saturated: more than 1 % of its pixels have the highest value, {high:g}"
-    counted = float(noise.gain * low + noise.variance_at_zero) < noise.gain**2 / 4
+    counted = low == 0 and float(noise.gain * low + noise.variance_at_zero) < noise.gain**2 / 4
     if float(np.mean(noisy == low)) > _PILED and not counted:
         return f"{name} is cut off below: more than 1 % of its pixels have the lowest value, {low:g}"
     return ""
