@@ -12,6 +12,7 @@ import pytest
 import roifile
 
 from bioimg_fiji.commands import Result, find
+from bioimg_fiji.commands.macro import PROPERTY as MACRO
 from bioimg_fiji.errors import ImageError, PackageError, ParameterError
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.files.source import map_raw, raw_file
@@ -67,7 +68,7 @@ def test_bounds_around_the_plain_result(model: Path, axes: str) -> None:
     image = picture(axes)
     plain, found = run(model, image), run(model, image, confidence=90)
     assert set(found.images) == {"output", *BOUNDS}
-    line = {PROPERTY: ""}  # it has the macro's line, with the keys
+    line = {MACRO: ""}  # it has the keys
     same(
         *(
             dataclasses.replace(each.images["output"], properties={**each.images["output"].properties, **line})
