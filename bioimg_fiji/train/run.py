@@ -128,9 +128,9 @@ def train(
     verdict = judged(model, source, images, job)
     figures = _figures(loop, seconds) | dict(verdict.figures)
     told = _provenance(method, config, source.data, machine, figures) | {"ended": ended}
-    told["data"]["images"] = [pixels_sha256(image.pixels) for image in images if isinstance(image, Image)]
     told["sentences"] = list(verdict.sentences)
     told["findings"] = [{"code": f.code, "sentence": f.sentence, "figures": dict(f.figures)} for f in findings]
+    told["data"]["images"] = [pixels_sha256(image.pixels) for image in images if isinstance(image, Image)]
     if start is not None:
         told["start"] = {"sha256": start.sha256, "name": start.name}
     return dataclasses.replace(model, provenance=told)

@@ -89,7 +89,7 @@ class BlindSample:
     spread: Floats
     noise: NoiseModel
     neighbours: float
-    coarse: float
+    coarse: float = 1.0
     piled: str = ""
 
 
