@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from bioimg_fiji.image import Image
     from bioimg_fiji.package import ModelPackage
     from bioimg_fiji.predict import PredictOptions
+    from bioimg_fiji.trust.intervals import Confidence
 
 RESULT_BYTES = 8
 """Bytes that a run in memory takes per pixel beside the image: the result as float32, and its parts put together."""
+
+CONFIDENCE_BYTES = 28
+"""Bytes more with a confidence: a member's result and its parts, two sums, three images of bounds."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ def check_memory(parameters: RunModel, part: Part | None, obstacle: Obstacle) ->
     if part is not None and parameters.selection == "crop":
         share = math.prod(part.inside.shape) / part.mask.size
         pixels, needed = math.ceil(pixels * share), math.ceil(needed * share)
-    needed, free = needed + RESULT_BYTES * pixels, free_memory("cpu")
+    per_pixel = RESULT_BYTES + (0 if parameters.confidence is None else CONFIDENCE_BYTES)
+    needed, free = needed + per_pixel * pixels, free_memory("cpu")
     if needed > free:
         raise ImageError(
             f"{parameters.image.title} is too large for this run: {obstacle.reason}, which takes about "
@@ -86,16 +91,22 @@ def check_memory(parameters: RunModel, part: Part | None, obstacle: Obstacle) ->
         )
 
 
-def run(source: RawSource, package: ModelPackage, options: PredictOptions, job: Job) -> Result:
-    """Run a model by windows; the result's images are mapped from files in the job's folder.
+def run(
+    source: RawSource, package: ModelPackage, options: PredictOptions, job: Job, confidence: Confidence | None = None
+) -> Result:
+    """Run a model by windows; the result's images, bounds too, are mapped from files in the job's folder.
 
     Raises
     ------
     As `predict_source`.
     """
     from bioimg_fiji.predict import predict_source
+    from bioimg_fiji.trust.intervals import predict_source_with
 
     assert job.scratch is not None
     with source:
-        found = predict_source(source, job.scratch, package, options, job)
+        if confidence is None:
+            found = predict_source(source, job.scratch, package, options, job)
+        else:
+            found = predict_source_with(source, job.scratch, confidence, options, job)
     return Result(images=found.images, figures=found.report)

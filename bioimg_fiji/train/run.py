@@ -15,6 +15,7 @@ import torch
 
 import bioimg_fiji
 from bioimg_fiji.errors import MissingPartError, ParameterError, TrainingError, UnsuitableMethodError
+from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.nets import divisor
 from bioimg_fiji.nets.told import is_head
@@ -35,6 +36,7 @@ from bioimg_fiji.train.result import TrainedModel
 from bioimg_fiji.train.stored import TrainingImage
 from bioimg_fiji.train.telling import told as told_of
 from bioimg_fiji.train.validate import judged
+from bioimg_fiji.trust.conformal import pixels_sha256
 
 _FREE = ("device", "threads", "checkpoint_every", "force", "together", "precision", "learning_rate")
 """Parameters that may differ between a checkpoint and the run that resumes it.
@@ -130,6 +132,7 @@ def train(
     told = _provenance(method, config, source.data, machine, figures) | {"ended": ended}
     told["sentences"] = [*verdict.sentences, *trust.sentences]
     told["findings"] = [{"code": f.code, "sentence": f.sentence, "figures": dict(f.figures)} for f in findings]
+    told["data"]["images"] = [pixels_sha256(image.pixels) for image in images if isinstance(image, Image)]
     if start is not None:
         told["start"] = {"sha256": start.sha256, "name": start.name}
     return dataclasses.replace(model, provenance=told, attachments=trust.attachments)

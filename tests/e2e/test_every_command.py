@@ -58,6 +58,12 @@ CASES: dict[str, Callable[[Place], dict[str, Any]]] = {
         "device": "cpu",
     },
     "evaluate": lambda place: {"truth": "truth.tif", "metrics": "psnr ssim frc", "roi": "whole"},
+    "calibrate": lambda place: {
+        "target": "truth.tif",
+        "model": place.model,
+        "output": place.own / "calibrated.zip",
+        "device": "cpu",
+    },
     "models": lambda place: {"action": "add", "source": place.model, "nickname": place.own.name},
     "train_denoiser": lambda place: _training(place, "denoiser", method="n2v", force=True),
     "train_restoration": lambda place: _training(place, "restoration", target="truth.tif"),
@@ -103,7 +109,7 @@ def scene(command: commands.Command, place: Place) -> str:
         text += f'File.saveString(call("io.github.bioimgfiji.BioImg.models"), "{place.own / "models.txt"}");\n'
     elif command.id == "evaluate":
         text += f'File.saveString(call("io.github.bioimgfiji.BioImg.figures"), "{place.own / "figures.txt"}");\n'
-    elif command.id not in ("run_file", "run_batch"):
+    elif command.id not in ("run_file", "run_batch", "calibrate"):
         text += f'if (getTitle() == "cells.tif") exit("no result");\nsaveAs("Tiff", "{place.own / command.id}.tif");\n'
     return text + 'close("*");\n'
 
@@ -126,7 +132,7 @@ def test_every_command_gives_the_same_by_every_way(
     assert server.poll() is None
 
     wanted = found(places["python"].own)
-    assert len(wanted) == 11, sorted(wanted)
+    assert len(wanted) == 12, sorted(wanted)
     for way in WAYS[:3]:
         got = found(places[way].own)
         told = f"{way}: {shown.stdout}{shown.stderr}"

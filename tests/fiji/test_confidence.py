@@ -1,0 +1,45 @@
+"""Confidence in ImageJ: a macro calibrates a model, runs it with bounds, and finds its figures and images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bioimg_fiji.errors import BioimgError
+from bioimg_fiji.fiji import Fiji
+from bioimg_fiji.image import Image, Scale
+from bioimg_fiji.runtime.fake import write_random_unet
+
+
+def test_a_macro_calibrates_and_gets_bounds(fiji: Fiji, tmp_path: Path) -> None:
+    write_random_unet(tmp_path / "plain.zip")
+    rng = np.random.default_rng(5)
+    scales = {axis: Scale(0.5, "micron") for axis in "yx"}
+    raw = Image(rng.normal(100, 10, (40, 48)).astype(np.float32), "yx", title="raw.tif", scales=scales)
+    result = fiji.run("BioImg Run Model...", raw, model=tmp_path / "plain.zip").images["output"]
+    true = result.with_pixels(result.pixels + rng.normal(0, 3, result.shape).astype(np.float32))
+    with pytest.raises(BioimgError, match="no calibrated confidence"):
+        fiji.run("BioImg Run Model...", raw, model=tmp_path / "plain.zip", confidence=90)
+    fiji.show(Image(true.pixels, "yx", title="true.tif"))
+    fiji.show(raw)
+    models = f"model=[{tmp_path / 'plain.zip'}] output=[{tmp_path / 'c.zip'}]"
+    told = fiji.run_macro(
+        f"""
+        selectImage("raw.tif");
+        run("BioImg Calibrate Confidence...", "target=true.tif {models}");
+        label = call("io.github.bioimgfiji.BioImg.figures");
+        selectImage("raw.tif");
+        run("BioImg Run Model...", "model=[{tmp_path / "c.zip"}] confidence=90");
+        selectImage("raw-confidence");
+        getPixelSize(unit, width, height);
+        return label + ";" + unit + ";" + width + ";" + getMetadata("Info");
+        """
+    )
+    assert told is not None
+    figures, unit, width, info = told.split(";")[0], *told.split(";")[1:3], told.split(";", 3)[3]
+    assert "confidence_label=empirical (1 image)" in figures
+    assert (unit, float(width)) == ("µm", 0.5)
+    assert "Bounds of 90 % confidence, empirical (1 image)" in info
+    assert {"raw-lower", "raw-upper", "raw-confidence"} <= set(fiji.images())
