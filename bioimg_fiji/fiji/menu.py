@@ -26,6 +26,8 @@ _ORDER = (
     "run_file",
     "run_batch",
     "evaluate",
+    "explain",
+    "feature_maps",
     "train_denoiser",
     "train_restoration",
     "train_segmentation",

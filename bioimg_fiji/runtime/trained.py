@@ -133,6 +133,11 @@ class TrainedNetwork:
         return not self.objects and not self.per_image and self.result_scale == (self.std, self.mean)
 
     @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Least and largest value of what it gives, to which it is clipped: probabilities have bounds."""
+        return (0.0, 1.0) if self.objects else None
+
+    @property
     def moments_over_channels(self) -> bool:
         """Whether, with `per_image`, one mean serves all channels of an image: for frames of a movie it does."""
         return self.window > 0 or self.in_channels == 1
@@ -209,7 +214,7 @@ class TrainedNetwork:
         whole = (slice(None), *(slice(0, n * factor) for n, factor in zip(raw.shape[1:], self.scale, strict=True)))
         gain, offset = (self._along(values).astype(np.float32) for values in self.result_scale)
         result: NDArray[np.float32] = output[whole] * gain + offset
-        return result
+        return result if self.bounds is None else np.clip(result, *self.bounds)
 
     def normalised(self, raw: Array) -> NDArray[np.float32]:
         """Give what the network sees of raw values, axes ("c" +) `axes`."""

@@ -32,6 +32,7 @@ from bioimg_fiji.train.noise_check import Finding, Severity
 from bioimg_fiji.train.registry import method_named
 from bioimg_fiji.train.result import TrainedModel
 from bioimg_fiji.train.stored import TrainingImage
+from bioimg_fiji.train.temperature import calibrated
 from bioimg_fiji.train.validate import judged
 
 _FREE = ("device", "threads", "checkpoint_every", "force", "together", "precision", "learning_rate")
@@ -117,12 +118,15 @@ def train(
         "device": _device_name(device), "precision": config.precision, "threads": threads, "system": platform.system(),
     }  # fmt: skip
     seconds = time.monotonic() - began
-    model = _model(loop, source, kwargs, config, tile)
+    model, calibration = calibrated(_model(loop, source, kwargs, config, tile), source, job)
     job.progress("Judging the result")
     verdict = judged(model, source, images, job)
     figures = _figures(loop, seconds) | dict(verdict.figures)
+    figures |= {name: calibration[name] for name in ("temperature", "ece_before", "ece_after") if name in calibration}
     told = _provenance(method, config, source.data, machine, figures) | {"ended": ended}
     told["sentences"] = list(verdict.sentences)
+    if calibration:
+        told["calibration"] = calibration
     told["findings"] = [{"code": f.code, "sentence": f.sentence, "figures": dict(f.figures)} for f in findings]
     if start is not None:
         told["start"] = {"sha256": start.sha256, "name": start.name}
