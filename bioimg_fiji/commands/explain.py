@@ -13,14 +13,14 @@ from bioimg_fiji.commands.keys import Device, axes_key, device_key, trust_key
 from bioimg_fiji.commands.parameters import ImageInput, Parameters, key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result
-from bioimg_fiji.commands.selection import Part, part_of
+from bioimg_fiji.commands.selection import part_of
 from bioimg_fiji.errors import WeightsError
 from bioimg_fiji.image import Channel, Image
 from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
     from bioimg_fiji.package import ModelPackage
-    from bioimg_fiji.trust.explain import Explanation, Target
+    from bioimg_fiji.trust.explain import Asked, Explanation, Target
     from bioimg_fiji.trust.shown import Shown
 
 _DISPLAY = 99.9
@@ -69,7 +69,7 @@ class Explain(Parameters):
         title="Window",
         unit="pixels",
         expert=True,
-        help="occlusion: side of what is hidden; 0 takes a twelfth of the image.",
+        help="occlusion: side of what is hidden; 0 takes an eighth of the image.",
     )
     stride: int = key(
         0,
@@ -89,16 +89,27 @@ class Explain(Parameters):
 def explain(parameters: Explain, job: Job) -> Result:
     """Show which pixels a model's answer hangs on, as a heat map (Grad-CAM, occlusion, integrated gradients)."""
     from bioimg_fiji.package import open_package
-    from bioimg_fiji.trust.shown import shown
+    from bioimg_fiji.trust import layers
+    from bioimg_fiji.trust.explain import Asked
+    from bioimg_fiji.trust.shown import MOST, shown
+    from bioimg_fiji.trust.shown import Part as Place
 
     package = open_package(parameters.model)
     image = parameters.image
+    method = parameters.method
+    if method == "auto":
+        there = layers.may_run(package, layers.TORCH, parameters.device, parameters.trust or "")
+        method = "grad_cam" if there else "occlusion"
     part = part_of(image, "ignore" if parameters.selection == "ignore" else "place", job.note)
-    if part is not None and (parameters.selection == "crop" or _classifies(package, parameters.output)):
+    classifies = _classifies(package, parameters.output)
+    if part is not None and (parameters.selection == "crop" or classifies):
         image, part = part.of(image), None
-    seen = shown(image, package, job.note, parameters.axes, None if part is None else part.box)
+    place = Place(None if part is None else part.box, MOST if classifies or method == "grad_cam" else MOST // 2)
+    seen = shown(image, package, job.note, parameters.axes, place)
     job.progress("Loading the model")
-    found, wanted = _explained(parameters, seen, part, job)
+    region = np.ones((image.size("y"), image.size("x")), bool) if part is None else part.mask
+    asked = Asked(parameters.output or "", parameters.channel or "", region)
+    found, wanted = _explained(parameters.model_copy(update={"method": method}), seen, asked, job)
     heat = dataclasses.replace(seen.placed(found.values), title=f"{image.name}-why")
     figures: dict[str, Any] = {"method": found.method, "channel": wanted.name, "score": found.score}
     figures |= {"layer": found.layer} if found.layer else {}
@@ -112,17 +123,12 @@ def _classifies(package: ModelPackage, output: str | None) -> bool:
     return not {"y", "x"} <= set(tensor.letters)
 
 
-def _explained(parameters: Explain, seen: Shown, part: Part | None, job: Job) -> tuple[Explanation, Target]:
+def _explained(parameters: Explain, seen: Shown, asked: Asked, job: Job) -> tuple[Explanation, Target]:
+    """Explain by the method, which is not "auto"."""
     from bioimg_fiji.trust import explain as ways
     from bioimg_fiji.trust import layers
 
-    package, device, trust = seen.package, parameters.device, parameters.trust or ""
-    size = seen.image.size("y"), seen.image.size("x")
-    region = np.ones(size, bool) if part is None else part.mask
-    asked = ways.Asked(parameters.output or "", parameters.channel or "", region)
-    method = parameters.method
-    if method == "auto":
-        method = "grad_cam" if layers.may_run(package, layers.TORCH, device, trust) else "occlusion"
+    package, device, trust, method = seen.package, parameters.device, parameters.trust or "", parameters.method
     if method == "occlusion":
         from bioimg_fiji.runtime.warm import lent
 

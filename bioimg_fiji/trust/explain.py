@@ -1,10 +1,12 @@
 """Why a model says what it says: which pixels of the input a classification or a part of a segmentation hangs on.
 
-Grad-CAM (Selvaraju et al., ICCV 2017; of a segmentation Vinogradova et al., AAAI 2020) weighs the feature maps of one
-layer by their gradients; occlusion (Zeiler & Fergus, ECCV 2014) hides one part of the image after the other and tells
-how much is lost; integrated gradients (Sundararajan et al., ICML 2017) follow the gradient from a grey image to the
-image. All three are captum's. What is explained is a score: the mean of one output channel, before postprocessing, over
-a region, or one class of a classifier. Occlusion asks the model only for its output, so it works for any that runs.
+Grad-CAM (Selvaraju et al., ICCV 2017) weighs the feature maps of one layer by their gradients. Pooled gradients forget
+where in the image a segmentation is asked about, so there each place has its own (HiResCAM, Draelos & Carin 2020;
+Seg-XRes-CAM, Hasany et al., CVPR-W 2023). Occlusion (Zeiler & Fergus, ECCV 2014) hides one part of the image after the
+other and tells how much is lost; integrated gradients (Sundararajan et al., ICML 2017) follow the gradient from a grey
+image to the image. All are captum's. What is explained is a score: the mean of one output channel, before
+postprocessing, over a region, or one class of a classifier. Occlusion asks the model only for its output, so it works
+for any that runs.
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ from bioimg_fiji.trust.shown import Shown
 Array = npt.NDArray[Any]
 Method = Literal["grad_cam", "occlusion", "integrated_gradients"]
 
-_WINDOWS = 12
+_WINDOWS = 8
 """Windows that lie side by side along the longest axis where no size is asked for."""
-_STEPS = 32
+_STEPS = 20
 """Steps of integrated gradients."""
 
 
@@ -49,12 +51,15 @@ class Target:
         float32 of the output's shape.
     name
         Of the channel, or its number from 1.
+    local
+        Whether the output has places, as that of a segmentation.
     """
 
     place: int
     channel: int
     weights: Array
     name: str
+    local: bool
 
     def score(self, outputs: Any) -> Any:
         """Give the score of each input of a batch, from the model's outputs (tensors of torch)."""
@@ -152,7 +157,8 @@ def target(shown: Shown, outputs: list[Array], asked: Asked) -> Target:
         raise ParameterError(
             "The selection has no pixel of the model's output.", fix="Select a larger region.", field="selection"
         )
-    return Target(place, number, weights / weights.sum(dtype=np.float64).astype(np.float32), name)
+    weights /= weights.sum(dtype=np.float64)
+    return Target(place, number, weights, name, bool(kept))
 
 
 def _along(values: Array, axis: int, ndim: int) -> Array:
@@ -200,21 +206,24 @@ def _channel(tensor: TensorSpec, values: Array, given: str) -> tuple[int, str]:
 
 
 def grad_cam(network: Any, shown: Shown, wanted: Target, layer: str = layers.AUTO) -> Explanation:
-    """Weigh the maps of a layer by the mean of their gradients, add them, keep what is above 0.
+    """Weigh the maps of a layer by their gradients, add them, keep what is above 0.
+
+    For a classifier a map's weight is the mean of its gradient, for a segmentation its gradient at each place.
 
     Raises
     ------
     ParameterError
         When there is no such layer, or it is used several times.
     """
-    from captum.attr import LayerAttribution, LayerGradCam
+    from captum.attr import LayerAttribution, LayerGradCam, LayerGradientXActivation
 
     found = layers.TorchLayers(network).shapes(shown.tensor)
     once = {name: shape for name, shape in found.items() if ":" not in name and f"{name}:2" not in found}
     name = layers.named(once, layer)
     given = layers.on_device(shown.tensor, network)
-    made = LayerGradCam(lambda x: wanted.score(network(x)), network.get_submodule(name))
-    cam = made.attribute(given, relu_attributions=True).detach()
+    kind = LayerGradientXActivation if wanted.local else LayerGradCam
+    made = kind(lambda x: wanted.score(network(x)), network.get_submodule(name))
+    cam = made.attribute(given).detach().sum(dim=1, keepdim=True).relu()
     mode = "bilinear" if cam.ndim == 4 else "trilinear"
     values = LayerAttribution.interpolate(cam, tuple(given.shape[2:]), mode)[0, 0].float().cpu().numpy()
     return Explanation(values, "grad_cam", _score(network, given, wanted), name, 2)
@@ -245,7 +254,7 @@ def occlusion(model: Adapter, shown: Shown, wanted: Target, job: Job, window: in
     job
         For progress and cancelling.
     window, stride
-        Side of the window and step to the next one, pixels; 0: a twelfth of the longest side, and half the window.
+        Side of the window and step to the next one, pixels; 0: an eighth of the longest side, and half the window.
 
     Returns
     -------

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bioimg_fiji.errors import ParameterError, UntrustedModelError, WeightsError
 from bioimg_fiji.package import ModelPackage
-from bioimg_fiji.package.links import main_input
+from bioimg_fiji.runtime.adapter import thread_count
 from bioimg_fiji.runtime.choose import decide
 
 Array = npt.NDArray[Any]
@@ -187,7 +187,6 @@ class OnnxLayers:
     def __init__(self, package: ModelPackage) -> None:
         import onnx
 
-        self._input = main_input(package).id
         path = package.weights[ONNX].file.path
         try:
             self._model: Any = onnx.load(str(path))
@@ -198,36 +197,53 @@ class OnnxLayers:
             ) from error
 
     def shapes(self, tensor: Array) -> dict[str, Shape]:
-        """Infer what each node gives for an input of that shape; nodes whose maps cannot be told are left out."""
+        """Run the graph with the shape of each value as a further output: the values themselves are not kept."""
         import onnx
 
-        model = onnx.ModelProto()
-        model.CopyFrom(self._model)
-        del model.graph.value_info[:]
-        for axis, size in zip(model.graph.input[0].type.tensor_type.shape.dim, tensor.shape, strict=True):
-            axis.dim_value = size
-        for output in model.graph.output:
-            output.type.tensor_type.ClearField("shape")
-        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-        known = {each.name: each.type.tensor_type for each in (*graph.value_info, *graph.output)}
-        found: dict[str, Shape] = {}
-        for name in (name for node in graph.node for name in node.output if name in known):
-            shape = tuple(axis.dim_value for axis in known[name].shape.dim)
-            if known[name].elem_type == onnx.TensorProto.FLOAT and len(shape) == tensor.ndim and all(shape):
-                found[name] = shape
-        return found
+        model = self._copy()
+        names = [
+            name
+            for node in model.graph.node
+            for name in node.output
+            if name and node.op_type != "Constant" and "Sequence" not in node.op_type
+        ]
+        told = [f"bioimg shape {number}" for number in range(len(names))]
+        for name, shape in zip(names, told, strict=True):
+            model.graph.node.append(onnx.helper.make_node("Shape", [name], [shape]))
+            model.graph.output.append(onnx.helper.make_tensor_value_info(shape, onnx.TensorProto.INT64, None))
+        found = zip(names, _run(model, told, tensor), strict=True)
+        shapes = {name: tuple(int(size) for size in shape) for name, shape in found}
+        return {name: s for name, s in shapes.items() if len(s) == tensor.ndim and s[0] == tensor.shape[0]}
 
     def maps(self, tensor: Array, name: str) -> Array:
         """Make the value an output of the graph, and run it."""
         import onnx
-        import onnxruntime
+
+        model = self._copy()
+        if name not in {output.name for output in model.graph.output}:
+            model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+        return np.asarray(_run(model, [name], tensor)[0][0], np.float32)
+
+    def _copy(self) -> Any:
+        import onnx
 
         model = onnx.ModelProto()
         model.CopyFrom(self._model)
-        if name not in {output.name for output in model.graph.output}:
-            model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        return model
+
+
+def _run(model: Any, outputs: list[str], tensor: Array) -> list[Array]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = thread_count(0)
+    options.log_severity_level = 3
+    try:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        (found,) = session.run([name], {session.get_inputs()[0].name: np.ascontiguousarray(tensor)})
-        return np.asarray(found[0], np.float32)
+        found = session.run(outputs, {session.get_inputs()[0].name: np.ascontiguousarray(tensor)})
+    except Exception as error:
+        raise WeightsError(
+            f"ONNX Runtime cannot give the layers of this network: {' '.join(str(error).split())[:300]}",
+            fix="Choose weights=pytorch_state_dict where the package has it, or another layer.",
+        ) from error
+    return [np.asarray(each) for each in found]

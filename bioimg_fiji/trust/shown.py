@@ -28,8 +28,17 @@ from bioimg_fiji.tiling import AxisRule, Span, Tile, plan_tiles
 Array = npt.NDArray[Any]
 Box = tuple[slice, slice]
 
-MOST = {"z": 32, "y": 512, "x": 512}
-"""Largest part that a network is shown at once: its features and gradients must fit into memory."""
+MOST = 512
+"""Longest side along y and x of what a network is shown at once: its features and gradients must fit into memory."""
+MOST_SLICES = 32
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a large image is looked at: rows and columns in whose middle it lies, and its longest side."""
+
+    box: Box | None = None
+    most: int = MOST
 
 
 @dataclass(frozen=True)
@@ -102,12 +111,12 @@ class Shown:
 
 
 def shown(
-    image: Image, package: ModelPackage, tell: Callable[[str], None], axes: str | None = None, box: Box | None = None
+    image: Image, package: ModelPackage, tell: Callable[[str], None], axes: str | None = None, part: Part | None = None
 ) -> Shown:
     """Prepare what a network is shown of an image.
 
     Of a stack or movie it is the middle one of what the model sees at a time, of several channels that it takes one by
-    one the first. Images larger than `MOST` are cut to the middle of `box`, or to their own. Statistics of the
+    one the first. Images larger than `part` says are cut to the middle of its box, or to their own. Statistics of the
     preprocessing are those of the whole plane or volume, as in a run.
 
     Parameters
@@ -120,8 +129,8 @@ def shown(
         Is told what was left out.
     axes
         Other letters for the image's axes; None: its own.
-    box
-        Rows and columns that matter.
+    part
+        Where the part lies, and how large it is.
 
     Raises
     ------
@@ -140,16 +149,16 @@ def shown(
     sizes = dict(zip(way.axes, image.shape, strict=True))
     name = main_input(package).id
     sample = _middle(image, way, package, tell)[name]
-    spans = _spans(way, sizes, box)
+    spans = _spans(way, sizes, part or Part())
     runner = SampleRunner(package, way.tiled, plan_tiles([sizes[a] for a in way.tiled], way.rules))
     measured = runner.measure({name: sample})
     places = runner.places(name, Tile(tuple(spans[letter] for letter in way.tiled)), sample.shape)
     tensor = runner.prepared(name, gathered(sample[taken(places)], places), measured, places)
     found = Shown(package, image, way, tensor, spans)
     if not found.whole:
-        part = " x ".join(str(span.stop - span.start) for span in spans.values())
-        where = "around the selection" if box else "in the middle"
-        tell(f"{image.title} is large: a part of {part} pixels {where} is looked at.")
+        size = " x ".join(str(span.stop - span.start) for span in spans.values())
+        where = "around the selection" if part is not None and part.box else "in the middle"
+        tell(f"{image.title} is large: a part of {size} pixels {where} is looked at.")
     return found
 
 
@@ -164,13 +173,14 @@ def _middle(image: Image, way: Fit, package: ModelPackage, tell: Callable[[str],
     return next(itertools.islice(samples_of(image, {}, way, package), number, None))
 
 
-def _spans(way: Fit, sizes: Mapping[str, int], box: Box | None) -> dict[str, Span]:
+def _spans(way: Fit, sizes: Mapping[str, int], part: Part) -> dict[str, Span]:
     """Choose the part along each axis, of a size that the model takes."""
     rules = dict(zip(way.tiled, way.rules, strict=True))
     middles = {letter: sizes[letter] // 2 for letter in way.tiled}
-    if box is not None:
-        middles |= {letter: (part.start + part.stop) // 2 for letter, part in zip("yx", box, strict=True)}
-    lengths = {letter: _size(sizes[letter], rules[letter], MOST.get(letter, sizes[letter])) for letter in way.tiled}
+    if part.box is not None:
+        middles |= {letter: (ends.start + ends.stop) // 2 for letter, ends in zip("yx", part.box, strict=True)}
+    most = {"z": MOST_SLICES, "y": part.most, "x": part.most}
+    lengths = {letter: _size(sizes[letter], rules[letter], most.get(letter, sizes[letter])) for letter in way.tiled}
     for letter, (other, more) in way.follows.items():
         lengths[other] = max(lengths[other], rules[other].fit(lengths[letter] - more))
         lengths[letter] = lengths[other] + more
