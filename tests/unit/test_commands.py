@@ -140,6 +140,8 @@ def test_plugins_config_lists_the_registry(contract: Path) -> None:
         "BioImg Run on File...",
         "BioImg Batch...",
         "BioImg Evaluate...",
+        "BioImg Explain...",
+        "BioImg Feature Maps...",
         "BioImg Models...",
         "BioImg Macro Extensions",
         "BioImg Server...",

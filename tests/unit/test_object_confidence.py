@@ -27,22 +27,21 @@ def test_probabilities_inside_are_averaged() -> None:
     assert found[0, 0] == 0
 
 
-def test_an_object_that_is_two_is_less_sure() -> None:
-    """The distances tell two discs; labels that take them for one do not fit them."""
-    rows, columns = np.mgrid[:32, :64]
-    two = np.zeros((32, 64), np.uint16)
-    two[(rows - 16) ** 2 + (columns - 18) ** 2 < 14**2] = 1
-    two[(rows - 16) ** 2 + (columns - 45) ** 2 < 14**2] = 2
-    output = Image(np.stack([two > 0, shares(two)]).astype(np.float32) * 0.98, "cyx")
+def test_halves_of_an_object_are_less_sure() -> None:
+    """The distances tell one disc; labels that cut it do not fit them."""
+    rows, columns = np.mgrid[:40, :40]
+    disc = ((rows - 20) ** 2 + (columns - 20) ** 2 < 16**2).astype(np.uint16)
+    output = Image(np.stack([disc > 0, shares(disc)]).astype(np.float32) * 0.98, "cyx")
     names, rule = ("foreground", "distance"), ObjectRule()
-    right = label(output, names, "yx")
-    assert int(right.pixels.max()) == 2
-    sure = confidence(output, names, right, "yx", rule)
-    merged = confidence(output, names, Image((two > 0).astype(np.uint16), "yx"), "yx", rule)
+    whole = label(output, names, "yx")
+    assert int(whole.pixels.max()) == 1
+    halves = Image(np.where(columns < 20, disc, disc * 2), "yx")
+    sure, cut = (confidence(output, names, labels, "yx", rule) for labels in (whole, halves))
     assert sure is not None
-    assert merged is not None
-    assert sure[16, 18] == pytest.approx(0.98, abs=0.01)
-    assert merged[16, 18] < sure[16, 18] - 0.03
+    assert cut is not None
+    assert sure[20, 20] == pytest.approx(0.98, abs=0.01)
+    assert cut[20, 10] < sure[20, 20] - 0.08
+    assert cut[20, 30] < sure[20, 20] - 0.08
 
 
 def test_labels_masks_and_other_values_have_no_confidence() -> None:
