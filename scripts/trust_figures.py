@@ -176,8 +176,7 @@ def _why(path: Path, image: Image, package: Path) -> None:
     grid = figure.subplots(2, 4)
     _shown(grid[0, 0], image.pixels, "nuclei, one selected", "gray")
     for number, method in enumerate(("grad_cam", "occlusion", "integrated_gradients"), 1):
-        more = {"window": 16, "stride": 8} if method == "occlusion" else {}
-        heat = find("explain").run({"image": chosen, "model": package, "method": method, **more}).images["output"]
+        heat = find("explain").run({"image": chosen, "model": package, "method": method}).images["output"]
         low, high = heat.channels[0].display or (0, 1)
         colours = "coolwarm" if low < 0 else "inferno"
         _shown(grid[0, number], heat.pixels, method, colours, vmin=low, vmax=high)

