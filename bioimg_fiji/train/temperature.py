@@ -6,8 +6,8 @@ foreground at one half stays so. Our networks learn foreground by the squared er
 is the distance from one half that is divided: p = 1/2 + (f - 1/2) / T, kept in 0 to 1. Division and shift go into the
 last layer, and the package clips, so that every program gets the same calibrated probabilities.
 
-On nuclei (100 images to learn from, 30 to test, 400 steps) that beat a fitted logistic curve: ECE 0.0069 raw, 0.0047
-scaled, 0.0053 logistic; negative log-likelihood 0.050, 0.049, 0.056.
+On nuclei (100 images to learn from, 400 steps, one seed; curves fitted on 15 further images and judged on 15 others) a
+logistic curve was no better: ECE 0.0069 raw, 0.0047 scaled, 0.0053 logistic; negative log-likelihood 0.050, 0.049, 0.056.
 """
 
 from __future__ import annotations
