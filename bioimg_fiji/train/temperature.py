@@ -7,7 +7,8 @@ is the distance from one half that is divided: p = 1/2 + (f - 1/2) / T, kept in 
 last layer, and the package clips, so that every program gets the same calibrated probabilities.
 
 On nuclei (100 images to learn from, 400 steps, one seed; curves fitted on 15 further images and judged on 15 others) a
-logistic curve was no better: ECE 0.0069 raw, 0.0047 scaled, 0.0053 logistic; negative log-likelihood 0.050, 0.049, 0.056.
+logistic curve was no better: ECE 0.0069 raw, 0.0047 scaled, 0.0053 logistic; negative log-likelihood 0.050, 0.049,
+0.056.
 """
 
 from __future__ import annotations
