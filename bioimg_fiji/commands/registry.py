@@ -31,7 +31,17 @@ Work = Literal["run", "batch", "training"]
 """What a command's work is to a server: somebody waits for a run; a batch and a training take their time."""
 
 BUILTIN = tuple(
-    f"bioimg_fiji.commands.{name}" for name in ("builtin", "training", "batch", "confidence", "evaluate", "models")
+    f"bioimg_fiji.commands.{name}"
+    for name in (
+        "builtin",
+        "training",
+        "batch",
+        "confidence",
+        "evaluate",
+        "explain",
+        "feature_maps",
+        "models",
+    )
 )
 _log = logging.getLogger(__name__)
 _commands: dict[str, Command] = {}

@@ -27,6 +27,8 @@ _ORDER = (
     "run_batch",
     "evaluate",
     "calibrate",
+    "explain",
+    "feature_maps",
     "train_denoiser",
     "train_restoration",
     "train_segmentation",

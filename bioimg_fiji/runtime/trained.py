@@ -140,6 +140,11 @@ class TrainedNetwork:
         return not self.objects and not self.per_image and self.result_scale == (self.std, self.mean)
 
     @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Least and largest value of what it gives, to which it is clipped: probabilities have bounds."""
+        return (0.0, 1.0) if self.objects else None
+
+    @property
     def moments_over_channels(self) -> bool:
         """Whether, with `per_image`, one mean serves all channels of an image: for frames of a movie it does."""
         return self.window > 0 or self.in_channels == 1
@@ -216,7 +221,7 @@ class TrainedNetwork:
         """Give values in the result's unit; `centred` are differences, which no offset belongs to."""
         gain, offset = (self._along(values).astype(np.float32) for values in self.result_scale)
         result: NDArray[np.float32] = output * gain if centred else output * gain + offset
-        return result
+        return result if centred or self.bounds is None else np.clip(result, *self.bounds)
 
     def _computed(self, network: nn.Module, pixels: Array) -> list[Array]:
         """Give what the network makes of a sample: outputs as large as belongs to it, and other arrays as they are."""

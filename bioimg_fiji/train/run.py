@@ -35,6 +35,7 @@ from bioimg_fiji.train.registry import method_named
 from bioimg_fiji.train.result import TrainedModel
 from bioimg_fiji.train.stored import TrainingImage
 from bioimg_fiji.train.telling import told as told_of
+from bioimg_fiji.train.temperature import calibrated
 from bioimg_fiji.train.validate import judged
 from bioimg_fiji.trust.conformal import pixels_sha256
 
@@ -124,13 +125,16 @@ def train(
         "device": _device_name(device), "precision": config.precision, "threads": threads, "system": platform.system(),
     }  # fmt: skip
     seconds = time.monotonic() - began
-    model = _model(loop, source, kwargs, config, tile)
+    model, calibration = calibrated(_model(loop, source, kwargs, config, tile), source, job)
     job.progress("Judging the result")
     verdict = judged(model, source, images, job)
     trust = told_of(model, source, images, job)
     figures = _figures(loop, seconds) | dict(verdict.figures) | dict(trust.figures)
+    figures |= {name: calibration[name] for name in ("temperature", "ece_before", "ece_after") if name in calibration}
     told = _provenance(method, config, source.data, machine, figures) | {"ended": ended}
     told["sentences"] = [*verdict.sentences, *trust.sentences]
+    if calibration:
+        told["calibration"] = calibration
     told["findings"] = [{"code": f.code, "sentence": f.sentence, "figures": dict(f.figures)} for f in findings]
     told["data"]["images"] = [pixels_sha256(image.pixels) for image in images if isinstance(image, Image)]
     if start is not None:

@@ -64,6 +64,8 @@ CASES: dict[str, Callable[[Place], dict[str, Any]]] = {
         "output": place.own / "calibrated.zip",
         "device": "cpu",
     },
+    "explain": lambda place: {"model": place.model, "method": "occlusion", "window": 24, "stride": 24, "device": "cpu"},
+    "feature_maps": lambda place: {"model": place.model, "device": "cpu"},
     "models": lambda place: {"action": "add", "source": place.model, "nickname": place.own.name},
     "train_denoiser": lambda place: _training(place, "denoiser", method="n2v", force=True),
     "train_restoration": lambda place: _training(place, "restoration", target="truth.tif"),
@@ -132,7 +134,7 @@ def test_every_command_gives_the_same_by_every_way(
     assert server.poll() is None
 
     wanted = found(places["python"].own)
-    assert len(wanted) == 12, sorted(wanted)
+    assert len(wanted) == 14, sorted(wanted)
     for way in WAYS[:3]:
         got = found(places[way].own)
         told = f"{way}: {shown.stdout}{shown.stderr}"

@@ -24,6 +24,8 @@ MENU = [
     "BioImg Run on File...",
     "BioImg Batch...",
     "BioImg Evaluate...",
+    "BioImg Explain...",
+    "BioImg Feature Maps...",
     "Train",
     "BioImg Models...",
     "BioImg Macro Extensions",

@@ -141,6 +141,8 @@ def test_plugins_config_lists_the_registry(contract: Path) -> None:
         "BioImg Batch...",
         "BioImg Evaluate...",
         "BioImg Calibrate Confidence...",
+        "BioImg Explain...",
+        "BioImg Feature Maps...",
         "BioImg Models...",
         "BioImg Macro Extensions",
         "BioImg Server...",
