@@ -197,8 +197,18 @@ class _Block:
         self.missing = int(np.count_nonzero(~self.valid[inner]))
         self.inside = np.zeros(self.valid.shape, bool)
         self.inside[inner] = self.valid[inner]
+        _cut_borders(self.inside, channel.expected.border, outer, pair.shape)
         if mask is not None:
             self.inside &= mask[outer]
+
+
+def _cut_borders(inside: Mask, border: int, outer: tuple[slice, ...], shape: tuple[int, ...]) -> None:
+    """Take out the pixels at the image's borders, of which it is not known what light came from beyond."""
+    rows, columns = (
+        (np.arange(part.start, part.stop) >= border) & (np.arange(part.start, part.stop) < size - border)
+        for part, size in zip(outer, shape, strict=True)
+    )
+    inside &= np.outer(rows, columns)
 
 
 class _Tally:

@@ -56,7 +56,7 @@ def _places(found: Found, title: str) -> Iterator[str]:
 
 
 def _everywhere(found: Found) -> Iterator[str]:
-    if above(found) > _WIDESPREAD:
+    if above(found) > _WIDESPREAD and len(found.places) == MOST_PLACES:
         yield (
             f"{100 * above(found):.2g} % of the pixels are beyond {STRONG:g} standard deviations: that is not one "
             "artefact. Structure was smoothed away or intensities were changed throughout."

@@ -28,6 +28,9 @@ _TRUNCATE = 4.0
 _SPILLS = 1e-3
 """Share of a blurred pixel that may come from pixels without a value."""
 
+_TENTH = 1.2816
+"""Standard deviations beyond which a tenth of a Gaussian lies on one side."""
+
 _LARGEST_PSF = 255
 _GAUSSIAN_OF_AIRY = math.sqrt(2) / (2 * math.pi)
 
@@ -62,6 +65,12 @@ class Forward:
         return math.ceil(own / self.factor)
 
     @property
+    def border(self) -> int:
+        """Pixels of the raw image at its borders where more than a tenth of the light may come from outside."""
+        own = _TENTH * self.sigma if self.psf is None else max(_tenth(self.psf.sum(axis=(0, axis))) for axis in (1, 2))
+        return math.ceil(own / self.factor)
+
+    @property
     def depth(self) -> int:
         """Planes at each side that a plane depends on."""
         return 0 if self.psf is None else self.psf.shape[0] // 2
@@ -72,7 +81,7 @@ class Forward:
         if self.psf is not None:
             blurred = _convolved(planes[middle - self.depth : middle + self.depth + 1], self.psf)
         elif self.sigma > 0:
-            blurred = gaussian_filter(planes[middle], self.sigma, mode="nearest", truncate=_TRUNCATE)
+            blurred = gaussian_filter(planes[middle], self.sigma, mode="reflect", truncate=_TRUNCATE)
         else:
             blurred = planes[middle]
         return _reduced(blurred, self.factor)
@@ -202,11 +211,17 @@ def _fit(blur: Forward, pairs: Sequence[tuple[Floats, Floats]], margin: int) -> 
 
 
 def _convolved(planes: Floats, psf: Floats) -> Floats:
-    """Convolve the middle plane with a kernel that reaches into its neighbours; borders repeat their last pixel."""
+    """Convolve the middle plane with a kernel that reaches into its neighbours; borders are mirrored."""
     high, wide = (size // 2 for size in psf.shape[1:])
-    padded = np.pad(planes, ((0, 0), (high, high), (wide, wide)), mode="edge")
+    padded = np.pad(planes, ((0, 0), (high, high), (wide, wide)), mode="symmetric")
     sums: Floats = sum(oaconvolve(plane, kernel, mode="valid") for plane, kernel in zip(padded, psf[::-1], strict=True))
     return sums
+
+
+def _tenth(profile: Floats) -> int:
+    """Give the distance from the middle beyond which less than a tenth of the light lies on one side."""
+    beyond = 1 - np.cumsum(profile)[len(profile) // 2 :]
+    return int(np.argmax(beyond <= 1 / 10))
 
 
 def _reduced(plane: Floats, factor: int) -> Floats:
