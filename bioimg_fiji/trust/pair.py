@@ -24,8 +24,8 @@ Index = tuple[int, ...]
 LOOP = "btcz"
 """Letters of the axes of planes, in the order of an `Index`."""
 
-_SAMPLES, _SIDE = 8, 512
-_FRAMES, _FEWEST_FRAMES = 32, 6
+_SAMPLES, _TILE = 8, 256
+_FRAMES, _FEWEST_FRAMES, _SIDE = 32, 6, 512
 _SQUARE = 16
 
 
@@ -122,10 +122,10 @@ def _boxes(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
     """Give parts of a plane, all of one size, that lie side by side or overlap a little."""
     starts = []
     for size in shape:
-        last = max(0, size - _SIDE)
-        starts.append(np.unique(np.linspace(0, last, math.ceil(size / _SIDE)).round().astype(int)))
+        last = max(0, size - _TILE)
+        starts.append(np.unique(np.linspace(0, last, math.ceil(size / _TILE)).round().astype(int)))
     for top, left in itertools.product(*starts):
-        yield slice(top, min(top + _SIDE, shape[0])), slice(left, min(left + _SIDE, shape[1]))
+        yield slice(top, min(top + _TILE, shape[0])), slice(left, min(left + _TILE, shape[1]))
 
 
 def _finite(tiles: list[Floats]) -> Floats:
