@@ -140,6 +140,7 @@ def test_plugins_config_lists_the_registry(contract: Path) -> None:
         "BioImg Run on File...",
         "BioImg Batch...",
         "BioImg Evaluate...",
+        "BioImg Error Map...",
         "BioImg Models...",
         "BioImg Macro Extensions",
         "BioImg Server...",
