@@ -15,7 +15,7 @@ from bioimg_fiji.image import MICROMETRES, Image, Scale
 from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
-    from bioimg_fiji.trust.errormap import Asked
+    from bioimg_fiji.trust.choice import Asked
     from bioimg_fiji.trust.forward import Forward
 
 _SAME_PIXELS = 0.05
@@ -100,7 +100,7 @@ def _images(parameters: ErrorMap) -> tuple[Image, Image]:
 
 def _asked(parameters: ErrorMap, image: Image, factor: int, job: Job) -> Asked:
     from bioimg_fiji.metrics import NoiseModel
-    from bioimg_fiji.trust.errormap import Asked
+    from bioimg_fiji.trust.choice import Asked
 
     forward = _forward(parameters, image, factor)
     if parameters.method == "reblur" and forward is None and factor == 1:

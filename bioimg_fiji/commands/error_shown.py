@@ -84,7 +84,7 @@ class Canvas:
 def result(found: Found, canvas: Canvas, template: Image, image: Image) -> Result:
     """Give image, tables, figures and sentences; the map has the planes and pixels of `template`."""
     own_unit = image.intensity.unit if image.intensity else ""
-    in_sd = all(channel.method != "squirrel" for channel in found.channels)
+    in_sd = found.method != "squirrel"
     display = (0.0, MOST if in_sd else canvas.bright() or 1.0)
     unit = "SD" if in_sd else own_unit
     shown = dataclasses.replace(template, intensity=None, labels=() if template.rgb else template.labels)
@@ -101,7 +101,7 @@ def result(found: Found, canvas: Canvas, template: Image, image: Image) -> Resul
     )
     first = found.channels[0]
     figures: dict[str, float | int | str] = {
-        "method": first.method if len({each.method for each in found.channels}) == 1 else "mixed",
+        "method": found.method,
         "rse": findings.mean_rse(found),
         "rsp": findings.mean_rsp(found),
         "worst": findings.worst(found),
@@ -160,7 +160,7 @@ def _places(found: Found, image: Image) -> Table:
 def _how(found: Found) -> Table:
     """Give how each channel was compared."""
     rows = [
-        (number, each.method, each.scaled.scale, each.scaled.offset, each.scaled.sigma, *each.noise[:2])
+        (number, found.method, each.scaled.scale, each.scaled.offset, each.scaled.sigma, *each.noise[:2])
         for number, each in enumerate(found.channels, 1)
     ]
     columns = ("Channel", "method", "scale", "offset", "blur", "noise_gain", "noise_at_zero")

@@ -1,7 +1,7 @@
 """The error map without a truth: where a result does not fit the raw image that it was made from.
 
-Lives here: the three comparisons, plane by plane and block by block, and what they find. Lives not here: the forward
-model (forward), the statistics (significance), keys and tables (commands/error_map.py).
+Lives here: the comparison, plane by plane and block by block, and what it finds. Lives not here: how it is chosen
+and fitted (choice, forward), the statistics (significance), keys and tables (commands/error_map.py).
 """
 
 from __future__ import annotations
@@ -9,20 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from bioimg_fiji.errors import ImageError
 from bioimg_fiji.image import Image
-from bioimg_fiji.metrics import NoiseModel
 from bioimg_fiji.metrics.arrays import Floats
 from bioimg_fiji.tiling import AxisRule, Tile, plan_tiles
-from bioimg_fiji.trust.forward import Forward, fit_resolution
+from bioimg_fiji.trust.choice import Asked, Channel, Method, channel_of, method_of
 from bioimg_fiji.trust.pair import Index, Pair
 from bioimg_fiji.trust.significance import HALO, Mask, Place, averages, chance_level, places, strongest, worst
 
-Method = Literal["residual", "squirrel", "reblur"]
 Tell = Callable[[int, int], None]
 """Hears how many blocks are done, and of how many."""
 
@@ -35,51 +31,8 @@ STRONG = 5.0
 MOST_PLACES = 20
 BLOCK = 1024
 
-_DARK = 0.01
-_LEAST_SHARE = 0.01
-_ROUNDING = 1 / 12
-_SAME_SCALE = (0.5, 2.0)
-_SAME_MEAN = 0.5
 _HALF = 0.6744897501960817
 _CHECKED = 4096
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is to be compared.
-
-    Parameters
-    ----------
-    method
-        "residual": raw - result; "squirrel": raw - scaled and blurred result, where the blur is fitted; "reblur": the
-        same where the blur is known (`forward`). "auto": reblur where a blur is given or the result is enlarged;
-        squirrel where the result's intensities are on another scale; else residual.
-    forward
-        Known blur, in pixels of the result.
-    noise
-        Of the raw image; None: photon transfer of each channel (`metrics.blind_noise`).
-    least
-        Variance that the noise has at least, as read noise.
-    mask
-        (y, x) of the raw image: figures and places are those inside.
-    """
-
-    method: Method | Literal["auto"] = "auto"
-    forward: Forward | None = None
-    noise: NoiseModel | None = None
-    least: float = 0.0
-    mask: Mask | None = None
-
-
-@dataclass(frozen=True)
-class Channel:
-    """How one channel was compared: `scaled` gives RSE and RSP, `expected` the differences."""
-
-    method: Method
-    scaled: Forward
-    expected: Forward
-    noise: NoiseModel
-    floor: float
 
 
 @dataclass(frozen=True)
@@ -100,8 +53,10 @@ class Found:
 
     Parameters
     ----------
+    method
+        What was compared.
     channels
-        How each was compared.
+        How each was.
     rows
         One per plane.
     places
@@ -113,6 +68,7 @@ class Found:
         differs everywhere.
     """
 
+    method: Method
     channels: tuple[Channel, ...]
     rows: tuple[Row, ...]
     places: tuple[Place, ...]
@@ -143,9 +99,9 @@ def error_map(
         When sizes do not fit, nothing is finite, the result is constant, or no noise can be found.
     """
     pair = Pair(image, raw)
-    channels = tuple(_channel(pair, asked, number) for number in range(raw.size("c")))
-    halo = HALO + max(max(each.scaled.halo, each.expected.halo) for each in channels)
-    tiles = plan_tiles(pair.shape, [AxisRule(halo=halo)] * 2, [BLOCK + 2 * halo] * 2).tiles
+    method = method_of(pair, asked)
+    channels = tuple(channel_of(pair, asked, method, number) for number in range(raw.size("c")))
+    tiles = _tiles(pair, channels)
     chance = chance_level(_measured(pair, asked.mask))
     tallies, all_places, sample = [], [], []
     indices = list(np.ndindex(pair.loop))
@@ -155,7 +111,7 @@ def error_map(
         for count, tile in enumerate(tiles):
             tell(number * len(tiles) + count, len(indices) * len(tiles))
             block = _Block(pair, channels[index[2]], index, tile, asked.mask)
-            write(index, tile, block.shown)
+            write(index, tile, np.abs(block.difference if method == "squirrel" else block.found)[block.inner])
             tally.add(block)
             here += places(block.found, chance, index, tile_corner(tile), block.inside)
             sample.append(np.abs(block.fine[block.inside])[:: max(1, block.inside.size // _CHECKED)])
@@ -164,7 +120,7 @@ def error_map(
     values = np.concatenate(sample)
     typical = float(np.median(values)) / _HALF if values.size else math.nan
     return Found(
-        channels, tuple(each.row() for each in tallies), tuple(worst(all_places, MOST_PLACES)), chance, typical
+        method, channels, tuple(each.row() for each in tallies), tuple(worst(all_places, MOST_PLACES)), chance, typical
     )
 
 
@@ -192,8 +148,7 @@ class _Block:
         maps = averages(normalised, self.valid)
         self.found, self.fine = strongest(maps), maps[0]
         inner = tuple(slice(span.start - span.outer_start, span.stop - span.outer_start) for span in tile.spans)
-        shown = self.found if channel.method != "squirrel" else np.where(self.valid, self.raw - self.scaled, np.nan)
-        self.shown = np.abs(shown)[inner]
+        self.inner, self.difference = inner, np.where(self.valid, self.raw - self.scaled, np.nan)
         self.missing = int(np.count_nonzero(~self.valid[inner]))
         self.inside = np.zeros(self.valid.shape, bool)
         self.inside[inner] = self.valid[inner]
@@ -247,62 +202,12 @@ class _Tally:
         return Row(self._index, rse, rsp, self._worst, self._above / self._count, self._missing)
 
 
-def _channel(pair: Pair, asked: Asked, number: int) -> Channel:
-    """Choose and fit how a channel is compared."""
-    known, method = asked.forward, asked.method
-    samples = pair.samples(number, 0 if known is None else known.depth)
-    if not any((np.isfinite(raw).any() and np.isfinite(planes).any()) for raw, planes in samples):
-        raise ImageError("The images have no finite pixels where they were looked at.", fix="Give other images.")
-    if pair.factor > 1 and known is None and method in ("auto", "reblur"):
-        known = Forward(factor=pair.factor)
-    if method == "auto":
-        method = "reblur" if known is not None else "residual" if _same_unit(samples) else "squirrel"
-    if method == "residual" and pair.factor > 1:
-        raise ImageError(
-            f"{pair.image.title} is {pair.factor} times larger than {pair.raw.title}: they have no residual.",
-            fix="Say method=reblur (or auto), which averages the result's pixels.",
-        )
-    if method == "residual" and _is_constant(samples):
-        scaled = Forward()
-    else:
-        scaled = fit_resolution(samples, pair.factor) if known is None else known.fitted(samples)
-    expected = Forward() if method == "residual" else scaled
-    noise = asked.noise or pair.noise(number, [raw for raw, _ in samples])
-    return Channel(method, scaled, expected, noise, max(_floor(pair.raw, expected, noise, samples), asked.least))
-
-
-def _same_unit(samples: list[tuple[Floats, Floats]]) -> bool:
-    """Whether a result has the raw image's intensities, or so nearly that a difference is an error."""
-    raw, result = (np.concatenate([each[n].ravel() for each in samples]) for n in range(2))
-    raw, result = raw[np.isfinite(raw)], result[np.isfinite(result)]
-    scale = 1.0 if _is_constant(samples) else Forward().fitted(samples).scale
-    near = abs(float(raw.mean() - result.mean())) <= _SAME_MEAN * float(raw.std())
-    return near and _SAME_SCALE[0] <= scale <= _SAME_SCALE[1]
-
-
-def _is_constant(samples: list[tuple[Floats, Floats]]) -> bool:
-    values = [planes[np.isfinite(planes)] for _, planes in samples]
-    return bool(np.ptp(np.concatenate(values)) == 0)
-
-
-def _floor(raw: Image, expected: Forward, noise: NoiseModel, samples: list[tuple[Floats, Floats]]) -> float:
-    """Give the variance that a pixel has at least: where the result is too dark, the noise is not taken for less.
-
-    Raises
-    ------
-    ImageError
-        When that is 0.
-    """
-    values = np.concatenate([each[right] for each, right in (expected.expected(planes) for _, planes in samples)])
-    dark, middle = noise.variance(np.quantile(values, _DARK)), noise.variance(values.mean())
-    rounding = _ROUNDING if raw.dtype.kind in "iu" and raw.intensity is None else 0.0
-    floor = max(float(dark), _LEAST_SHARE * float(middle), rounding)
-    if not floor > 0:
-        raise ImageError(
-            f"No noise was found in {raw.title}: it cannot be told what is more than noise.",
-            fix="Give the image as the camera gave it, or its gain=..., read_noise=... and offset=...",
-        )
-    return floor
+def _tiles(pair: Pair, channels: tuple[Channel, ...]) -> tuple[Tile, ...]:
+    """Cut a plane so that a block takes about as much memory whatever it needs of the result."""
+    halo = HALO + max(max(each.scaled.halo, each.expected.halo) for each in channels)
+    planes = 1 + 2 * max(each.scaled.depth for each in channels)
+    side = max(BLOCK // 4, round(BLOCK / (pair.factor * math.sqrt(planes))))
+    return plan_tiles(pair.shape, [AxisRule(halo=halo)] * 2, [side + 2 * halo] * 2).tiles
 
 
 def _measured(pair: Pair, mask: Mask | None) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from bioimg_fiji.trust.errormap import MOST_PLACES, STRONG, Channel, Found
+from bioimg_fiji.trust.choice import Channel
+from bioimg_fiji.trust.errormap import MOST_PLACES, STRONG, Found
 
 _WIDESPREAD = 0.01
 _UNLIKE_NOISE, _KEPT_NOISE = 1.3, 0.7
@@ -77,9 +78,9 @@ def _everywhere(found: Found) -> Iterator[str]:
 def _comparison(found: Found) -> Iterator[str]:
     for number, channel in enumerate(found.channels, 1):
         where = f"Channel {number}: " if len(found.channels) > 1 else ""
-        if channel.method == "squirrel":
+        if found.method == "squirrel":
             yield f"{where}{_squirrel(channel)}"
-        elif channel.method == "reblur":
+        elif found.method == "reblur":
             blur = "down-sampled" if _only_reduced(channel) else "blurred as told"
             yield (
                 f"{where}The result was {blur}, multiplied by {channel.scaled.scale:.3g} and shifted by "

@@ -19,7 +19,8 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 
 from bioimg_fiji.image import Image
 from bioimg_fiji.train import synthetic
-from bioimg_fiji.trust.errormap import Asked, error_map
+from bioimg_fiji.trust.choice import Asked
+from bioimg_fiji.trust.errormap import error_map
 
 Floats = NDArray[np.float64]
 Restore = Callable[[int, Floats], Floats]

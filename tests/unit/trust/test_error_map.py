@@ -17,7 +17,8 @@ from bioimg_fiji.image import Image
 from bioimg_fiji.metrics import NoiseModel, best_gaussian
 from bioimg_fiji.train import synthetic
 from bioimg_fiji.trust import errormap, findings
-from bioimg_fiji.trust.errormap import Asked, Found, error_map
+from bioimg_fiji.trust.choice import Asked
+from bioimg_fiji.trust.errormap import Found, error_map
 from bioimg_fiji.trust.forward import Forward, checked_psf, fit_resolution, gaussian_of_lens
 from bioimg_fiji.trust.significance import SCALES, averages, chance_level, strongest
 
@@ -112,10 +113,12 @@ def test_the_squirrel_map_is_the_error_in_the_raw_images_unit() -> None:
 def test_auto_takes_what_suits() -> None:
     raw = structure() + 50 + RNG(0).normal(0, 4, (128, 128))
     smooth = gaussian_filter(raw, 1)
-    assert mapped(smooth, raw)[1].channels[0].method == "residual"
-    assert mapped(smooth / 1000, raw)[1].channels[0].method == "squirrel"
-    assert mapped(smooth - 5000, raw)[1].channels[0].method == "squirrel"
-    assert mapped(smooth, raw, forward=Forward(sigma=1))[1].channels[0].method == "reblur"
+    assert mapped(smooth, raw)[1].method == "residual"
+    assert mapped(smooth / 1000, raw)[1].method == "squirrel"
+    assert mapped(smooth - 5000, raw)[1].method == "squirrel"
+    assert mapped(smooth, raw, forward=Forward(sigma=1))[1].method == "reblur"
+    both = np.stack([smooth, smooth / 1000]), np.stack([raw, raw])
+    assert mapped(*both, "cyx")[1].method == "squirrel"  # the maps of all channels have one unit
 
 
 def test_a_right_result_has_no_place_and_a_wrong_one_its_places() -> None:
@@ -180,7 +183,7 @@ def test_a_result_that_is_enlarged_is_down_sampled() -> None:
     raw = fine.reshape(128, 2, 128, 2).mean(axis=(1, 3)) + RNG(0).normal(0, 3, (128, 128))
     worst, found = mapped(fine, raw)
     assert worst.shape[-2:] == (128, 128)
-    assert (found.channels[0].method, found.places) == ("reblur", ())
+    assert (found.method, found.places) == ("reblur", ())
     fine[60:68, 120:128] += 30
     assert (mapped(fine, raw)[1].places[0].y, mapped(fine, raw)[1].places[0].x) == (
         pytest.approx(31.5, abs=1.5),
