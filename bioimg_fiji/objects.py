@@ -227,9 +227,25 @@ def outlines(labels: Image, image: Image) -> tuple[bytes, ...]:
         for number, box in enumerate(find_objects(plane), start=1):
             if box is None:
                 continue
-            rings = _rings(plane[box] == number)
-            found.append(_roi(rings, (box[1].start, box[0].start), str(number), _position(chosen, image)))
+            found.append(outline(plane[box] == number, (box[0].start, box[1].start), str(number), chosen, image))
     return tuple(found)
+
+
+def outline(mask: Array, corner: tuple[int, int], name: str, chosen: dict[str, Any], image: Image) -> bytes:
+    """Give the outline of a mask, bool (y, x), as ImageJ's .roi file.
+
+    Parameters
+    ----------
+    mask, corner
+        The pixels, and the plane's pixel (y, x) at their corner.
+    name
+        What the region is called.
+    chosen
+        Index of the plane by axis letters.
+    image
+        On whose planes it is shown.
+    """
+    return _roi(_rings(mask), corner[::-1], name, _position(chosen, image))
 
 
 _POSITIONS = {"b": "Position", "t": "Frame", "c": "Channel", "z": "Slice"}

@@ -38,6 +38,7 @@ BUILTIN = tuple(
         "batch",
         "confidence",
         "evaluate",
+        "error_map",
         "explain",
         "feature_maps",
         "models",

@@ -29,6 +29,7 @@ _ORDER = (
     "calibrate",
     "explain",
     "feature_maps",
+    "error_map",
     "train_denoiser",
     "train_restoration",
     "train_segmentation",

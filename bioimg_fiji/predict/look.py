@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioimg_fiji.errors import PackageError
-from bioimg_fiji.image import Image
+from bioimg_fiji.image import MICROMETRES, Image
 from bioimg_fiji.metrics import noise_sigma
 from bioimg_fiji.package import ModelPackage, TensorSpec
 from bioimg_fiji.package.links import main_input
@@ -32,8 +32,6 @@ VALUES_RATIO = 4.0
 NOISE_RATIO = 4.0
 """So is noise, as a part of the contrast."""
 
-_MICROMETRES = {"nm": 1e-3, "nanometer": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0}
-_MICROMETRES |= {"micrometer": 1.0, "micrometre": 1.0, "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "m": 1e6, "meter": 1e6}
 _NORMALISING = ("zero_mean_unit_variance", "scale_range")
 _SIDE = 512
 _NOISE_SIDE = 128
@@ -67,9 +65,9 @@ def misfits(image: Image, axes: str, package: ModelPackage) -> list[str]:
 def _pixel_size(image: Image, tensor: TensorSpec) -> Iterator[str]:
     for letter in "xz":
         axis, scale = tensor.axis(letter), image.scale(letter)
-        if axis is None or axis.unit not in _MICROMETRES or scale.unit not in _MICROMETRES:
+        if axis is None or axis.unit not in MICROMETRES or scale.unit not in MICROMETRES:
             continue
-        meant, found = axis.scale * _MICROMETRES[axis.unit], scale.step * _MICROMETRES[scale.unit]
+        meant, found = axis.scale * MICROMETRES[axis.unit], scale.step * MICROMETRES[scale.unit]
         if not 1 / SCALE_RATIO <= found / meant <= SCALE_RATIO:
             yield (
                 f"The image has {found:.3g} µm per pixel along {letter}, the model was made for {meant:.3g} µm: "

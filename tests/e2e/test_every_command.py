@@ -66,6 +66,7 @@ CASES: dict[str, Callable[[Place], dict[str, Any]]] = {
     },
     "explain": lambda place: {"model": place.model, "method": "occlusion", "window": 24, "stride": 24, "device": "cpu"},
     "feature_maps": lambda place: {"model": place.model, "device": "cpu"},
+    "error_map": lambda place: {"raw": "truth.tif", "gain": 1.0, "read_noise": 1.0, "offset": 0.0},
     "models": lambda place: {"action": "add", "source": place.model, "nickname": place.own.name},
     "train_denoiser": lambda place: _training(place, "denoiser", method="n2v", force=True),
     "train_restoration": lambda place: _training(place, "restoration", target="truth.tif"),
@@ -99,7 +100,7 @@ def scene(command: commands.Command, place: Place) -> str:
     """Give the macro that opens the images, runs the recorded line and keeps what comes."""
     values = {key: str(value) if isinstance(value, Path) else value for key, value in CASES[command.id](place).items()}
     # NB: Python records no titles of images, ImageJ does
-    titles = {key: values.pop(key) for key in ("target", "truth") if key in values}
+    titles = {key: values.pop(key) for key in ("target", "truth", "raw") if key in values}
     line = macro.record(command, values)
     for key, title in titles.items():
         assert f"{key}=[] " in line
@@ -134,7 +135,7 @@ def test_every_command_gives_the_same_by_every_way(
     assert server.poll() is None
 
     wanted = found(places["python"].own)
-    assert len(wanted) == 14, sorted(wanted)
+    assert len(wanted) == 15, sorted(wanted)
     for way in WAYS[:3]:
         got = found(places[way].own)
         told = f"{way}: {shown.stdout}{shown.stderr}"

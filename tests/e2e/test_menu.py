@@ -26,6 +26,7 @@ MENU = [
     "BioImg Evaluate...",
     "BioImg Explain...",
     "BioImg Feature Maps...",
+    "BioImg Error Map...",
     "Train",
     "BioImg Models...",
     "BioImg Macro Extensions",

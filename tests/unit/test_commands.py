@@ -143,6 +143,7 @@ def test_plugins_config_lists_the_registry(contract: Path) -> None:
         "BioImg Calibrate Confidence...",
         "BioImg Explain...",
         "BioImg Feature Maps...",
+        "BioImg Error Map...",
         "BioImg Models...",
         "BioImg Macro Extensions",
         "BioImg Server...",
