@@ -26,6 +26,7 @@ _ORDER = (
     "run_file",
     "run_batch",
     "evaluate",
+    "benchmark",
     "train_denoiser",
     "train_restoration",
     "train_segmentation",
