@@ -69,7 +69,7 @@ def _otsu(image: Image) -> Image:
     for index in np.ndindex(volumes.shape[:3]):
         volume = volumes[index]
         if volume.min() < volume.max():
-            mask = volume > threshold_otsu(volume)
+            mask = volume > threshold_otsu(volume)  # type: ignore[no-untyped-call]
             labels[index] = objects_of(mask[0])[np.newaxis] if len(mask) == 1 else objects_of(mask)
     axes = "".join(letter for letter in "btczyx" if letter in image.axes)
     shape = [image.size(letter) for letter in axes]

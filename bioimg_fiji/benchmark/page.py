@@ -161,7 +161,8 @@ def _figure(label: str, row: Row | None, metric: str, *, headline: bool) -> str:
     shown = number(value)
     if row is not None and row.outcome != DONE and headline:
         shown = '<span class="failed">failed</span>'
-    return _cell(label, shown, "" if value is None else value, number=True, headline=headline)
+    sorted_by = "" if value is None else "Infinity" if value == math.inf else value
+    return _cell(label, shown, sorted_by, number=True, headline=headline)
 
 
 def _heading(name: str, *, number: bool = False, sort: bool = True) -> str:

@@ -184,7 +184,7 @@ def write_new(folder: Path) -> Path:
 
 def base(metric: str) -> str:
     """Give the name that `evaluate` knows a figure by: ap for ap50."""
-    return metric.rstrip("0123456789")
+    return "ap" if metric.startswith("ap") and metric[2:].isdecimal() else metric
 
 
 def _check(manifest: Manifest, file: Path) -> None:

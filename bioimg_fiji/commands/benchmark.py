@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bioimg_fiji.commands.compared import Model, Place, baselines, cell, measure, packages, recomputed
+from bioimg_fiji.commands.compared import Model, Place, baselines, measure, packages, recomputed
 from bioimg_fiji.commands.keys import Device, device_key, trust_key
 from bioimg_fiji.commands.macro import parse_line
 from bioimg_fiji.commands.parameters import Parameters, key
@@ -161,7 +161,10 @@ def _make(folder: Path) -> None:
 def _result(found: list[Results], output: Path) -> Result:
     from bioimg_fiji.benchmark import page, results
 
-    tables, figures, files, notes = {}, {}, {}, []
+    tables: dict[str, Table] = {}
+    figures: dict[str, float | int | str | bool] = {}
+    files: dict[str, Path] = {}
+    notes: list[str] = []
     for each in found:
         name = str(each.suite["name"])
         tables[name] = _table(each)
@@ -169,8 +172,9 @@ def _result(found: list[Results], output: Path) -> Result:
         done = [row for row in each.rows if row.outcome == results.DONE]
         bad = [row for row in each.rows if row.outcome != results.DONE]
         if done:
-            figures[f"best_{name}"], value = done[0].model, done[0].figures[each.metric]
-            figures[each.metric if len(found) == 1 else f"{each.metric}_{name}"] = cell(value)
+            value = _cell(done[0].figures[each.metric])
+            figures[f"best_{name}"] = done[0].model
+            figures[each.metric if len(found) == 1 else f"{each.metric}_{name}"] = "" if value is None else value
         notes += [f"{name}: {row.model} has no figure: {row.reason}" for row in bad]
     files["page"] = output / page.NAME
     return Result(tables=tables, figures=figures, files=files, notes=tuple(notes), partial=bool(notes))
@@ -184,7 +188,7 @@ def _table(each: Results) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for row in each.rows:
         done = row.outcome == results.DONE
-        figures = tuple(cell(row.figures[name]) if name in row.figures else None for name in names)
+        figures = tuple(_cell(row.figures[name]) if name in row.figures else None for name in names)
         timing = (row.seconds, row.memory) if done else (None, None)
         rows.append((row.model, *figures, *timing, "" if done else row.reason))
     units = ("", *("" for _ in names), "s", "MiB", "")
@@ -211,9 +215,15 @@ def _verify(parameters: Benchmark, job: Job) -> Result:
     rows, notes = [], []
     for row, found, reason in recomputed(told, parameters.root, _keys(parameters), job):
         old, new = row.figures.get(told.metric), found.figures.get(told.metric) if found else None
-        rows.append((row.model, cell(old), cell(new), "yes" if not reason else "no", reason))
+        rows.append((row.model, _cell(old), _cell(new), "yes" if not reason else "no", reason))
         notes += [f"{row.model}: {reason}"] if reason else []
     table = Table(("model", "told", "found", "agrees", "reason"), tuple(rows))
     agreeing = sum(row[3] == "yes" for row in rows)
     figures: dict[str, float | int | str | bool] = {"agree": agreeing, "models": len(rows)}
     return Result(tables={"verified": table}, figures=figures, notes=tuple(notes), partial=agreeing < len(rows))
+
+
+def _cell(value: float | None) -> Cell:
+    from bioimg_fiji.evaluate.rows import cell
+
+    return cell(value)

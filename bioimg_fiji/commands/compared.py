@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import hashlib
 import logging
-import math
 import statistics
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -231,13 +230,6 @@ def disagreement(told: Row, found: Row) -> str:
             if name not in old or name not in new or not _close(old[name], new[name]):
                 return f"{name}{where} is told as {old.get(name)}, and found as {new.get(name)}."
     return ""
-
-
-def cell(value: float | None) -> float | str | None:
-    """Give a figure as tables and JSON have it, which know no infinity."""
-    if value is not None and math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return value
 
 
 def _close(old: float, new: float) -> bool:
