@@ -123,7 +123,7 @@ def test_a_model_that_does_not_fit_is_a_row_with_the_reason(place: Path) -> None
         status=1,
     )  # fmt: skip
     found = json.loads((place / "other" / "blobs.json").read_text("utf-8"))
-    assert [each["model"] for each in found["rows"]][0] == "mean"
+    assert found["rows"][0]["model"] == "mean"
     assert row(found, "volume")["outcome"] == "failed"
     assert "b0.tif" in row(found, "volume")["reason"]
     assert "no.zip" in row(found, "no")["reason"]
