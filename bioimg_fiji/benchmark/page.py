@@ -82,7 +82,7 @@ def _overview(found: Sequence[Results]) -> str:
         lines.append(f"<tr>{''.join(cells)}</tr>")
     return (
         "<section><h2>All suites</h2>"
-        f'<p class="quiet">The headline number of each; the best in bold.</p>{_table(head, lines)}</section>'
+        f'<p class="quiet">The headline number of each; the best in bold, an oracle aside.</p>{_table(head, lines)}</section>'
     )
 
 
@@ -93,7 +93,9 @@ def _section(each: Results, folder: Path) -> str:
     head = _heading("Rank", number=True) + (_heading("Result", sort=False) if pixels else "") + _heading("Model")
     head += "".join(_heading(name, number=True) for name in names)
     head += _heading("Seconds per image", number=True) + _heading("Memory (MiB)", number=True)
-    lines = [_line(row, place, each, folder if pixels else None) for place, row in enumerate(each.rows, 1)]
+    ranking = [row for row in each.rows if row.ranks]
+    places = {id(row): place for place, row in enumerate(ranking, 1)}
+    lines = [_line(row, places.get(id(row)), each, folder if pixels else None) for row in each.rows]
     count = len(each.data["test"])
     given = "".join(
         f"<figure>{shown}<figcaption>{caption}</figcaption></figure>"
@@ -108,17 +110,22 @@ def _section(each: Results, folder: Path) -> str:
     )
 
 
-def _line(row: Row, place: int, each: Results, folder: Path | None) -> str:
+def _line(row: Row, place: int | None, each: Results, folder: Path | None) -> str:
     done = row.outcome == DONE
     name = f"<span>{text(model_of(row))}</span>" + ("" if done else f' <span class="failed">{text(row.reason)}</span>')
-    cells = [_cell("Rank", str(place) if done else "", place if done else "", number=True)]
+    cells = [_cell("Rank", str(place or ""), place or "", number=True)]
     if folder is not None:
         cells.append(_cell("Result", _picture(folder, picture_of(row)), ""))
     cells.append(_cell("Model", name, model_of(row)))
     cells += [_figure(metric, row, metric, headline=metric == each.metric) for metric in results.columns(each)]
     for label, value in (("Seconds per image", row.seconds), ("Memory (MiB)", row.memory)):
-        cells.append(_cell(label, number(value) if done else "", value if done else "", number=True))
+        cells.append(_cell(label, _short(value) if done else "", value if done else "", number=True))
     return f"<tr{' class=best' if done and _is_best(row, each) else ''}>{''.join(cells)}</tr>"
+
+
+def _short(value: float) -> str:
+    """Write seconds or memory, whose further digits are chance."""
+    return "< 0.001" if value < 0.001 else f"{value:.3g}"
 
 
 def _facts(each: Results) -> str:
@@ -150,9 +157,9 @@ def _told(values: Mapping[str, object]) -> str:
 
 
 def _is_best(row: Row | None, each: Results) -> bool:
-    if row is None or row.outcome != DONE or not each.rows:
+    if row is None or not row.ranks or each.best is None:
         return False
-    best, own = (rank(each.metric, other.figures.get(each.metric)) for other in (each.rows[0], row))
+    best, own = (rank(each.metric, other.figures.get(each.metric)) for other in (each.best, row))
     return best == own
 
 

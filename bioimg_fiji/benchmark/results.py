@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 import bioimg_fiji
+from bioimg_fiji.benchmark.baselines import ORACLE
 from bioimg_fiji.benchmark.cases import Cases
 from bioimg_fiji.benchmark.score import rank, wish
 from bioimg_fiji.benchmark.suite import Suite
@@ -83,6 +84,11 @@ class Row:
         """Whether it is no package."""
         return not self.sha256 or "=" in self.sha256
 
+    @property
+    def ranks(self) -> bool:
+        """Whether it is done and no oracle, which nobody can use."""
+        return self.outcome == DONE and not (self.is_baseline and self.source == ORACLE)
+
     def same(self, other: Row) -> bool:
         """Whether both are of the same package with the same options."""
         return (self.source if self.is_baseline else self.sha256, self.options) == (
@@ -103,6 +109,11 @@ class Results:
     def metric(self) -> str:
         """The headline number."""
         return str(self.suite["metric"])
+
+    @property
+    def best(self) -> Row | None:
+        """The best row that ranks."""
+        return next((row for row in self.rows if row.ranks), None)
 
     def with_row(self, row: Row) -> Results:
         """Put a row in, in place of one of the same model, and sort."""

@@ -16,7 +16,7 @@ from bioimg_fiji.cli.options import check_sent, given, options_for
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Result, find
-from bioimg_fiji.commands.gathering import LISTS, paired, read_target
+from bioimg_fiji.commands.gathering import LISTS, read_target
 from bioimg_fiji.commands.result import Table
 from bioimg_fiji.errors import ParameterError, storage_error
 from bioimg_fiji.files import read_image, whole
@@ -80,19 +80,9 @@ def _chosen(image: Sequence[Path], others: dict[str, Path], values: dict[str, An
         yield {"source": first, **sources}
         return
     with tempfile.TemporaryDirectory() as folder:
-        # NB: a list has a truth on each line; the names alone are what raw images are found by.
-        yield {"source": _listed(image, sources.pop("truth_source", None), values, Path(folder)), **sources}
-
-
-def _listed(image: Sequence[Path], truth: Path | None, values: dict[str, Any], folder: Path) -> Path:
-    """Write a list of the images, with their truths."""
-    pattern = values.get("pattern", "*.tif *.tiff")
-    truths = dict.fromkeys(image) if truth is None else paired(image, Path(), truth, pattern, "--truth")
-    target = folder / "images.tsv"
-    with target.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t")
-        writer.writerows([str(path.absolute()) for path in pair if path] for pair in truths.items())
-    return target
+        listed = Path(folder) / "images.txt"
+        listed.write_text("".join(f"{path.absolute()}\n" for path in image), "utf-8")
+        yield {"source": listed, **sources}
 
 
 def _is_source(path: Path) -> bool:

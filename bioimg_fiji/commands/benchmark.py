@@ -169,11 +169,11 @@ def _result(found: list[Results], output: Path) -> Result:
         name = str(each.suite["name"])
         tables[name] = _table(each)
         files[name] = output / f"{name}.json"
-        done = [row for row in each.rows if row.outcome == results.DONE]
+        best = each.best
         bad = [row for row in each.rows if row.outcome != results.DONE]
-        if done:
-            value = _cell(done[0].figures[each.metric])
-            figures[f"best_{name}"] = done[0].model
+        if best is not None:
+            value = _cell(best.figures[each.metric])
+            figures[f"best_{name}"] = best.model
             figures[each.metric if len(found) == 1 else f"{each.metric}_{name}"] = "" if value is None else value
         notes += [f"{name}: {row.model} has no figure: {row.reason}" for row in bad]
     files["page"] = output / page.NAME

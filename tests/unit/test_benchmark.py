@@ -296,6 +296,15 @@ def test_known_results_are_those_of_the_same_versions(ranked: results.Results) -
     assert ranked.known(older) is None
 
 
+def test_an_oracle_has_no_rank(ranked: results.Results) -> None:
+    oracle = row(baselines.ORACLE, math.inf, sha256="")
+    assert not oracle.ranks
+    best = dataclasses.replace(ranked, rows=(oracle, *ranked.rows)).best
+    assert best is not None
+    assert best.model == "c"
+    assert row("d", 1.0, source=baselines.ORACLE).ranks, "a package of that name is no oracle"
+
+
 def test_a_figure_that_was_altered_does_not_agree() -> None:
     told = row("a", 30.0)
     assert disagreement(told, row("a", 30.0 + 1e-4)) == ""
