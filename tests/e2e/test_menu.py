@@ -24,6 +24,7 @@ MENU = [
     "BioImg Run on File...",
     "BioImg Batch...",
     "BioImg Evaluate...",
+    "BioImg Benchmark...",
     "Train",
     "BioImg Models...",
     "BioImg Macro Extensions",
