@@ -34,8 +34,7 @@ class Benchmark(Parameters):
     )
     suite: str | None = key(
         None,
-        title="Suite",
-        widget="path",
+        title="Suite",  # NB: no path, as ImageJ makes those absolute, and names of suites would be files
         help="Name of a suite that comes with bioimg-fiji (list tells them), or a folder with suite.toml; several "
         "with ; between. To verify: the result's .json. New: the folder to be made.",
     )
