@@ -80,10 +80,8 @@ def _overview(found: Sequence[Results]) -> str:
             row = next((row for row in each.rows if model_of(row) == model), None)
             cells.append(_figure(str(each.suite["name"]), row, each.metric, headline=_is_best(row, each)))
         lines.append(f"<tr>{''.join(cells)}</tr>")
-    return (
-        "<section><h2>All suites</h2>"
-        f'<p class="quiet">The headline number of each; the best in bold, an oracle aside.</p>{_table(head, lines)}</section>'
-    )
+    told = '<p class="quiet">The headline number of each; the best in bold, an oracle aside.</p>'
+    return f"<section><h2>All suites</h2>{told}{_table(head, lines)}</section>"
 
 
 def _section(each: Results, folder: Path) -> str:

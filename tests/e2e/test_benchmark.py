@@ -206,7 +206,7 @@ def test_a_real_model_on_real_nuclei(shared_data: Path, tmp_path: Path) -> None:
     found = json.loads((tmp_path / "out" / "stardist-nuclei-2d.json").read_text("utf-8"))
     assert found["data"]["checked"]
     assert 0.3 < row(found, "unet2d_nuclei_broad")["figures"]["ap50"] <= 1
-    assert 0.3 < row(found, "otsu")["figures"]["ap50"] <= 1
+    assert 0 < row(found, "otsu")["figures"]["ap50"] < row(found, "unet2d_nuclei_broad")["figures"]["ap50"]
 
 
 def test_the_real_calcium_movie(shared_data: Path, place: Path, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_the_page_ranks_and_sorts(page: Page, ranked: dict[str, Any]) -> None:
     names = column(page, 2)
     assert names[:-1] == [each["model"] for each in ranked["rows"]]
     assert names[-1].startswith("volume")
-    assert "axes" in names[-1]
+    assert "axis 'z'" in names[-1]
     assert column(page, 0) == ["", "1", "2", "3", "4", ""], "the oracle has a rank"
     page.locator("#blobs th button", has_text="Memory").click()
     sizes = [float(text) for text in column(page, 7)[:-1]]
