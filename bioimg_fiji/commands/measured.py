@@ -20,8 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
+import numpy as np
+
 from bioimg_fiji.errors import BioimgError, WorkerDiedError
-from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 
@@ -94,9 +95,10 @@ class Measured:
         JobCancelledError
             When the job is.
         """
-        source = write_image(image, self._folder / "image.tif")
-        target = self._folder / "result.tif"
-        asked = {"image": str(source), "title": image.title, "axes": image.axes, "result": str(target)}
+        # NB: no TIFF, in which ImageJ has signed 16 bit shifted by 32768
+        source, target = self._folder / "image.npy", self._folder / "result.npy"
+        np.save(source, image.pixels)
+        asked = {"image": str(source), "header": image.header(), "result": str(target)}
         line = json.dumps(asked | {"values": dict(values)}).encode() + b"\n"
         stdin = cast("IO[bytes]", self._process.stdin)
         try:
@@ -107,7 +109,7 @@ class Measured:
         answer = self._answer()
         if "error" in answer:
             raise BioimgError.from_json(answer["error"])
-        return Answer(read_image(target, answer["axes"]), answer["seconds"], answer["memory"])
+        return Answer(Image.from_header(answer["header"], np.load(target)), answer["seconds"], answer["memory"])
 
     def _answer(self) -> dict[str, Any]:
         while True:
@@ -165,12 +167,10 @@ def _listen(lines: queue.Queue[str]) -> None:
 
 
 def _work(asked: Mapping[str, Any]) -> dict[str, Any]:
-    import dataclasses
-
     from bioimg_fiji.benchmark import baselines
     from bioimg_fiji.commands.registry import find
 
-    image = dataclasses.replace(read_image(asked["image"], asked["axes"]), title=asked["title"])
+    image = Image.from_header(asked["header"], np.load(asked["image"]))
     values = dict(asked["values"])
     begin = time.perf_counter()
     if "baseline" in values:
@@ -179,8 +179,8 @@ def _work(asked: Mapping[str, Any]) -> dict[str, Any]:
         result = find("run_model").run({"image": image, **values}).images["output"]
     seconds = time.perf_counter() - begin
     memory = peak_memory() / _MIB
-    write_image(result, Path(asked["result"]))
-    return {"seconds": seconds, "memory": memory, "axes": result.axes}
+    np.save(asked["result"], result.pixels)
+    return {"seconds": seconds, "memory": memory, "header": result.header()}
 
 
 def peak_memory() -> int:

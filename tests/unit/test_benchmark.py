@@ -344,6 +344,13 @@ def test_the_process_has_memory_of_its_own(tmp_path: Path) -> None:
     assert answer.seconds > 0
 
 
+def test_signed_pixels_come_back_as_they_were(tmp_path: Path) -> None:
+    image = Image(np.array([[-5, 0], [7, 300]], np.int16), "yx")
+    with Measured(tmp_path, Job()) as process:
+        result = process.run(image, {"baseline": "raw", "width": 0}).result
+    np.testing.assert_array_equal(result.physical().pixels, image.pixels)
+
+
 def test_a_model_that_raises_and_a_process_that_dies_are_told(tmp_path: Path) -> None:
     image = Image(blobs(0), "yx")
     with Measured(tmp_path, Job()) as process:
