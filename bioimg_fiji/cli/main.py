@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import psutil
 
 import bioimg_fiji
 from bioimg_fiji import settings
+from bioimg_fiji.cli.benchmark import benchmark_line
+from bioimg_fiji.cli.evaluate import evaluate_line
 from bioimg_fiji.cli.macro import macro
 from bioimg_fiji.cli.models import models
 from bioimg_fiji.cli.options import check_sent, given, is_elsewhere, options_for
@@ -67,18 +70,16 @@ def main() -> None:
 
 
 class Lazy(click.Group):
-    """A group whose `run` and `train` are made from the registry when they are asked for."""
+    """A group with commands that are made from the registry when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Give the fixed commands and the made ones."""
-        return sorted([*super().list_commands(ctx), "run", "train"])
+        return sorted([*super().list_commands(ctx), *_MADE])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Make the command line of a registered command, or give a fixed one."""
-        if cmd_name == "run":
-            return _run_line(find("run_model"))
-        if cmd_name == "train":
-            return train_line()
+        if cmd_name in _MADE:
+            return _MADE[cmd_name]()
         return super().get_command(ctx, cmd_name)
 
 
@@ -269,3 +270,11 @@ def _run_folder(folder: Path, output: Path, options: dict[str, Any]) -> int:
         done = run_at(find("run_batch"), {"folder": folder, "output": output} | options, job)
     terminal.result(done)
     return EXIT_FAILED if done.partial else 0
+
+
+_MADE: dict[str, Callable[[], click.Command]] = {
+    "benchmark": benchmark_line,
+    "evaluate": evaluate_line,
+    "run": lambda: _run_line(find("run_model")),
+    "train": train_line,
+}

@@ -25,10 +25,12 @@ RESULTS, SUMMARY = "results", "summary"
 class Evaluate(Parameters):
     """Parameters of `evaluate`."""
 
-    image: ImageInput = key(
+    image: ImageInput | None = key(
+        None,
         title="Image",
         help="What is evaluated: a restored image, found labels, or probabilities of a mask.",
-        regions_unless=("rois",),
+        unless=("source",),
+        regions_unless=("rois", "source"),
     )
     truth: ImageInput | None = key(
         None, title="Truth", help="What it should be: an image of the same pixels, or the true labels."
@@ -83,12 +85,47 @@ class Evaluate(Parameters):
     truth_tracks: Path | None = key(
         None, title="True tracks", widget="file", expert=True, help="The same of the truth: man_track.txt."
     )
+    source: Path | None = key(
+        None,
+        title="Images of",
+        widget="path",
+        help="A folder, or a list with a path on each line (the truth's behind a tab), instead of the image: each "
+        "has a row of the table.",
+    )
+    truth_source: Path | None = key(
+        None, title="Truths of", widget="path", help="A folder with a truth for each of these images, of its name."
+    )
+    raw_source: Path | None = key(
+        None,
+        title="Raw images of",
+        widget="path",
+        expert=True,
+        help="A folder with the images before processing, of the same names.",
+    )
+    pattern: str = key(
+        "*.tif *.tiff",
+        title="Files",
+        expert=True,
+        help="Names of the files in folders, * for anything; several with spaces between.",
+    )
     axes: str | None = axes_key()
 
 
 @command(id="evaluate", title="BioImg Evaluate...", menu=MENU)
 def evaluate(parameters: Evaluate, job: Job) -> Result:
     """Compare an image with the truth, or without one with the raw image, by the metrics that suit the data."""
+    if parameters.source is not None:
+        from bioimg_fiji.commands.evaluate_many import evaluate_many
+
+        return evaluate_many(parameters, parameters.source, measured, job)
+    if parameters.image is None or parameters.truth_source or parameters.raw_source:
+        missing = "image" if parameters.image is None else "source"
+        raise ParameterError.of(missing, "what is evaluated", "", fix="Give image=..., or a folder with source=...")
+    return _result(*measured(parameters, job))
+
+
+def measured(parameters: Evaluate, job: Job) -> tuple[Evaluation, Kind]:
+    """Evaluate one image; give what was found, and the kind of data."""
     from bioimg_fiji.evaluate import Asked, kind_of
     from bioimg_fiji.evaluate import evaluate as measure
 
@@ -96,8 +133,7 @@ def evaluate(parameters: Evaluate, job: Job) -> Result:
     kind = kind_of(images["image"], images.get("truth")) if parameters.kind == "auto" else parameters.kind
     given = _given(parameters, images, kind, job)
     asked = Asked(kind, _names(parameters.metrics), _tables(parameters))
-    found = measure(given, asked, lambda done, planes: job.progress("Measuring", done, planes))
-    return _result(found, kind)
+    return measure(given, asked, lambda done, planes: job.progress("Measuring", done, planes)), kind
 
 
 def _images(parameters: Evaluate) -> dict[str, Image]:

@@ -41,6 +41,7 @@ BUILTIN = tuple(
         "error_map",
         "explain",
         "feature_maps",
+        "benchmark",
         "models",
     )
 )

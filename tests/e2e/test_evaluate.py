@@ -46,6 +46,10 @@ def folder(tmp_path: Path) -> Path:
     }
     for name, image in images.items():
         files.write_image(image, tmp_path / f"{name}.tif")
+    for place, name in (("results", "denoised"), ("truths", "truth")):
+        (tmp_path / place).mkdir()
+        for number in (1, 2):
+            files.write_image(images[name], tmp_path / place / f"a{number}.tif")
     for name in ("man_track", "res_track"):
         (tmp_path / f"{name}.txt").write_text("1 0 1 0\n2 2 2 1\n3 2 2 1\n")
     return tmp_path
@@ -97,7 +101,7 @@ def test_regions_of_the_roi_manager_become_rows_of_a_table(imagej: ImageJ, folde
 
 
 def test_the_lines_of_the_shell(folder: Path) -> None:
-    wanted = (f"psnr {psnr(folder):.4g}", "residual_autocorrelation", "ap90 1 ", "tra 1 ")
+    wanted = (f"psnr {psnr(folder):.4g}", "residual_autocorrelation", "ap90 1 ", "tra 1 ", "a2.tif ", "a1.tif ")
     lines = [line.partition("#")[0] for line in block("sh").splitlines()]
     assert len(lines) == len(wanted)
     for line, text in zip(lines, wanted, strict=True):

@@ -5,6 +5,7 @@ display. The pixels, and the weights of what was trained, are the same bit for b
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -27,6 +28,18 @@ pytestmark = [in_this_process, pytest.mark.gui, pytest.mark.timeout(600)]
 
 WAYS = ("window", "quiet", "batch", "python")
 SHORT = {"steps": 3, "batch_size": 2, "patch": 32, "filters": 2, "depth": 1, "device": "cpu"}
+
+SUITE = """
+title = "Cells"
+task = "denoising"
+modality = "synthetic"
+source = "This test"
+licence = "CC0"
+metric = "psnr"
+[data]
+images = "cells.tif"
+truth = "truth.tif"
+"""
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,13 @@ CASES: dict[str, Callable[[Place], dict[str, Any]]] = {
     "explain": lambda place: {"model": place.model, "method": "occlusion", "window": 24, "stride": 24, "device": "cpu"},
     "feature_maps": lambda place: {"model": place.model, "device": "cpu"},
     "error_map": lambda place: {"raw": "truth.tif", "gain": 1.0, "read_noise": 1.0, "offset": 0.0},
+    "benchmark": lambda place: {
+        "suite": place.inputs / "suite",
+        "model": place.model,
+        "root": place.inputs,
+        "output": place.own / "benchmark",
+        "device": "cpu",
+    },
     "models": lambda place: {"action": "add", "source": place.model, "nickname": place.own.name},
     "train_denoiser": lambda place: _training(place, "denoiser", method="n2v", force=True),
     "train_restoration": lambda place: _training(place, "restoration", target="truth.tif"),
@@ -93,6 +113,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = {"cells": cells, "truth": truth, "objects": objects}
     for name, pixels in images.items():
         bioimg_fiji.write_image(Image(pixels, "yx"), folder / f"{name}.tif")
+    (folder / "suite").mkdir()
+    (folder / "suite" / "suite.toml").write_text(SUITE)
     return folder
 
 
@@ -112,7 +134,7 @@ def scene(command: commands.Command, place: Place) -> str:
         text += f'File.saveString(call("io.github.bioimgfiji.BioImg.models"), "{place.own / "models.txt"}");\n'
     elif command.id == "evaluate":
         text += f'File.saveString(call("io.github.bioimgfiji.BioImg.figures"), "{place.own / "figures.txt"}");\n'
-    elif command.id not in ("run_file", "run_batch", "calibrate"):
+    elif command.id not in ("run_file", "run_batch", "calibrate", "benchmark"):
         text += f'if (getTitle() == "cells.tif") exit("no result");\nsaveAs("Tiff", "{place.own / command.id}.tif");\n'
     return text + 'close("*");\n'
 
@@ -135,7 +157,7 @@ def test_every_command_gives_the_same_by_every_way(
     assert server.poll() is None
 
     wanted = found(places["python"].own)
-    assert len(wanted) == 15, sorted(wanted)
+    assert len(wanted) == 16, sorted(wanted)
     for way in WAYS[:3]:
         got = found(places[way].own)
         told = f"{way}: {shown.stdout}{shown.stderr}"
@@ -153,6 +175,8 @@ def found(folder: Path) -> dict[str, Any]:
     figures = dict(line.split("=") for line in (folder / "figures.txt").read_text().split())
     assert set(figures) == {"kind", "rows", "psnr", "ssim", "frc"}
     arrays["figures"] = np.array(list(figures.values()))
+    rows = json.loads((folder / "benchmark" / "suite.json").read_text("utf-8"))["rows"]
+    arrays["benchmark"] = np.array([[row["model"], row["images"][0]["sha256"]] for row in rows])
     named = (folder / "models.txt").read_text().split()
     arrays["models"] = np.array([any(name.startswith(f"{folder.name}@") for name in named)])
     return arrays
