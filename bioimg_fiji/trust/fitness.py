@@ -1,0 +1,394 @@
+"""Whether a model fits an image: what its training images were like to the network, and how unlike them an image is.
+
+Three questions, each with a range of answers that fitting images give (`ranges.Range`):
+
+- Do the structures look alike to the network? The mean of its deepest features, and its Mahalanobis distance from that
+  of the training images (Lee, Lee, Lee & Shin, NeurIPS 2018; shrunk covariance: Ledoit & Wolf, J. Multivariate Anal.
+  2004).
+- Do darkness, contrast and noise lie in the training images' range? It can be asked before anything is computed.
+- Was as much removed as there is noise? (raw - result)^2 beside the variance that the camera has at that brightness.
+
+Lives here: statistics and verdict. Lives not here: where the features come from, what a command does with the verdict.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bioimg_fiji.metrics.blind import NoiseModel
+from bioimg_fiji.trust.looks import Look, look, removed
+from bioimg_fiji.trust.ranges import Range, parts_per_image, range_of
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+Light = Literal["green", "yellow", "red"]
+
+FILE = "fit.json"
+"""Name of the attachment of a package."""
+
+RED = 2.5
+"""Times the limit of a range from which the light is red; from the limit on it is yellow."""
+
+_VERSION = 1
+_PRIORS = {"distance": 0.3, "level": 0.25, "contrast": 0.35, "noise": 0.08, "removed": 0.04}
+"""Spread of each figure between fitting images, before any is seen: as of the images of one experiment."""
+_LEAST_NOISE = 0.02
+"""Noise, as a part of the contrast, below which it is not told from none."""
+_REMOVES = (math.log(0.2), math.log(5.0))
+"""A network that removes less or more than this beside the noise does something else than denoise."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of one plane, or volume.
+
+    Parameters
+    ----------
+    raw
+        Stored values (c, (z,) y, x); for a window of frames the middle one.
+    features
+        (blocks, channels) of all its tiles, as the told network gives them; None where there are none.
+    result
+        What the model gave, of the same axes and unit as `raw`; None where it is something else.
+    image
+        Number of the image that it is a plane of.
+    """
+
+    raw: Array
+    features: Array | None = None
+    result: Array | None = None
+    image: int = 0
+
+
+@dataclass(frozen=True)
+class Fitness:
+    """A verdict: the light, sentences (what is unlike, what to expect, what to do), and figures.
+
+    Figures are times the limit: "distance" of the features, "removed", "level", "contrast" and "noise", as far as each
+    could be told.
+    """
+
+    light: Light
+    sentence: str
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def excess(self) -> float:
+        """The figure that is furthest off."""
+        return max((abs(value) for value in self.figures.values()), default=0.0)
+
+
+@dataclass(frozen=True)
+class _Channel:
+    """Of one channel of the training images: its contrast, its noise, and the ranges of "level", "contrast", "noise"
+    and "removed"; the last is left out where the network does something else than denoise.
+    """
+
+    contrast: float
+    noise: NoiseModel
+    ranges: Mapping[str, Range]
+
+    @property
+    def least(self) -> float:
+        return max(_LEAST_NOISE * self.contrast, 1e-12)
+
+    def to_json(self) -> dict[str, Any]:
+        ranges = {name: each.to_json() for name, each in self.ranges.items()}
+        return {"contrast": self.contrast, "noise": list(self.noise), "ranges": ranges}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> _Channel:
+        ranges = {str(name): Range.from_json(each) for name, each in data["ranges"].items()}
+        return cls(float(data["contrast"]), NoiseModel(*(float(value) for value in data["noise"])), ranges)
+
+
+@dataclass(frozen=True)
+class FitStatistics:
+    """What training images are like, from `statistics`.
+
+    Parameters
+    ----------
+    images
+        How many independent ones there were.
+    normalised
+        Whether the model normalises each image by its own mean and standard deviation: darkness and contrast do not
+        matter then, and noise counts beside the contrast.
+    centre, covariance
+        Of the features of blocks, (channels,) and (channels, channels); empty where there were none.
+    between
+        Squared distance of images' means that fit from the centre, beyond what their number of blocks explains.
+    within
+        Mean squared distance of a block.
+    distance
+        Range of the logarithm of an image's squared distance over the one expected.
+    channels
+        One for each channel of the images.
+    """
+
+    images: int
+    normalised: bool
+    centre: Floats
+    covariance: Floats
+    between: float
+    within: float
+    distance: Range | None
+    channels: tuple[_Channel, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give JSON values: float32, of the covariance the lower triangle, as base64."""
+        lower = self.covariance[np.tril_indices(len(self.covariance))]
+        return {
+            "version": _VERSION,
+            "images": self.images,
+            "normalised": self.normalised,
+            "centre": _packed(self.centre),
+            "covariance": _packed(lower),
+            "between": self.between,
+            "within": self.within,
+            "distance": None if self.distance is None else self.distance.to_json(),
+            "channels": [channel.to_json() for channel in self.channels],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FitStatistics:
+        """Read `to_json`'s form.
+
+        Raises
+        ------
+        ValueError
+            When it is another one.
+        """
+        try:
+            if data["version"] != _VERSION:
+                raise ValueError(f"version {data['version']!r} is not known")
+            centre = _unpacked(data["centre"])
+            lower = np.zeros((len(centre), len(centre)))
+            lower[np.tril_indices(len(centre))] = _unpacked(data["covariance"])
+            covariance = lower + np.tril(lower, -1).T
+            distance = None if data["distance"] is None else Range.from_json(data["distance"])
+            channels = tuple(_Channel.from_json(each) for each in data["channels"])
+            figures = (float(data["between"]), float(data["within"]))
+            return cls(int(data["images"]), bool(data["normalised"]), centre, covariance, *figures, distance, channels)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"these are no statistics of training images: {error}") from error
+
+    def figures(self, seen: Seen) -> dict[str, float]:
+        """Give how far off a plane or volume is, each figure in times its limit; see `Fitness`.
+
+        Raises
+        ------
+        ValueError
+            When it has other channels, or features of another network.
+        """
+        found = self._values(seen)
+        if seen.features is not None and self.distance is not None and len(seen.features):
+            found["distance"] = self.distance.excess(self._score(np.asarray(seen.features, np.float64)))
+        return found
+
+    def check(self, seen: Iterable[Seen]) -> Fitness:
+        """Judge an image by all of its planes, or volumes.
+
+        Raises
+        ------
+        ValueError
+            As `figures`.
+        """
+        raise NotImplementedError
+
+    def _values(self, seen: Seen) -> dict[str, float]:
+        """Give the figures that need no features; of several channels the worst."""
+        raw = np.asarray(seen.raw)
+        if len(raw) != len(self.channels):
+            raise ValueError(f"the image has {len(raw)} channels, the training images had {len(self.channels)}")
+        found: dict[str, float] = {}
+        for place, channel in enumerate(self.channels):
+            result = None if seen.result is None else seen.result[place]
+            for name, value in _excesses(channel, raw[place], result, self.normalised).items():
+                if abs(value) >= abs(found.get(name, 0.0)):
+                    found[name] = value
+        return found
+
+    def _score(self, features: Floats) -> float:
+        if features.shape[1] != len(self.centre):
+            raise ValueError(f"features have {features.shape[1]} channels, those of training had {len(self.centre)}")
+        return _score(features, self.centre, self.covariance, self.between, self.within)
+
+
+def statistics(seen: Iterable[Seen], *, normalised: bool = False) -> FitStatistics:
+    """Make the statistics of a training from its images, as the trained network sees them.
+
+    Parameters
+    ----------
+    seen
+        Planes or volumes of all training images, or of many of them; with features where the network tells them.
+    normalised
+        Whether the model normalises each image by its own mean and standard deviation.
+
+    Raises
+    ------
+    ValueError
+        When there is none.
+    """
+    units = _units(list(seen))
+    images = len({unit[0].image for unit in units})
+    blocks = [np.concatenate([each.features for each in unit]) for unit in units if unit[0].features is not None]
+    blocks = [np.asarray(each, np.float64) for each in blocks if len(each)]
+    if len(blocks) < 2:
+        centre, covariance, between, within, distance = np.empty(0), np.empty((0, 0)), 0.0, 1.0, None
+    else:
+        centre, covariance = moments(np.concatenate(blocks))
+        between, within, distance = _distances(blocks, images)
+    channels = tuple(_channel(units, place, images, normalised) for place in range(len(units[0][0].raw)))
+    return FitStatistics(images, normalised, centre, covariance, between, within, distance, channels)
+
+
+def moments(features: Floats) -> tuple[Floats, Floats]:
+    """Give mean and covariance of (blocks, channels), the covariance shrunk towards a sphere (Ledoit & Wolf 2004)."""
+    count, size = features.shape
+    centre = features.mean(axis=0)
+    off = features - centre
+    plain = off.T @ off / count
+    sphere = float(np.trace(plain)) / size
+    spread = float(np.sum((plain - sphere * np.eye(size)) ** 2)) / size
+    # Of each block's outer product, beside the mean of them: |z|^4 - 2 z'Sz + |S|^2, without making them.
+    error = float(np.sum(np.sum(off**2, axis=1) ** 2)) - count * float(np.sum(plain**2))
+    share = min(error / count**2 / size / spread, 1.0) if spread > 0 else 1.0
+    shrunk = (1 - share) * plain + share * sphere * np.eye(size)
+    return centre, shrunk + 1e-6 * max(sphere, 1e-12) * np.eye(size)
+
+
+def _squared(off: Floats, covariance: Floats) -> Floats:
+    """Give squared Mahalanobis distances of (n, channels), divided by the channels."""
+    result: Floats = np.sum(off * np.linalg.solve(covariance, off.T).T, axis=1) / off.shape[1]
+    return result
+
+
+def _score(features: Floats, centre: Floats, covariance: Floats, between: float, within: float) -> float:
+    """Give the logarithm of the squared distance of the blocks' mean over the one that is expected of so many."""
+    off = float(_squared(features.mean(axis=0, keepdims=True) - centre, covariance)[0])
+    return math.log(max(off, 1e-12) / (between + within / len(features)))
+
+
+def _distances(blocks: Sequence[Floats], images: int) -> tuple[float, float, Range]:
+    """Give how far images lie from the centre of all others, `between` and `within`, and the range of scores."""
+    held_out = []
+    for number, own in enumerate(blocks):
+        centre, covariance = moments(np.concatenate([each for place, each in enumerate(blocks) if place != number]))
+        of_mean = float(_squared(own.mean(axis=0, keepdims=True) - centre, covariance)[0])
+        held_out.append((of_mean, float(_squared(own - centre, covariance).mean()), len(own)))
+    within = float(np.mean([of_block for _, of_block, _ in held_out]))
+    between = max(float(np.mean([of_mean - within / count for of_mean, _, count in held_out])), 0.0)
+    scores = [math.log(max(of_mean, 1e-12) / (between + within / count)) for of_mean, _, count in held_out]
+    return between, within, range_of(scores, _PRIORS["distance"], images)
+
+
+def _units(seen: Sequence[Seen]) -> list[list[Seen]]:
+    """Give what stands for an image each: its planes, or where there are few images, strips of them."""
+    if not seen:
+        raise ValueError("there is no image to make statistics of")
+    numbers = sorted({each.image for each in seen})
+    parts = parts_per_image(len(numbers))
+    units: list[list[Seen]] = []
+    for number in numbers:
+        planes = [_strips(each, parts) for each in seen if each.image == number]
+        units += [list(strip) for strip in zip(*planes, strict=True)]
+    return units
+
+
+def _strips(seen: Seen, parts: int) -> list[Seen]:
+    if parts == 1:
+        return [seen]
+    raws = np.array_split(seen.raw, parts, axis=-2)
+    results = [None] * parts if seen.result is None else np.array_split(seen.result, parts, axis=-2)
+    features = [None] * parts if seen.features is None else np.array_split(seen.features, parts)
+    return [Seen(*each, seen.image) for each in zip(raws, features, results, strict=True)]
+
+
+def _scaled(pixels: Array, like: Array, normalised: bool) -> Array:  # noqa: FBT001
+    """Give the values that the model sees, where it normalises each image."""
+    if not normalised:
+        return pixels
+    result: Array = (np.asarray(pixels, np.float64) - like.mean()) / (like.std() + 1e-12)
+    return result
+
+
+def _channel(units: Sequence[Sequence[Seen]], place: int, images: int, normalised: bool) -> _Channel:  # noqa: FBT001
+    """Measure one channel of all images."""
+    raws = [np.stack([each.raw[place] for each in unit]) for unit in units]
+    raws = [_scaled(raw, raw, normalised) for raw in raws]
+    looks = [each for each in map(look, raws) if each is not None]
+    if not looks:
+        return _Channel(0.0, NoiseModel(0.0, 0.0, 0.0), {})
+    contrast = float(np.median([each.contrast for each in looks]))
+    noise = _noise(looks)
+    channel = _Channel(contrast, noise, {})
+    level = float(np.mean([each.level for each in looks]))
+    values = [_values(channel, each, level) for each in looks]
+    ranges = {name: range_of([each[name] for each in values], _PRIORS[name], images) for name in values[0]}
+    ranges["level"] = Range(level, ranges["level"].limit * max(contrast, 1e-12))
+    if normalised:
+        del ranges["level"], ranges["contrast"]
+    residuals = _residuals(units, raws, place, channel) if not normalised else []
+    if residuals and _REMOVES[0] < float(np.mean(residuals)) < _REMOVES[1]:
+        ranges["removed"] = range_of(residuals, _PRIORS["removed"], images)
+    return _Channel(contrast, noise, ranges)
+
+
+def _noise(looks: Sequence[Look]) -> NoiseModel:
+    """Give one camera's noise from that of several images: means of variance at zero and gain."""
+    gain, at_zero = (float(np.mean([each.noise[n] for each in looks])) for n in (0, 1))
+    return NoiseModel(gain, at_zero, float(np.mean([each.noise.sigma for each in looks])))
+
+
+def _values(channel: _Channel, found: Look, level: float) -> dict[str, float]:
+    """Give level, in contrasts above `level`, contrast and noise as logarithms."""
+    least = channel.least
+    expected = float(channel.noise.variance(found.mean)) + least**2
+    return {
+        "level": (found.level - level) / max(channel.contrast, 1e-12),
+        "contrast": math.log(math.hypot(found.contrast, least) / math.hypot(channel.contrast, least)),
+        "noise": math.log((found.noise.sigma**2 + least**2) / expected) / 2,
+    }
+
+
+def _residuals(units: Sequence[Sequence[Seen]], raws: Sequence[Array], place: int, channel: _Channel) -> list[float]:
+    found = []
+    for unit, raw in zip(units, raws, strict=True):
+        if unit[0].result is None:
+            return []
+        results = np.stack([each.result[place] for each in unit if each.result is not None])
+        if results.shape != raw.shape:
+            return []
+        value = removed(raw, results, channel.noise, channel.least)
+        found += [] if value is None else [value]
+    return found
+
+
+def _excesses(channel: _Channel, raw: Array, result: Array | None, normalised: bool) -> dict[str, float]:  # noqa: FBT001
+    """Give how far off one channel is, in times the limits."""
+    found = look(_scaled(raw, raw, normalised))
+    if found is None or not channel.ranges:
+        return {}
+    level = channel.ranges["level"].mean if "level" in channel.ranges else 0.0
+    values = _values(channel, found, level) | {"level": found.level}
+    excesses = {name: channel.ranges[name].excess(value) for name, value in values.items() if name in channel.ranges}
+    if result is not None and "removed" in channel.ranges and result.shape == raw.shape:
+        value = removed(raw, result, channel.noise, channel.least)
+        if value is not None:
+            excesses["removed"] = channel.ranges["removed"].excess(value)
+    return excesses
+
+
+def _packed(values: Floats) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")
+
+
+def _unpacked(text: str) -> Floats:
+    return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float64)
