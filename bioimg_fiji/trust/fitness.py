@@ -16,8 +16,8 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,17 +28,15 @@ from bioimg_fiji.trust.ranges import Range, parts_per_image, range_of
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
-Light = Literal["green", "yellow", "red"]
 
 FILE = "fit.json"
 """Name of the attachment of a package."""
 
-RED = 2.5
-"""Times the limit of a range from which the light is red; from the limit on it is yellow."""
-
 _VERSION = 1
 _PRIORS = {"distance": 0.3, "level": 0.25, "contrast": 0.35, "noise": 0.08, "removed": 0.04}
 """Spread of each figure between fitting images, before any is seen: as of the images of one experiment."""
+_PLANES = 8
+"""Planes of an image that are asked for what images differ in."""
 _LEAST_NOISE = 0.02
 """Noise, as a part of the contrast, below which it is not told from none."""
 _REMOVES = (math.log(0.2), math.log(5.0))
@@ -52,7 +50,7 @@ class Seen:
     Parameters
     ----------
     raw
-        Stored values (c, (z,) y, x); for a window of frames the middle one.
+        Stored values (c, ..., y, x); for a window of frames the middle one; None where they are not looked at.
     features
         (blocks, channels) of all its tiles, as the told network gives them; None where there are none.
     result
@@ -61,28 +59,25 @@ class Seen:
         Number of the image that it is a plane of.
     """
 
-    raw: Array
+    raw: Array | None = None
     features: Array | None = None
     result: Array | None = None
     image: int = 0
 
 
-@dataclass(frozen=True)
-class Fitness:
-    """A verdict: the light, sentences (what is unlike, what to expect, what to do), and figures.
+class Figure(NamedTuple):
+    """One answer: by how much it is off, in times the limit, and its value.
 
-    Figures are times the limit: "distance" of the features, "removed", "level", "contrast" and "noise", as far as each
-    could be told.
+    Values: "contrast", "noise" and "removed" are factors, 1 as in the training images; "level" is what the dark parts
+    read; "distance" is that of the features, 1 as of an image that fits.
     """
 
-    light: Light
-    sentence: str
-    figures: Mapping[str, float] = field(default_factory=dict)
+    excess: float
+    value: float
 
-    @property
-    def excess(self) -> float:
-        """The figure that is furthest off."""
-        return max((abs(value) for value in self.figures.values()), default=0.0)
+
+Figures = Mapping[str, Figure]
+"""Figures by their names, as far as they could be told: "distance", "removed", "level", "contrast", "noise"."""
 
 
 @dataclass(frozen=True)
@@ -179,40 +174,32 @@ class FitStatistics:
         except (KeyError, TypeError) as error:
             raise ValueError(f"these are no statistics of training images: {error}") from error
 
-    def figures(self, seen: Seen) -> dict[str, float]:
-        """Give how far off a plane or volume is, each figure in times its limit; see `Fitness`.
+    def figures(self, seen: Seen) -> dict[str, Figure]:
+        """Tell how far off a plane, a volume, or several of them as one, are.
 
         Raises
         ------
         ValueError
             When it has other channels, or features of another network.
         """
-        found = self._values(seen)
+        found = self._looked(seen)
         if seen.features is not None and self.distance is not None and len(seen.features):
-            found["distance"] = self.distance.excess(self._score(np.asarray(seen.features, np.float64)))
+            score = self._score(np.asarray(seen.features, np.float64))
+            found["distance"] = Figure(self.distance.excess(score), math.exp((score - self.distance.mean) / 2))
         return found
 
-    def check(self, seen: Iterable[Seen]) -> Fitness:
-        """Judge an image by all of its planes, or volumes.
-
-        Raises
-        ------
-        ValueError
-            As `figures`.
-        """
-        raise NotImplementedError
-
-    def _values(self, seen: Seen) -> dict[str, float]:
+    def _looked(self, seen: Seen) -> dict[str, Figure]:
         """Give the figures that need no features; of several channels the worst."""
-        raw = np.asarray(seen.raw)
-        if len(raw) != len(self.channels):
-            raise ValueError(f"the image has {len(raw)} channels, the training images had {len(self.channels)}")
-        found: dict[str, float] = {}
+        if seen.raw is None:
+            return {}
+        if len(seen.raw) != len(self.channels):
+            raise ValueError(f"the image has {len(seen.raw)} channels, those of training had {len(self.channels)}")
+        found: dict[str, Figure] = {}
         for place, channel in enumerate(self.channels):
             result = None if seen.result is None else seen.result[place]
-            for name, value in _excesses(channel, raw[place], result, self.normalised).items():
-                if abs(value) >= abs(found.get(name, 0.0)):
-                    found[name] = value
+            for name, figure in _off(channel, seen.raw[place], result, self.normalised).items():
+                if name not in found or abs(figure.excess) > abs(found[name].excess):
+                    found[name] = figure
         return found
 
     def _score(self, features: Floats) -> float:
@@ -237,15 +224,14 @@ def statistics(seen: Iterable[Seen], *, normalised: bool = False) -> FitStatisti
         When there is none.
     """
     units = _units(list(seen))
-    images = len({unit[0].image for unit in units})
-    blocks = [np.concatenate([each.features for each in unit]) for unit in units if unit[0].features is not None]
-    blocks = [np.asarray(each, np.float64) for each in blocks if len(each)]
-    if len(blocks) < 2:
+    images = len({unit.image for unit in units})
+    with_features = [unit for unit in units if unit.features is not None and len(unit.features)]
+    if len({unit.group for unit in with_features}) < 2:
         centre, covariance, between, within, distance = np.empty(0), np.empty((0, 0)), 0.0, 1.0, None
     else:
-        centre, covariance = moments(np.concatenate(blocks))
-        between, within, distance = _distances(blocks, images)
-    channels = tuple(_channel(units, place, images, normalised) for place in range(len(units[0][0].raw)))
+        centre, covariance = moments(np.concatenate([unit.features for unit in with_features]))
+        between, within, distance = _distances(with_features, images)
+    channels = tuple(_channel(units, place, images, normalised) for place in range(len(units[0].raw)))
     return FitStatistics(images, normalised, centre, covariance, between, within, distance, channels)
 
 
@@ -276,39 +262,52 @@ def _score(features: Floats, centre: Floats, covariance: Floats, between: float,
     return math.log(max(off, 1e-12) / (between + within / len(features)))
 
 
-def _distances(blocks: Sequence[Floats], images: int) -> tuple[float, float, Range]:
-    """Give how far images lie from the centre of all others, `between` and `within`, and the range of scores."""
+def _distances(units: Sequence[_Unit], images: int) -> tuple[float, float, Range]:
+    """Give how far planes lie from the centre of all other images, `between` and `within`, and the range of scores."""
     held_out = []
-    for number, own in enumerate(blocks):
-        centre, covariance = moments(np.concatenate([each for place, each in enumerate(blocks) if place != number]))
-        of_mean = float(_squared(own.mean(axis=0, keepdims=True) - centre, covariance)[0])
-        held_out.append((of_mean, float(_squared(own - centre, covariance).mean()), len(own)))
+    for group in sorted({unit.group for unit in units}):
+        centre, covariance = moments(np.concatenate([unit.features for unit in units if unit.group != group]))
+        for own in (unit.features for unit in units if unit.group == group):
+            of_mean = float(_squared(own.mean(axis=0, keepdims=True) - centre, covariance)[0])
+            held_out.append((of_mean, float(_squared(own - centre, covariance).mean()), len(own)))
     within = float(np.mean([of_block for _, of_block, _ in held_out]))
     between = max(float(np.mean([of_mean - within / count for of_mean, _, count in held_out])), 0.0)
     scores = [math.log(max(of_mean, 1e-12) / (between + within / count)) for of_mean, _, count in held_out]
     return between, within, range_of(scores, _PRIORS["distance"], images)
 
 
-def _units(seen: Sequence[Seen]) -> list[list[Seen]]:
-    """Give what stands for an image each: its planes, or where there are few images, strips of them."""
-    if not seen:
-        raise ValueError("there is no image to make statistics of")
+@dataclass(frozen=True)
+class _Unit:
+    """What stands for an image: a plane of one, or where there are few images, a strip of one."""
+
+    image: int
+    group: tuple[int, int]
+    raw: Array
+    features: Floats
+    result: Array | None
+
+
+def _units(seen: Sequence[Seen]) -> list[_Unit]:
     numbers = sorted({each.image for each in seen})
+    if not numbers:
+        raise ValueError("there is no image to make statistics of")
     parts = parts_per_image(len(numbers))
-    units: list[list[Seen]] = []
+    units = []
     for number in numbers:
-        planes = [_strips(each, parts) for each in seen if each.image == number]
-        units += [list(strip) for strip in zip(*planes, strict=True)]
+        planes = [each for each in seen if each.image == number]
+        for place in np.unique(np.linspace(0, len(planes) - 1, min(len(planes), _PLANES)).round().astype(int)):
+            units += _strips(planes[place], parts)
     return units
 
 
-def _strips(seen: Seen, parts: int) -> list[Seen]:
-    if parts == 1:
-        return [seen]
-    raws = np.array_split(seen.raw, parts, axis=-2)
+def _strips(seen: Seen, parts: int) -> list[_Unit]:
+    """Cut a plane into strips along y; its blocks of features lie in that order too."""
+    assert seen.raw is not None
+    features = np.empty((0, 0)) if seen.features is None else np.asarray(seen.features, np.float64)
+    raws, blocks = np.array_split(seen.raw, parts, axis=-2), np.array_split(features, parts)
     results = [None] * parts if seen.result is None else np.array_split(seen.result, parts, axis=-2)
-    features = [None] * parts if seen.features is None else np.array_split(seen.features, parts)
-    return [Seen(*each, seen.image) for each in zip(raws, features, results, strict=True)]
+    groups = ((seen.image, part) for part in range(parts))
+    return [_Unit(seen.image, *each) for each in zip(groups, raws, blocks, results, strict=True)]
 
 
 def _scaled(pixels: Array, like: Array, normalised: bool) -> Array:  # noqa: FBT001
@@ -319,26 +318,25 @@ def _scaled(pixels: Array, like: Array, normalised: bool) -> Array:  # noqa: FBT
     return result
 
 
-def _channel(units: Sequence[Sequence[Seen]], place: int, images: int, normalised: bool) -> _Channel:  # noqa: FBT001
+def _channel(units: Sequence[_Unit], place: int, images: int, normalised: bool) -> _Channel:  # noqa: FBT001
     """Measure one channel of all images."""
-    raws = [np.stack([each.raw[place] for each in unit]) for unit in units]
-    raws = [_scaled(raw, raw, normalised) for raw in raws]
-    looks = [each for each in map(look, raws) if each is not None]
+    raws = [_scaled(unit.raw[place], unit.raw[place], normalised) for unit in units]
+    looks = [found for found in map(look, raws) if found is not None]
     if not looks:
         return _Channel(0.0, NoiseModel(0.0, 0.0, 0.0), {})
-    contrast = float(np.median([each.contrast for each in looks]))
-    noise = _noise(looks)
-    channel = _Channel(contrast, noise, {})
-    level = float(np.mean([each.level for each in looks]))
-    values = [_values(channel, each, level) for each in looks]
+    plain = _Channel(float(np.median([found.contrast for found in looks])), _noise(looks), {})
+    level = float(np.mean([found.level for found in looks]))
+    values = [_values(plain, found, level) for found in looks]
     ranges = {name: range_of([each[name] for each in values], _PRIORS[name], images) for name in values[0]}
-    ranges["level"] = Range(level, ranges["level"].limit * max(contrast, 1e-12))
+    ranges["level"] = Range(level, ranges["level"].limit * max(plain.contrast, 1e-12))
     if normalised:
-        del ranges["level"], ranges["contrast"]
-    residuals = _residuals(units, raws, place, channel) if not normalised else []
+        return _Channel(plain.contrast, plain.noise, {"noise": ranges["noise"]})
+    pairs = [(unit.raw[place], unit.result[place]) for unit in units if unit.result is not None]
+    found = [removed(*pair, plain.noise, plain.least) for pair in pairs if pair[0].shape == pair[1].shape]
+    residuals = [value for value in found if value is not None]
     if residuals and _REMOVES[0] < float(np.mean(residuals)) < _REMOVES[1]:
         ranges["removed"] = range_of(residuals, _PRIORS["removed"], images)
-    return _Channel(contrast, noise, ranges)
+    return _Channel(plain.contrast, plain.noise, ranges)
 
 
 def _noise(looks: Sequence[Look]) -> NoiseModel:
@@ -358,32 +356,25 @@ def _values(channel: _Channel, found: Look, level: float) -> dict[str, float]:
     }
 
 
-def _residuals(units: Sequence[Sequence[Seen]], raws: Sequence[Array], place: int, channel: _Channel) -> list[float]:
-    found = []
-    for unit, raw in zip(units, raws, strict=True):
-        if unit[0].result is None:
-            return []
-        results = np.stack([each.result[place] for each in unit if each.result is not None])
-        if results.shape != raw.shape:
-            return []
-        value = removed(raw, results, channel.noise, channel.least)
-        found += [] if value is None else [value]
-    return found
-
-
-def _excesses(channel: _Channel, raw: Array, result: Array | None, normalised: bool) -> dict[str, float]:  # noqa: FBT001
-    """Give how far off one channel is, in times the limits."""
+def _off(channel: _Channel, raw: Array, result: Array | None, normalised: bool) -> dict[str, Figure]:  # noqa: FBT001
+    """Tell how far off one channel is."""
     found = look(_scaled(raw, raw, normalised))
     if found is None or not channel.ranges:
         return {}
-    level = channel.ranges["level"].mean if "level" in channel.ranges else 0.0
-    values = _values(channel, found, level) | {"level": found.level}
-    excesses = {name: channel.ranges[name].excess(value) for name, value in values.items() if name in channel.ranges}
+    values = _values(channel, found, 0.0)
+    figures = {
+        name: Figure(channel.ranges[name].excess(values[name]), math.exp(values[name] - channel.ranges[name].mean))
+        for name in ("contrast", "noise")
+        if name in channel.ranges
+    }
+    if "level" in channel.ranges:
+        figures["level"] = Figure(channel.ranges["level"].excess(found.level), found.level)
     if result is not None and "removed" in channel.ranges and result.shape == raw.shape:
         value = removed(raw, result, channel.noise, channel.least)
         if value is not None:
-            excesses["removed"] = channel.ranges["removed"].excess(value)
-    return excesses
+            normal = channel.ranges["removed"]
+            figures["removed"] = Figure(normal.excess(value), math.exp(value - normal.mean))
+    return figures
 
 
 def _packed(values: Floats) -> str:

@@ -14,7 +14,7 @@ _SURE = 0.995
 """Probability that one figure of a fitting image is not too large (or not too small)."""
 _PRIOR = 4
 """Images that the prior spread stands for: few images do not tell how much images differ."""
-_OWN = 4
+FEW = 4
 """Images below which parts of the same image stand for others, and the limit is widened by `1 + 1 / images`."""
 
 
@@ -50,7 +50,7 @@ class Range:
 
 def parts_per_image(images: int) -> int:
     """Give into how many parts each image is cut so that enough figures are there to tell their spread."""
-    return 1 if images >= _OWN else math.ceil(_OWN / images)
+    return 1 if images >= FEW else math.ceil(FEW / images)
 
 
 def range_of(values: Sequence[float], prior: float, images: int) -> Range:
@@ -59,14 +59,15 @@ def range_of(values: Sequence[float], prior: float, images: int) -> Range:
     Parameters
     ----------
     values
-        Of the images, or of their parts where there are few.
+        Of planes of the images, or of their parts where there are few.
     prior
         Standard deviation that is believed before any image is seen, with the weight of `_PRIOR` of them.
     images
         Images that are independent: where they are few, parts of the same stand for others, and the limit is wider.
     """
     found = np.asarray(values, np.float64)
-    free = _PRIOR + len(found) - 1
-    spread = math.sqrt((_PRIOR * prior**2 + float(np.sum((found - found.mean()) ** 2))) / free)
-    wider = 1 + 1 / images if images < _OWN else 1.0
-    return Range(float(found.mean()), wider * float(stdtrit(free, _SURE)) * spread * math.sqrt(1 + 1 / len(found)))
+    count = min(len(found), max(images, FEW))  # planes of one image differ less than images
+    free = _PRIOR + count - 1
+    spread = math.sqrt((_PRIOR * prior**2 + (count - 1) * float(found.var(ddof=min(1, len(found) - 1)))) / free)
+    wider = 1 + 1 / images if images < FEW else 1.0
+    return Range(float(found.mean()), wider * float(stdtrit(free, _SURE)) * spread * math.sqrt(1 + 1 / count))
