@@ -82,8 +82,9 @@ Figures = Mapping[str, Figure]
 
 @dataclass(frozen=True)
 class _Channel:
-    """Of one channel of the training images: its contrast, its noise, and the ranges of "level", "contrast", "noise"
-    and "removed"; the last is left out where the network does something else than denoise.
+    """Of one channel of the training images: its contrast, its noise, and the ranges of its figures.
+
+    "removed" is left out where the network does something else than denoise.
     """
 
     contrast: float
@@ -310,7 +311,7 @@ def _strips(seen: Seen, parts: int) -> list[_Unit]:
     return [_Unit(seen.image, *each) for each in zip(groups, raws, blocks, results, strict=True)]
 
 
-def _scaled(pixels: Array, like: Array, normalised: bool) -> Array:  # noqa: FBT001
+def _scaled(pixels: Array, like: Array, normalised: bool) -> Array:
     """Give the values that the model sees, where it normalises each image."""
     if not normalised:
         return pixels
@@ -318,7 +319,7 @@ def _scaled(pixels: Array, like: Array, normalised: bool) -> Array:  # noqa: FBT
     return result
 
 
-def _channel(units: Sequence[_Unit], place: int, images: int, normalised: bool) -> _Channel:  # noqa: FBT001
+def _channel(units: Sequence[_Unit], place: int, images: int, normalised: bool) -> _Channel:
     """Measure one channel of all images."""
     raws = [_scaled(unit.raw[place], unit.raw[place], normalised) for unit in units]
     looks = [found for found in map(look, raws) if found is not None]
@@ -356,7 +357,7 @@ def _values(channel: _Channel, found: Look, level: float) -> dict[str, float]:
     }
 
 
-def _off(channel: _Channel, raw: Array, result: Array | None, normalised: bool) -> dict[str, Figure]:  # noqa: FBT001
+def _off(channel: _Channel, raw: Array, result: Array | None, normalised: bool) -> dict[str, Figure]:
     """Tell how far off one channel is."""
     found = look(_scaled(raw, raw, normalised))
     if found is None or not channel.ranges:

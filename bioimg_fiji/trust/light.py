@@ -37,7 +37,7 @@ class Fitness:
 
 
 def excess(figures: Figures) -> float:
-    """Give by how much the worst figure is off, in times its limit; a distance of the features only where it is large."""
+    """Give by how much the worst figure is off, in times its limit; a small distance is none."""
     return max((_size(name, figure) for name, figure in figures.items()), default=0.0)
 
 
@@ -53,12 +53,12 @@ def judged(whole: Figures, planes: Sequence[Figures] = (), images: int = FEW) ->
     images
         How many the model was trained on.
     """
-    light = _light(excess(whole))
+    light = light_of(excess(whole))
     allowed = 1 + _PER_TENFOLD * math.log10(max(len(planes), 1))
     worst = max(range(len(planes)), key=lambda n: excess(planes[n]), default=None)
     if len(planes) > 1 and worst is not None:
         off = {name: Figure(each.excess / allowed, each.value) for name, each in planes[worst].items()}
-        of_plane = _light(excess(off))
+        of_plane = light_of(excess(off))
         if LIGHTS.index(of_plane) > LIGHTS.index(light):
             reason = _reason(off, f"Plane {worst + 1} of {len(planes)}", images)
             return Fitness(of_plane, f"{reason} {_ADVICE[of_plane]}", dict(whole), worst + 1)
@@ -76,7 +76,8 @@ _ADVICE: Mapping[str, str] = {
 }
 
 
-def _light(value: float) -> Light:
+def light_of(value: float) -> Light:
+    """Give the light of what is so many times the limit off."""
     return "red" if value >= RED else "yellow" if value >= 1 else "green"
 
 
@@ -102,7 +103,9 @@ def _reason(figures: Figures, what: str, images: int) -> str:
 
 def _of_contrast(factor: float, what: str, trained: str) -> str:
     if factor < 1:
-        return f"{what} is {1 / factor:.2g} times dimmer than {trained}: expect faint structures to be lost or invented."
+        return (
+            f"{what} is {1 / factor:.2g} times dimmer than {trained}: expect faint structures to be lost or invented."
+        )
     return f"{what} is {factor:.2g} times brighter than {trained}: expect textures and intensities to be wrong."
 
 
@@ -111,7 +114,9 @@ def _of_noise(factor: float, what: str, trained: str) -> str:
         why, then = "another gain, exposure or camera", "noise to be left, or taken for structure"
         return f"{what} has {factor:.2g} times the noise of {trained}, at the same brightness ({why}): expect {then}."
     why, then = "another gain or camera, averaging, smoothing", "details to be smoothed away"
-    return f"{what} has {1 / factor:.2g} times less noise than {trained}, at the same brightness ({why}): expect {then}."
+    return (
+        f"{what} has {1 / factor:.2g} times less noise than {trained}, at the same brightness ({why}): expect {then}."
+    )
 
 
 def _of_removed(factor: float, what: str, trained: str) -> str:

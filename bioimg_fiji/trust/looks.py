@@ -63,9 +63,7 @@ def look(pixels: Array) -> Look | None:
     cells = (white + black) / 2
     # Noise of the two halves of a cell is independent, so what they share is structure.
     shared = float(np.mean((white - white.mean()) * (black - black.mean())))
-    return Look(
-        float(np.quantile(cells, _DARK)), math.sqrt(max(shared, 0.0)), float(plane.mean()), blind_noise(plane)
-    )
+    return Look(float(np.quantile(cells, _DARK)), math.sqrt(max(shared, 0.0)), float(plane.mean()), blind_noise(plane))
 
 
 def removed(raw: Array, result: Array, noise: NoiseModel, least: float) -> float | None:
