@@ -57,6 +57,15 @@ class Intensity:
             ) from None
         return np.where(values < 0, 0.0, values) if self.zero_clip else values
 
+    @property
+    def gain(self) -> float | None:
+        """By how much a difference of stored values is to be multiplied, above 0; None where that depends on them."""
+        if self.function == UNIT_ONLY:
+            return 1.0
+        if self.function == "straight_line" and len(self.coefficients) == 2:
+            return abs(self.coefficients[1])
+        return None
+
 
 def _function(name: str, count: int) -> Callable[[tuple[float, ...], Array], Array]:
     if name.startswith("poly") and count != int(name[4:]) + 1:

@@ -11,6 +11,9 @@ from typing import Any
 
 from bioimg_fiji.package.model import ModelPackage, PackageFile
 
+TOLD_ONNX, TOLD_HEAD = "told.onnx", "told.pt"
+"""The network with more outputs, and the weights of its second head (`bioimg_fiji.runtime.told`)."""
+
 _KEY = "attachments"
 
 

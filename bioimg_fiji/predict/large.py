@@ -41,7 +41,7 @@ from bioimg_fiji.predict.unfinished import Diary, Files, Place, Written, folder_
 from bioimg_fiji.predict.work import PredictOptions, Work, borrowed, halved, provenance, sizes
 from bioimg_fiji.runtime import Adapter
 from bioimg_fiji.runtime.memory import check_size, learn, tile_budget
-from bioimg_fiji.runtime.sample import Measured, SampleRunner
+from bioimg_fiji.runtime.sample import Features, Measured, SampleRunner, tell_features
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -68,6 +68,7 @@ def predict_file(
     job: Job | None = None,
     properties: Mapping[str, str] | None = None,
     adapter: Adapter | None = None,
+    features: Features | None = None,
 ) -> FilePrediction:
     """Run a model on an image file of any size; memory does not grow with the image.
 
@@ -91,6 +92,8 @@ def predict_file(
         Further properties of the result.
     adapter
         The loaded model, when the caller has it; it is not closed then.
+    features
+        As for `predict`, on the thread of the caller. A run that goes on gives those of the tiles that were not done.
 
     Returns
     -------
@@ -113,7 +116,8 @@ def predict_file(
     _check_outputs(package)
     try:
         with _opened(path, options) as source:
-            report, files = _predicted(source, target, package, options, job, properties or {}, adapter)
+            work = _work(source, package, options, job)
+            report, files = _predicted(work, source, target, job, properties or {}, adapter, features)
     except JobCancelledError as error:
         if not folder_of(target).exists():
             raise
@@ -130,6 +134,7 @@ def predict_source(
     options: PredictOptions | None = None,
     job: Job | None = None,
     adapter: Adapter | None = None,
+    features: Features | None = None,
 ) -> Prediction:
     """Run a model on an image that is read by parts, and write the results by parts.
 
@@ -144,7 +149,7 @@ def predict_source(
         Gets a raw file for each output (bool as 0 and 255), and what is needed meanwhile.
     package
         A model of one image whose outputs are images (see `needs_memory`).
-    options, job, adapter
+    options, job, adapter, features
         As for `predict`.
 
     Returns
@@ -158,7 +163,8 @@ def predict_source(
     """
     options, job = options or PredictOptions(), job or Job()
     _check_outputs(package)
-    report, files = _predicted(source, folder / f"output{RAW}", package, options, job, {}, adapter)
+    work = _work(source, package, options, job)
+    report, files = _predicted(work, source, folder / f"output{RAW}", job, {}, adapter, features)
     images = {
         name: files.images[name].with_pixels(map_raw(path, files.images[name].shape, files.images[name].dtype))
         for name, path in files.paths.items()
@@ -175,28 +181,39 @@ def needs_memory(package: ModelPackage) -> bool:
     return False
 
 
-def _predicted(
-    source: Source,
-    target: Path,
-    package: ModelPackage,
-    options: PredictOptions,
-    job: Job,
-    properties: Mapping[str, str],
-    adapter: Adapter | None,
-) -> tuple[dict[str, Any], Written]:
+def _work(source: Source, package: ModelPackage, options: PredictOptions, job: Job) -> Work:
+    """Say what is to be done, and tell the user what looks wrong."""
     image = source.image
     if image.pixels.size == 0:
         raise ImageError(f"The image has no pixels: its shape is {image.shape}.", fix="Give an image with pixels.")
     work = Work(image, {}, package, options, fit(image, package, options.axes, {}))
     for sentence in misfits(_middle(source), work.way.axes, package):
         job.note(sentence)
+    return work
+
+
+def _predicted(
+    work: Work,
+    source: Source,
+    target: Path,
+    job: Job,
+    properties: Mapping[str, str],
+    adapter: Adapter | None,
+    features: Features | None,
+) -> tuple[dict[str, Any], Written]:
     job.progress("Loading the model")
-    with borrowed(package, options, adapter) as model, part_folder(target) as folder:
-        return _run(work, source, model, Place(target, folder), job, properties)
+    with borrowed(work.package, work.options, adapter) as model, part_folder(target) as folder:
+        return _run(work, source, model, Place(target, folder), job, properties, features)
 
 
 def _run(
-    work: Work, source: Source, model: Adapter, place: Place, job: Job, properties: Mapping[str, str]
+    work: Work,
+    source: Source,
+    model: Adapter,
+    place: Place,
+    job: Job,
+    properties: Mapping[str, str],
+    features: Features | None,
 ) -> tuple[dict[str, Any], Written]:
     budget = tile_budget(work.package, model.device)
     while True:
@@ -207,7 +224,7 @@ def _run(
         made = provenance(work.package, model, plan)
         run = _Run(work, source, runner, Files(work, runner, place, made, properties), diary, job)
         try:
-            run.tiles(model)
+            run.tiles(model, features)
         except WeightsError as error:
             smaller = halved(plan, work)
             if error.details.get("reason") != "memory" or smaller is None:
@@ -243,7 +260,7 @@ class _Run:
         """Time since the run began."""
         return round(time.perf_counter() - self._start, 3)
 
-    def tiles(self, model: Adapter) -> None:
+    def tiles(self, model: Adapter, features: Features | None) -> None:
         """Compute the tiles that are not done."""
         todo = [number for number in range(self.total) if number not in self._diary.done]
         before = self.total - len(todo)
@@ -260,6 +277,7 @@ class _Run:
                 left = {"seconds_left": round(self.seconds / count * (len(todo) - count), 1)} if count else {}
                 self._job.progress("Tiles", before + count, self.total, **left)
                 results = model.run({self._main.id: self._awaited(reading.popleft())})
+                tell_features(results, features)
                 writing.append(writer.submit(self._write, number, results))
                 if len(writing) > AHEAD:
                     self._awaited(writing.popleft())
@@ -376,6 +394,7 @@ def _doing(work: Work, source: Source, model: Adapter) -> dict[str, Any]:
     return {
         "image": source.identity,
         "package": work.package.sha256,
+        "outputs": [output.id for output in work.package.outputs],
         "weights": model.weights,
         "device": model.device,
         "axes": work.options.axes or "",

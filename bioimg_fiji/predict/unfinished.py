@@ -34,7 +34,7 @@ from bioimg_fiji.image import Image
 from bioimg_fiji.intensity import UNIT_ONLY
 from bioimg_fiji.locks import LockFile
 from bioimg_fiji.package import ModelPackage, TensorSpec
-from bioimg_fiji.predict.outputs import arranged, arranged_place, output_image
+from bioimg_fiji.predict.outputs import arranged, arranged_place, output_image, spread_gain
 from bioimg_fiji.predict.work import Work
 from bioimg_fiji.runtime.sample import SampleRunner
 
@@ -183,7 +183,9 @@ class Files:
         if part.dtype.kind == "f":
             part = part.astype(np.float32, copy=False)
             intensity = work.image.intensity
-            if _keeps_values(work) and intensity is not None and intensity.function != UNIT_ONLY:
+            if output.spread:
+                part = part * np.float32(spread_gain(work.image, work.package))
+            elif _keeps_values(work) and intensity is not None and intensity.function != UNIT_ONLY:
                 part = intensity.physical(part).astype(np.float32)
         sink = self._sinks.get(output.id) or self._open(output, shape, part.dtype)
         _fits(self._shapes[output.id], shape)

@@ -14,6 +14,7 @@ from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.image import Image
 from bioimg_fiji.package import ModelPackage
 from bioimg_fiji.package.fit import Fit
+from bioimg_fiji.predict.outputs import spread_gain
 from bioimg_fiji.predict.samples import loop_shape, plan_for, samples_of
 from bioimg_fiji.runtime import Adapter
 from bioimg_fiji.runtime.memory import SMALLEST
@@ -58,13 +59,23 @@ class PredictOptions:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done, whatever the tiles."""
+    """What is to be done, whatever the tiles.
+
+    Raises
+    ------
+    ImageError
+        When the model gives a spread, and the image's intensity calibration knows none.
+    """
 
     image: Image
     others: Mapping[str, Image]
     package: ModelPackage
     options: PredictOptions
     way: Fit
+
+    def __post_init__(self) -> None:
+        if any(output.spread for output in self.package.outputs):
+            spread_gain(self.image, self.package)
 
     @property
     def loop(self) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ from bioimg_fiji.runtime import tensors
 from bioimg_fiji.runtime.adapter import Adapter, Array
 from bioimg_fiji.runtime.cover import cover
 from bioimg_fiji.runtime.onnx_adapter import OnnxAdapter
+from bioimg_fiji.runtime.told import told_view
 from bioimg_fiji.runtime.torch_adapter import FORMAT as TORCH
 from bioimg_fiji.runtime.torch_adapter import SCRIPT as TORCHSCRIPT
 from bioimg_fiji.runtime.torch_adapter import TorchAdapter
@@ -74,6 +75,7 @@ def export(
         files=_files(trained, torchscript),
         cover=cover(raw[0, trained.window], result[0, 0], same_values=trained.keeps_values),
         config=_config(trained, about, result),
+        attachments={**trained.told_bytes(), **trained.attachments},
     )
     return write_package(new, target, verify)
 
@@ -101,13 +103,19 @@ def _values(trained: TrainedNetwork) -> str:
 
 
 def verify(package: ModelPackage) -> None:
-    """Run a package's own test tensors in every format that was written.
+    """Run a package's own test tensors in every format that was written, and as its attachments tell them.
 
     Raises
     ------
     PackageError
         When the output is not the test output.
     """
+    view = told_view(package)
+    for each in (package, view) if view is not None else (package,):
+        _verify_formats(each)
+
+
+def _verify_formats(package: ModelPackage) -> None:
     makers: dict[str, Callable[[ModelPackage], Adapter]] = {
         "onnx": OnnxAdapter,
         TORCH: TorchAdapter,

@@ -17,9 +17,10 @@ import bioimg_fiji
 from bioimg_fiji.errors import MissingPartError, ParameterError, TrainingError, UnsuitableMethodError
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.nets import divisor
+from bioimg_fiji.nets.told import is_head
 from bioimg_fiji.runtime.restart import StartingPoint
 from bioimg_fiji.train import checkpoint as checkpoints
-from bioimg_fiji.train.catalogue import learning_rate_of
+from bioimg_fiji.train.catalogue import kind_of, learning_rate_of
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.crop import liveliest
 from bioimg_fiji.train.data import TrainingData, looked_at, target_looked_at
@@ -89,6 +90,8 @@ def train(
     """
     job = job or Job()
     method = method_named(config.method)
+    if config.confidence and kind_of(config.method) == "segmentation":
+        raise ParameterError.of("confidence", "false for a segmentation: its result is a probability itself", True)
     config = dataclasses.replace(config, learning_rate=config.learning_rate or learning_rate_of(config.method))
     job.progress("Looking at the images")
     if start is not None:
@@ -98,6 +101,7 @@ def train(
     kwargs = network_arguments(source.data.smallest, source.in_channels, config, source.network)
     if start is not None:
         kwargs = refitted(source, kwargs, start)
+    kwargs |= {"spread": True} if config.confidence else {}
     identity = {"config": _decisive(config), "data": source.data.sha256, "network": kwargs}
     identity |= {"start": start.sha256} if start is not None else {}
     device = _device(config.device)
@@ -132,10 +136,12 @@ def train(
 def _model(
     loop: Loop, source: Source, kwargs: dict[str, Any], config: TrainConfig, tile: np.ndarray[Any, Any]
 ) -> TrainedModel:
+    weights = loop.best_weights()
     return TrainedModel(
         architecture=ARCHITECTURE,
-        kwargs=kwargs,
-        state_dict=loop.best_weights(),
+        kwargs={name: value for name, value in kwargs.items() if name != "spread"},
+        state_dict={name: tensor for name, tensor in weights.items() if not is_head(name)},
+        head={name: tensor for name, tensor in weights.items() if is_head(name)},
         mean=source.data.mean,
         std=source.data.std,
         per_image=source.per_image,
@@ -208,7 +214,8 @@ def _resumed(path: Path | None, identity: Mapping[str, Any]) -> dict[str, Any]:
             f"The checkpoint {path} was made from another model to start from.",
             fix="Name the same model, or train without resuming.",
         )
-    changed = [key for key, value in identity["config"].items() if before["config"].get(key) != value]
+    known = {**_decisive(TrainConfig()), **before["config"]}  # one of an earlier version lacks what is new
+    changed = [key for key, value in identity["config"].items() if known[key] != value]
     if changed or before["network"] != identity["network"]:
         raise TrainingError(
             f"The checkpoint {path} was made with other parameters: {', '.join(changed) or 'network'}.",
