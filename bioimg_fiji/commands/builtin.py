@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioimg_fiji.commands import in_parts, macro, registry
+from bioimg_fiji.commands.fit import Checked
 from bioimg_fiji.commands.keys import (
     Device,
+    FitMode,
     ObjectKeys,
     Weights,
     axes_key,
     device_key,
+    fit_key,
     tile_key,
     trust_key,
     weights_key,
@@ -47,6 +50,7 @@ class RunModel(ObjectKeys):
     device: Device = device_key()
     tile: int = tile_key()
     trust: str | None = trust_key()
+    fit: FitMode = fit_key()
     selection: Selection = key(
         "place",
         title="Selection",
@@ -79,6 +83,7 @@ class RunFile(Parameters):
     device: Device = device_key()
     tile: int = tile_key()
     trust: str | None = trust_key()
+    fit: FitMode = fit_key()
 
 
 @command(id="run_model", title="BioImg Run Model...", menu=MENU)
@@ -95,15 +100,18 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         axes=parameters.axes,
         trust=parameters.trust or "",
     )
+    check = Checked(package, parameters.fit, options, job)
     part = part_of(parameters.image, parameters.selection, job.note)
     source = in_parts.on_disk(parameters.image, job)
     if source is not None:
         obstacle = in_parts.obstacle(parameters, package, part)
         if obstacle is None:
-            return in_parts.run(source, package, options, job)
+            return in_parts.run(source, check, job)
         in_parts.check_memory(parameters, part, obstacle)
     given = _by_input(parameters, package, part)
-    prediction = predict(given, package, options, job)
+    check.before(given)
+    prediction = predict(given, check.package, check.options, job, features=check.features)
+    fit = check.after(given, prediction.images.get("output"), prediction.report["tiles"])
     image = parameters.image
     if part is not None and parameters.selection == "crop":
         image = part.of(image)
@@ -112,7 +120,7 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         found = all_placed(prediction.images, part, keeps, job.note)
         prediction = dataclasses.replace(prediction, images=found)
     images, tables = with_objects(prediction, image, package, parameters, job)
-    return Result(images=images, tables=tables, figures=prediction.report)
+    return Result(images=images, tables={**tables, **fit.tables}, figures={**prediction.report, **fit.figures})
 
 
 @command(id="run_file", title="BioImg Run on File...", menu=MENU, work="batch")
@@ -130,8 +138,19 @@ def run_file(parameters: RunFile, job: Job) -> Result:
         trust=parameters.trust or "",
     )
     line = macro.line(registry.find("run_file"), parameters)
-    found = predict_file(parameters.input, parameters.output, package, options, job, {macro.PROPERTY: line})
-    return Result(files=found.files, figures=found.report)
+    check = Checked(package, parameters.fit, options, job)
+    check.before_file(parameters.input)
+    found = predict_file(
+        parameters.input,
+        parameters.output,
+        check.package,
+        check.options,
+        job,
+        {macro.PROPERTY: line},
+        features=check.features,
+    )
+    fit = check.after_file(parameters.input, found)
+    return Result(files=found.files, figures={**found.report, **fit.figures}, tables=fit.tables)
 
 
 def _by_input(parameters: RunModel, package: ModelPackage, part: Part | None) -> Image | dict[str, Image]:

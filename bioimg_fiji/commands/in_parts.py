@@ -17,11 +17,11 @@ from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
     from bioimg_fiji.commands.builtin import RunModel
+    from bioimg_fiji.commands.fit import Checked
     from bioimg_fiji.commands.selection import Part
     from bioimg_fiji.files.source import RawSource
     from bioimg_fiji.image import Image
     from bioimg_fiji.package import ModelPackage
-    from bioimg_fiji.predict import PredictOptions
 
 RESULT_BYTES = 8
 """Bytes that a run in memory takes per pixel beside the image: the result as float32, and its parts put together."""
@@ -86,7 +86,7 @@ def check_memory(parameters: RunModel, part: Part | None, obstacle: Obstacle) ->
         )
 
 
-def run(source: RawSource, package: ModelPackage, options: PredictOptions, job: Job) -> Result:
+def run(source: RawSource, check: Checked, job: Job) -> Result:
     """Run a model by windows; the result's images are mapped from files in the job's folder.
 
     Raises
@@ -97,5 +97,7 @@ def run(source: RawSource, package: ModelPackage, options: PredictOptions, job: 
 
     assert job.scratch is not None
     with source:
-        found = predict_source(source, job.scratch, package, options, job)
-    return Result(images=found.images, figures=found.report)
+        check.before_parts(source)
+        found = predict_source(source, job.scratch, check.package, check.options, job, features=check.features)
+        fit = check.after_parts(source, found.images.get("output"), found.report["tiles"])
+    return Result(images=found.images, figures={**found.report, **fit.figures}, tables=fit.tables)

@@ -90,7 +90,7 @@ def predict(
         _check_pixels(each)
     work = Work(image, others, package, options, fit(image, package, options.axes, others))
     check_size(package, work.plan(LARGEST).padded)  # what is wrong with the size is told before the model is loaded
-    for sentence in misfits(image, work.way.axes, package):
+    for sentence in misfits(image, work.way.axes, package) if options.look else ():
         job.note(sentence)
     job.progress("Loading the model")
     with borrowed(package, options, adapter) as model:

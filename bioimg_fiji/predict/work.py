@@ -42,6 +42,8 @@ class PredictOptions:
         Other letters for the image's axes, where it has them wrong; None or empty: its own.
     trust
         First 16 or more digits of the SHA-256 of a package that may run code of its own.
+    look
+        Whether the user is told what about the image is unlike what the model was made for (`predict.look`).
     """
 
     weights: str = "auto"
@@ -50,6 +52,7 @@ class PredictOptions:
     threads: int = 0
     axes: str | None = None
     trust: str = ""
+    look: bool = True
 
     def __post_init__(self) -> None:
         for name in ("tile", "threads"):

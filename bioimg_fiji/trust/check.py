@@ -25,6 +25,7 @@ from bioimg_fiji.predict.look import Finding, findings
 from bioimg_fiji.predict.samples import cuts_of
 from bioimg_fiji.trust.fitness import FILE, Figures, FitStatistics, Seen
 from bioimg_fiji.trust.light import LIGHTS, Fitness, judged, light_of
+from bioimg_fiji.trust.told import told_view
 
 Array = npt.NDArray[Any]
 Mode = Literal["warn", "strict", "off"]
@@ -80,10 +81,15 @@ class FitCheck:
         """Whether anything is checked."""
         return self._mode != "off"
 
-    @property
-    def wants_features(self) -> bool:
-        """Whether the network's features tell something: then it is to be the told one."""
-        return self._statistics is not None and self._statistics.distance is not None
+    def view(self, weights: str) -> ModelPackage:
+        """Give the package to run with these weights: where its features tell something, the same with features."""
+        if self._statistics is None or self._statistics.distance is None:
+            return self._package
+        told = told_view(self._package)
+        if told is None or weights not in ("auto", *told.weights):
+            return self._package
+        more = tuple(output.id for output in told.outputs[len(self._package.outputs) :])
+        return dataclasses.replace(told, outputs=self._package.outputs, beside=(*more, *told.beside))
 
     def features(self, array: Array) -> None:
         """Take the features of a tile, (blocks, channels), in the order of the tiles."""
@@ -140,7 +146,7 @@ class FitCheck:
 
     def _figures(
         self, statistics: FitStatistics, image: Image, result: Image | None, way: Fit, tiles: int
-    ) -> tuple[Figures, list[Figures]]:
+    ) -> tuple[Figures, Sequence[Figures]]:
         raws = _planes(image, way, self._package)
         same = result is not None and result.axes == image.axes and result.shape == image.shape
         keeps = same and self._package.own.get("values") == "input"
@@ -150,7 +156,7 @@ class FitCheck:
         whole = statistics.figures(Seen(_together(raws), pooled, None if results is None else _together(results)))
         if raws.count == 1:
             return whole, []
-        planes = []
+        planes: list[Figures] = []
         each = len(features) // raws.count if features and len(features) % raws.count == 0 else 0
         for number in range(raws.count):
             own = np.concatenate(features[number * each : (number + 1) * each]) if each else None
