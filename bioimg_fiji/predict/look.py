@@ -9,6 +9,7 @@ import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ NOISE_RATIO = 4.0
 _MICROMETRES = {"nm": 1e-3, "nanometer": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0}
 _MICROMETRES |= {"micrometer": 1.0, "micrometre": 1.0, "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "m": 1e6, "meter": 1e6}
 _NORMALISING = ("zero_mean_unit_variance", "scale_range")
+_KEPT = 32
+_described: dict[tuple[Path, str, str], list[PackageFile]] = {}
 _SIDE = 512
 _NOISE_SIDE = 128
 _ASKED = 1 << 14
@@ -58,7 +61,7 @@ def misfits(image: Image, axes: str, package: ModelPackage) -> list[str]:
     return [finding.sentence for finding in findings(image, axes, package)]
 
 
-def findings(image: Image, axes: str, package: ModelPackage) -> list[Finding]:
+def findings(image: Image, axes: str, package: ModelPackage, *, sampled: bool = True) -> list[Finding]:
     """Find what about an image is unlike what the model was made for.
 
     Parameters
@@ -70,6 +73,8 @@ def findings(image: Image, axes: str, package: ModelPackage) -> list[Finding]:
     package
         The package, whose test input and sample input stand for what the model was made for: an image is unlike where
         it is unlike both.
+    sampled
+        Whether they are asked; where more is known of the values, only pixel size and contrast are looked at.
 
     Returns
     -------
@@ -77,7 +82,10 @@ def findings(image: Image, axes: str, package: ModelPackage) -> list[Finding]:
         At most one each on pixel size (of x and of z), contrast, values and noise; empty where nothing is unlike.
     """
     tensor = main_input(package)
-    return [*_pixel_size(image, tensor), *_values(_plane(image.pixels, axes), tensor, _all_meant(package, tensor))]
+    return [
+        *_pixel_size(image, tensor),
+        *_values(_plane(image.pixels, axes), tensor, _all_meant(package, tensor) if sampled else ()),
+    ]
 
 
 def _pixel_size(image: Image, tensor: TensorSpec) -> Iterator[Finding]:
@@ -154,6 +162,15 @@ def _all_meant(package: ModelPackage, tensor: TensorSpec) -> list[_Meant]:
 
 def _samples(package: ModelPackage, tensor: TensorSpec) -> list[PackageFile]:
     """Give the sample input, where the description (0.5) names a .npy file of the package as one."""
+    key = (package.root, package.sha256, tensor.id)  # a description takes longer to read than a small image to run
+    if key not in _described:
+        while len(_described) >= _KEPT:
+            _described.pop(next(iter(_described)))
+        _described[key] = _read_samples(package, tensor)
+    return _described[key]
+
+
+def _read_samples(package: ModelPackage, tensor: TensorSpec) -> list[PackageFile]:
     try:
         inputs = read_description(package).get("inputs")
         (described,) = (each for each in inputs or () if isinstance(each, Mapping) and each.get("id") == tensor.id)

@@ -31,7 +31,6 @@ Array = npt.NDArray[Any]
 Mode = Literal["warn", "strict", "off"]
 
 _LIKE = "The image is like what the model was made for, as far as its test image tells."
-_APART = ("pixel size", "contrast")
 _LOOKED_AT = 16
 """Planes of an image whose values are looked at; the features of all are."""
 
@@ -75,6 +74,7 @@ class FitCheck:
         self._statistics = None if mode == "off" else fit_statistics(package)
         self._tiles: list[Array] = []
         self._said: list[Finding] = []
+        self._values: Figures | None = None
 
     @property
     def on(self) -> bool:
@@ -106,13 +106,12 @@ class FitCheck:
         if not self.on:
             return
         way = fit(image, self._package, self._axes)
-        self._said = findings(image, way.axes, self._package)
-        if self._statistics is None:
-            self._stop(_with(Fitness("green", _LIKE), self._said))
-            return
-        self._said = [each for each in self._said if each.about in _APART]  # the statistics know the others better
-        figures = self._statistics.figures(Seen(_together(_planes(image, way, self._package))))
-        self._stop(_with(judged(figures, images=self._statistics.images), self._said))
+        self._said = findings(image, way.axes, self._package, sampled=self._statistics is None)
+        found = Fitness("green", _LIKE)
+        if self._statistics is not None:
+            self._values = self._statistics.figures(Seen(_together(_planes(image, way, self._package))))
+            found = judged(self._values, images=self._statistics.images)
+        self._stop(_with(found, self._said))
 
     def after(self, image: Image, result: Image | None, tiles: int) -> Fitness | None:
         """Judge the run of an image, and tell the user where it does not fit; None with "off".
@@ -120,7 +119,7 @@ class FitCheck:
         Parameters
         ----------
         image
-            The image, or an excerpt.
+            The image, or the excerpt, that was given before.
         result
             What the model gave for it.
         tiles
@@ -153,7 +152,8 @@ class FitCheck:
         results = _planes(result, way, self._package) if keeps and result is not None else None
         features = self._tiles[-tiles:] if tiles else []
         pooled = np.concatenate(features) if features else None
-        whole = statistics.figures(Seen(_together(raws), pooled, None if results is None else _together(results)))
+        together = Seen(_together(raws), pooled, None if results is None else _together(results))
+        whole = statistics.figures(together, self._values)
         if raws.count == 1:
             return whole, []
         planes: list[Figures] = []

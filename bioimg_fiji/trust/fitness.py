@@ -122,6 +122,8 @@ class FitStatistics:
         Squared distance of images' means that fit from the centre, beyond what their number of blocks explains.
     within
         Mean squared distance of a block.
+    blocks
+        How many of them an image had: of a larger one no smaller distance is expected, as its blocks are alike.
     distance
         Range of the logarithm of an image's squared distance over the one expected.
     channels
@@ -134,6 +136,7 @@ class FitStatistics:
     covariance: Floats
     between: float
     within: float
+    blocks: int
     distance: Range | None
     channels: tuple[_Channel, ...]
 
@@ -148,6 +151,7 @@ class FitStatistics:
             "covariance": _packed(lower),
             "between": self.between,
             "within": self.within,
+            "blocks": self.blocks,
             "distance": None if self.distance is None else self.distance.to_json(),
             "channels": [channel.to_json() for channel in self.channels],
         }
@@ -170,43 +174,47 @@ class FitStatistics:
             covariance = lower + np.tril(lower, -1).T
             distance = None if data["distance"] is None else Range.from_json(data["distance"])
             channels = tuple(_Channel.from_json(each) for each in data["channels"])
-            figures = (float(data["between"]), float(data["within"]))
+            figures = (float(data["between"]), float(data["within"]), int(data["blocks"]))
             return cls(int(data["images"]), bool(data["normalised"]), centre, covariance, *figures, distance, channels)
         except (KeyError, TypeError) as error:
             raise ValueError(f"these are no statistics of training images: {error}") from error
 
-    def figures(self, seen: Seen) -> dict[str, Figure]:
+    def figures(self, seen: Seen, known: Figures | None = None) -> dict[str, Figure]:
         """Tell how far off a plane, a volume, or several of them as one, are.
+
+        Parameters
+        ----------
+        seen
+            What is known of them.
+        known
+            Their figures without features and result, where they have been asked for before.
 
         Raises
         ------
         ValueError
             When it has other channels, or features of another network.
         """
-        found = self._looked(seen)
+        found = dict(known or {})
+        if seen.raw is not None and known is None:
+            found = _worst(_looked(each, raw, self.normalised) for each, raw in self._channels_of(seen.raw))
+        if seen.raw is not None and seen.result is not None and seen.raw.shape == seen.result.shape:
+            pairs = zip(self._channels_of(seen.raw), seen.result, strict=True)
+            found |= _worst(_removed(channel, raw, result) for (channel, raw), result in pairs)
         if seen.features is not None and self.distance is not None and len(seen.features):
             score = self._score(np.asarray(seen.features, np.float64))
             found["distance"] = Figure(self.distance.excess(score), math.exp((score - self.distance.mean) / 2))
         return found
 
-    def _looked(self, seen: Seen) -> dict[str, Figure]:
-        """Give the figures that need no features; of several channels the worst."""
-        if seen.raw is None:
-            return {}
-        if len(seen.raw) != len(self.channels):
-            raise ValueError(f"the image has {len(seen.raw)} channels, those of training had {len(self.channels)}")
-        found: dict[str, Figure] = {}
-        for place, channel in enumerate(self.channels):
-            result = None if seen.result is None else seen.result[place]
-            for name, figure in _off(channel, seen.raw[place], result, self.normalised).items():
-                if name not in found or abs(figure.excess) > abs(found[name].excess):
-                    found[name] = figure
-        return found
+    def _channels_of(self, raw: Array) -> list[tuple[_Channel, Array]]:
+        if len(raw) != len(self.channels):
+            raise ValueError(f"the image has {len(raw)} channels, those of training had {len(self.channels)}")
+        return list(zip(self.channels, raw, strict=True))
 
     def _score(self, features: Floats) -> float:
         if features.shape[1] != len(self.centre):
             raise ValueError(f"features have {features.shape[1]} channels, those of training had {len(self.centre)}")
-        return _score(features, self.centre, self.covariance, self.between, self.within)
+        off = float(_squared(features.mean(axis=0, keepdims=True) - self.centre, self.covariance)[0])
+        return _score(off, self.between + self.within / min(len(features), self.blocks))
 
 
 def statistics(seen: Iterable[Seen], *, normalised: bool = False) -> FitStatistics:
@@ -228,12 +236,13 @@ def statistics(seen: Iterable[Seen], *, normalised: bool = False) -> FitStatisti
     images = len({unit.image for unit in units})
     with_features = [unit for unit in units if unit.features is not None and len(unit.features)]
     if len({unit.group for unit in with_features}) < 2:
-        centre, covariance, between, within, distance = np.empty(0), np.empty((0, 0)), 0.0, 1.0, None
+        centre, covariance, (between, within, distance), blocks = np.empty(0), np.empty((0, 0)), (0.0, 1.0, None), 1
     else:
         centre, covariance = moments(np.concatenate([unit.features for unit in with_features]))
         between, within, distance = _distances(with_features, images)
+        blocks = round(float(np.median([len(unit.features) for unit in with_features])))
     channels = tuple(_channel(units, place, images, normalised) for place in range(len(units[0].raw)))
-    return FitStatistics(images, normalised, centre, covariance, between, within, distance, channels)
+    return FitStatistics(images, normalised, centre, covariance, between, within, blocks, distance, channels)
 
 
 def moments(features: Floats) -> tuple[Floats, Floats]:
@@ -257,10 +266,9 @@ def _squared(off: Floats, covariance: Floats) -> Floats:
     return result
 
 
-def _score(features: Floats, centre: Floats, covariance: Floats, between: float, within: float) -> float:
-    """Give the logarithm of the squared distance of the blocks' mean over the one that is expected of so many."""
-    off = float(_squared(features.mean(axis=0, keepdims=True) - centre, covariance)[0])
-    return math.log(max(off, 1e-12) / (between + within / len(features)))
+def _score(off: float, expected: float) -> float:
+    """Give the logarithm of a squared distance over the expected one."""
+    return math.log(max(off, 1e-12) / expected)
 
 
 def _distances(units: Sequence[_Unit], images: int) -> tuple[float, float, Range]:
@@ -273,7 +281,7 @@ def _distances(units: Sequence[_Unit], images: int) -> tuple[float, float, Range
             held_out.append((of_mean, float(_squared(own - centre, covariance).mean()), len(own)))
     within = float(np.mean([of_block for _, of_block, _ in held_out]))
     between = max(float(np.mean([of_mean - within / count for of_mean, _, count in held_out])), 0.0)
-    scores = [math.log(max(of_mean, 1e-12) / (between + within / count)) for of_mean, _, count in held_out]
+    scores = [_score(of_mean, between + within / count) for of_mean, _, count in held_out]
     return between, within, range_of(scores, _PRIORS["distance"], images)
 
 
@@ -357,8 +365,18 @@ def _values(channel: _Channel, found: Look, level: float) -> dict[str, float]:
     }
 
 
-def _off(channel: _Channel, raw: Array, result: Array | None, normalised: bool) -> dict[str, Figure]:
-    """Tell how far off one channel is."""
+def _worst(channels: Iterable[Mapping[str, Figure]]) -> dict[str, Figure]:
+    """Give each figure of the channel that is furthest off."""
+    found: dict[str, Figure] = {}
+    for figures in channels:
+        for name, figure in figures.items():
+            if name not in found or abs(figure.excess) > abs(found[name].excess):
+                found[name] = figure
+    return found
+
+
+def _looked(channel: _Channel, raw: Array, normalised: bool) -> dict[str, Figure]:
+    """Tell how far off the values of one channel are."""
     found = look(_scaled(raw, raw, normalised))
     if found is None or not channel.ranges:
         return {}
@@ -370,12 +388,16 @@ def _off(channel: _Channel, raw: Array, result: Array | None, normalised: bool) 
     }
     if "level" in channel.ranges:
         figures["level"] = Figure(channel.ranges["level"].excess(found.level), found.level)
-    if result is not None and "removed" in channel.ranges and result.shape == raw.shape:
-        value = removed(raw, result, channel.noise, channel.least)
-        if value is not None:
-            normal = channel.ranges["removed"]
-            figures["removed"] = Figure(normal.excess(value), math.exp(value - normal.mean))
     return figures
+
+
+def _removed(channel: _Channel, raw: Array, result: Array) -> dict[str, Figure]:
+    """Tell how far off what was removed from one channel is."""
+    normal = channel.ranges.get("removed")
+    value = None if normal is None else removed(raw, result, channel.noise, channel.least)
+    if normal is None or value is None:
+        return {}
+    return {"removed": Figure(normal.excess(value), math.exp(value - normal.mean))}
 
 
 def _packed(values: Floats) -> str:

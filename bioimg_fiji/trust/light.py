@@ -59,7 +59,7 @@ def judged(whole: Figures, planes: Sequence[Figures] = (), images: int = FEW) ->
     if len(planes) > 1 and worst is not None:
         off = {name: Figure(each.excess / allowed, each.value) for name, each in planes[worst].items()}
         of_plane = light_of(excess(off))
-        if LIGHTS.index(of_plane) > LIGHTS.index(light):
+        if of_plane != "green" and excess(off) > excess(whole):
             reason = _reason(off, f"Plane {worst + 1} of {len(planes)}", images)
             return Fitness(of_plane, f"{reason} {_ADVICE[of_plane]}", dict(whole), worst + 1)
     if light == "green":
