@@ -49,6 +49,15 @@ def quality_key() -> Any:
     )
 
 
+def confidence_key() -> Any:
+    """Declare `confidence`."""
+    return key(
+        False,
+        title="Learn confidence",
+        help="Learn also how far the result may be off in each pixel; the result itself stays the same.",
+    )
+
+
 def image_key(help_: str, **more: Any) -> Any:
     """Declare `image`, which others may stand for."""
     return key(None, title="Image", help=help_, unless=("images", "source"), **more)
@@ -158,6 +167,7 @@ class TrainDenoiser(Training):
     model: Path = model_key()
     quality: Quality = quality_key()
     apply: bool = key(True, title="Denoise the image", help="Run the trained model on the image and show the result.")
+    confidence: bool = confidence_key()
     residual: bool = key(
         False, title="Show what was removed", help="Show noisy minus denoised too: it should have no structure."
     )
@@ -210,6 +220,7 @@ class TrainRestoration(Paired):
     model: Path = model_key()
     quality: Quality = quality_key()
     apply: bool = key(True, title="Restore the image", help="Run the trained model on the image and show the result.")
+    confidence: bool = confidence_key()
 
 
 class TrainSegmentation(Paired):
@@ -240,7 +251,8 @@ def train_denoiser(parameters: TrainDenoiser, job: Job) -> Result:
     """Train a denoiser on the image itself, without clean data, and save it as a bioimage.io model package."""
     chosen = {"noise_axis": parameters.noise_axis, "noise_span": parameters.noise_span}
     changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    changes |= {"method": parameters.method, "force": parameters.force, "frames": parameters.frames}
+    for name in ("method", "force", "frames", "confidence"):
+        changes[name] = getattr(parameters, name)
     with contextlib.ExitStack() as stack:
         found = gather(_wanted(parameters, parameters.image), stack)
         if found.targets:
@@ -274,7 +286,8 @@ def train_restoration(parameters: TrainRestoration, job: Job) -> Result:
                 field="target",
                 expected="an image",
             )
-        return _Training("train_restoration", parameters, job).run(found, {"method": "care"})
+        changes = {"method": "care", "confidence": parameters.confidence}
+        return _Training("train_restoration", parameters, job).run(found, changes)
 
 
 @command(id="train_segmentation", title="BioImg Train Segmentation...", menu=TRAIN_MENU, work="training")

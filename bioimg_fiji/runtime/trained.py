@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -265,24 +265,24 @@ class ToldNetwork:
         weights = {**trained.state_dict, **trained.head}
         self._network = told(trained.architecture, trained.kwargs, weights).eval()
 
-    def outputs(self, pixels: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Give output and spread of a sample as for `TrainedNetwork.outputs`, of one shape and in the result's unit.
+    def run(self, pixels: Array) -> Telling:
+        """Run it on a sample as for `TrainedNetwork.outputs`."""
+        trained = self._trained
+        arrays = trained._computed(self._network, pixels)  # noqa: SLF001 - two halves of one thing
+        spread = trained._scaled_back(arrays[1], centred=True) if trained.head else None  # noqa: SLF001
+        return Telling(trained._scaled_back(arrays[0]), spread, arrays[-1])  # noqa: SLF001
 
-        Raises
-        ------
-        ParameterError
-            When no second head was learnt.
-        """
-        if not self._trained.head:
-            raise ParameterError.of("confidence", "learnt by the training", False)
-        output, spread, _ = self._trained._computed(self._network, pixels)  # noqa: SLF001 - two halves of one thing
-        scaled = self._trained._scaled_back  # noqa: SLF001
-        return scaled(output), scaled(spread, centred=True)
 
-    def features(self, pixels: Array) -> NDArray[np.float32]:
-        """Give the features (blocks, channels) of a sample as for `TrainedNetwork.outputs`."""
-        found: NDArray[np.float32] = self._trained._computed(self._network, pixels)[-1]  # noqa: SLF001
-        return found
+class Telling(NamedTuple):
+    """What a network tells of a sample.
+
+    Output and, where a head was learnt, standard deviations: in the result's unit, of one shape. Features have the axes
+    (blocks, channels).
+    """
+
+    output: NDArray[np.float32]
+    spread: NDArray[np.float32] | None
+    features: NDArray[np.float32]
 
 
 def _saved(weights: Mapping[str, Any]) -> bytes:

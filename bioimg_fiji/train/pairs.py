@@ -91,10 +91,14 @@ class PairSource(PatchSource):
                 (slice(None), *(slice((a - start) * n, (b - start) * n) for (a, b), (start, _), n in scaled)),
             )
 
+    def held_out_chosen(self, most: int) -> list[tuple[int, int]]:
+        """Give up to `most` pairs (input, target) of which something is held out, evenly spread."""
+        pairs = [pair for pair in self._pairs if self.data.held_out[pair[0]] is not None]
+        return [pairs[n] for n in spread(len(pairs), most)] if pairs else []
+
     def _held_out_places(self, most: int, margin: int, side: int) -> Iterator[tuple[int, int, Ends, Ends]]:
         """Give pairs, and along each axis where the held-out block begins and ends, and where it does with margin."""
-        pairs = [pair for pair in self._pairs if self.data.held_out[pair[0]] is not None]
-        for first, second in (pairs[n] for n in spread(len(pairs), most)) if pairs else ():
+        for first, second in self.held_out_chosen(most):
             sizes, block = self.data.samples[first].shape[1:], self.data.held_out[first]
             assert block is not None
             ends = [part.indices(size)[:2] for part, size in zip(block, sizes, strict=True)]

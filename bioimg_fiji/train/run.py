@@ -33,6 +33,7 @@ from bioimg_fiji.train.noise_check import Finding, Severity
 from bioimg_fiji.train.registry import method_named
 from bioimg_fiji.train.result import TrainedModel
 from bioimg_fiji.train.stored import TrainingImage
+from bioimg_fiji.train.telling import told as told_of
 from bioimg_fiji.train.validate import judged
 
 _FREE = ("device", "threads", "checkpoint_every", "force", "together", "precision", "learning_rate")
@@ -124,13 +125,14 @@ def train(
     model = _model(loop, source, kwargs, config, tile)
     job.progress("Judging the result")
     verdict = judged(model, source, images, job)
-    figures = _figures(loop, seconds) | dict(verdict.figures)
+    trust = told_of(model, source, images, job)
+    figures = _figures(loop, seconds) | dict(verdict.figures) | dict(trust.figures)
     told = _provenance(method, config, source.data, machine, figures) | {"ended": ended}
-    told["sentences"] = list(verdict.sentences)
+    told["sentences"] = [*verdict.sentences, *trust.sentences]
     told["findings"] = [{"code": f.code, "sentence": f.sentence, "figures": dict(f.figures)} for f in findings]
     if start is not None:
         told["start"] = {"sha256": start.sha256, "name": start.name}
-    return dataclasses.replace(model, provenance=told)
+    return dataclasses.replace(model, provenance=told, attachments=trust.attachments)
 
 
 def _model(

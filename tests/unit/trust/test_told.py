@@ -84,10 +84,10 @@ def test_spread_is_in_the_unit_of_the_result(kind: str, tmp_path: Path) -> None:
     assert view is not None
     image = _image(axes, tuple(size // 8 * 8 if size > 9 else 8 for size in shape) if kind != "apart" else (2, 64, 72))
     told, features = _run(image, view, weights="onnx")
-    output, spread = trained.told().outputs(image.pixels)
+    output, spread, seen = trained.told().run(image.pixels)
     np.testing.assert_allclose(told.images["output"].pixels, np.squeeze(output), rtol=1e-4, atol=1e-2)
     np.testing.assert_allclose(told.images[SPREAD].pixels, np.squeeze(spread), rtol=1e-4)
-    np.testing.assert_allclose(features[0], trained.told().features(image.pixels), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(features[0], seen, rtol=1e-3, atol=1e-4)
     gain = np.reshape(trained.result_scale[0], (-1, *(1,) * (spread.ndim - 1)))
     assert 0 < np.log(spread / gain).std() < 2
     assert np.abs(np.log(spread / gain)).max() <= 8
