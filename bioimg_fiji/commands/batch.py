@@ -166,7 +166,7 @@ def _one(work: _Work, parameters: RunBatch, package: ModelPackage, model: Adapte
         image = read_image(work.path, parameters.axes)
         check = Checked(package, parameters.fit, options, job)
         check.before(image)
-        found = predict(image, check.package, check.options, job, model, check.features)
+        found = predict(image, check.package, check.options, job, model)
         fit = check.after(image, found.images.get("output"), found.report["tiles"])
         row = dataclasses.replace(row, fit=str(fit.figures.get("fit", "")))
         images, tables = with_objects(found, image, package, parameters, job)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioimg_fiji.commands import in_parts, macro, registry
+from bioimg_fiji.commands.confident import asked_of, confident_file_run, confident_run, placed_with_bounds
 from bioimg_fiji.commands.fit import Checked
 from bioimg_fiji.commands.keys import (
+    ConfidenceKeys,
     Device,
     FitMode,
     ObjectKeys,
@@ -20,11 +22,11 @@ from bioimg_fiji.commands.keys import (
     trust_key,
     weights_key,
 )
-from bioimg_fiji.commands.parameters import ImageInput, Parameters, key
+from bioimg_fiji.commands.parameters import ImageInput, key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.commands.segment import with_objects
-from bioimg_fiji.commands.selection import Part, Selection, all_placed, part_of
+from bioimg_fiji.commands.selection import Part, Selection, part_of
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.jobs import Job
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from bioimg_fiji.package import ModelPackage
 
 
-class RunModel(ObjectKeys):
+class RunModel(ConfidenceKeys, ObjectKeys):
     """Parameters of `run_model`."""
 
     image: ImageInput = key(
@@ -66,7 +68,7 @@ class RunModel(ObjectKeys):
     )
 
 
-class RunFile(Parameters):
+class RunFile(ConfidenceKeys):
     """Parameters of `run_file`."""
 
     input: Path = key(
@@ -90,7 +92,7 @@ class RunFile(Parameters):
 def run_model(parameters: RunModel, job: Job) -> Result:
     """Run a bioimage.io model on an image; the result keeps calibration, labels, colours and overlay."""
     from bioimg_fiji.package import open_package
-    from bioimg_fiji.predict import PredictOptions, predict
+    from bioimg_fiji.predict import PredictOptions
 
     package = open_package(parameters.model)
     options = PredictOptions(
@@ -100,7 +102,8 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         axes=parameters.axes,
         trust=parameters.trust or "",
     )
-    check = Checked(package, parameters.fit, options, job)
+    confidence = asked_of(parameters, package)
+    check = Checked(package, parameters.fit, options, job, confidence)
     part = part_of(parameters.image, parameters.selection, job.note)
     source = in_parts.on_disk(parameters.image, job)
     if source is not None:
@@ -110,14 +113,14 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         in_parts.check_memory(parameters, part, obstacle)
     given = _by_input(parameters, package, part)
     check.before(given)
-    prediction = predict(given, check.package, check.options, job, features=check.features)
+    prediction = confident_run(given, check.package, check.options, job, check.confidence)
     fit = check.after(given, prediction.images.get("output"), prediction.report["tiles"])
     image = parameters.image
     if part is not None and parameters.selection == "crop":
         image = part.of(image)
     elif part is not None:
         keeps = package.own.get("values") == "input"
-        found = all_placed(prediction.images, part, keeps, job.note)
+        found = placed_with_bounds(prediction.images, part, keeps, job.note)
         prediction = dataclasses.replace(prediction, images=found)
     images, tables = with_objects(prediction, image, package, parameters, job)
     return Result(images=images, tables={**tables, **fit.tables}, figures={**prediction.report, **fit.figures})
@@ -127,7 +130,7 @@ def run_model(parameters: RunModel, job: Job) -> Result:
 def run_file(parameters: RunFile, job: Job) -> Result:
     """Run a bioimage.io model on an image file larger than memory; a run that was stopped goes on from there."""
     from bioimg_fiji.package import open_package
-    from bioimg_fiji.predict import PredictOptions, predict_file
+    from bioimg_fiji.predict import PredictOptions
 
     package = open_package(parameters.model)
     options = PredictOptions(
@@ -138,17 +141,11 @@ def run_file(parameters: RunFile, job: Job) -> Result:
         trust=parameters.trust or "",
     )
     line = macro.line(registry.find("run_file"), parameters)
-    check = Checked(package, parameters.fit, options, job)
+    confidence = asked_of(parameters, package)
+    check = Checked(package, parameters.fit, options, job, confidence)
     check.before_file(parameters.input)
-    found = predict_file(
-        parameters.input,
-        parameters.output,
-        check.package,
-        check.options,
-        job,
-        {macro.PROPERTY: line},
-        features=check.features,
-    )
+    properties = {macro.PROPERTY: line}
+    found = confident_file_run(parameters, check.package, check.options, job, properties, check.confidence)
     fit = check.after_file(parameters.input, found)
     return Result(files=found.files, figures={**found.report, **fit.figures}, tables=fit.tables)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bioimg_fiji.files.source import Source
     from bioimg_fiji.package import ModelPackage
     from bioimg_fiji.predict import FilePrediction, PredictOptions
+    from bioimg_fiji.trust.intervals import Confidence
     from bioimg_fiji.trust.light import Fitness
 
 TABLE = "fit"
@@ -37,15 +38,26 @@ class Told:
 
 
 class Checked:
-    """A run that is checked: `package` and `options` are what to run, `features` takes what its tiles tell."""
+    """A run that is checked: `package`, `options` and `confidence` are what to run, and tell what is needed."""
 
-    def __init__(self, package: ModelPackage, mode: FitMode, options: PredictOptions, job: Job) -> None:
+    def __init__(
+        self,
+        package: ModelPackage,
+        mode: FitMode,
+        options: PredictOptions,
+        job: Job,
+        confidence: Confidence | None = None,
+    ) -> None:
         from bioimg_fiji.trust.check import FitCheck
 
         self._check = FitCheck(package, mode, options.axes, job)
         self.package = self._check.view(options.weights)
-        self.options = dataclasses.replace(options, look=False)
-        self.features = self._check.features
+        self.options = dataclasses.replace(options, look=False, features=self._check.features)
+        self.confidence = confidence
+        if confidence is not None and confidence.made.kind != "head":  # a head's package tells features as it is
+            self.confidence = dataclasses.replace(
+                confidence, made=dataclasses.replace(confidence.made, package=self.package)
+            )
 
     def before(self, given: Image | Mapping[str, Image]) -> None:
         """Look at what is to be run; with several images at the main one.

@@ -30,7 +30,9 @@ TRAIN_MENU = f"{MENU}>Train"
 Work = Literal["run", "batch", "training"]
 """What a command's work is to a server: somebody waits for a run; a batch and a training take their time."""
 
-BUILTIN = tuple(f"bioimg_fiji.commands.{name}" for name in ("builtin", "training", "batch", "evaluate", "models"))
+BUILTIN = tuple(
+    f"bioimg_fiji.commands.{name}" for name in ("builtin", "training", "batch", "confidence", "evaluate", "models")
+)
 _log = logging.getLogger(__name__)
 _commands: dict[str, Command] = {}
 _loaded = False

@@ -117,7 +117,9 @@ def predict_file(
     try:
         with opened(path, options) as source:
             work = _work(source, package, options, job)
-            report, files = _predicted(work, source, target, job, properties or {}, adapter, features)
+            report, files = _predicted(
+                work, source, target, job, properties or {}, adapter, features or options.features
+            )
     except JobCancelledError as error:
         if not folder_of(target).exists():
             raise
@@ -164,7 +166,7 @@ def predict_source(
     options, job = options or PredictOptions(), job or Job()
     _check_outputs(package)
     work = _work(source, package, options, job)
-    report, files = _predicted(work, source, folder / f"output{RAW}", job, {}, adapter, features)
+    report, files = _predicted(work, source, folder / f"output{RAW}", job, {}, adapter, features or options.features)
     images = {
         name: files.images[name].with_pixels(map_raw(path, files.images[name].shape, files.images[name].dtype))
         for name, path in files.paths.items()

@@ -94,7 +94,7 @@ def predict(
         job.note(sentence)
     job.progress("Loading the model")
     with borrowed(package, options, adapter) as model:
-        plan, outputs, watch = _run_in_memory(work, model, job, features)
+        plan, outputs, watch = _run_in_memory(work, model, job, features or options.features)
     made = provenance(package, model, plan)
     images, tables = {}, {}
     for place, (tensor, array) in enumerate(zip(package.outputs, outputs, strict=True)):
