@@ -86,7 +86,8 @@ Trained by {method} ({provenance["paper"]}) with bioimg-fiji, on {data["samples"
 ## Use
 
 In Fiji or ImageJ with bioimg-fiji: `run("BioImg Run Model...", "model=[path of this package]");`. Any other software
-for bioimage.io models runs it too.
+for bioimage.io models runs it too; the attachments are for bioimg-fiji alone, which asks them how far a result can be
+trusted.
 
 It suits images of the same kind, taken with the same camera, gain and magnification; others need a model of their own.
 
