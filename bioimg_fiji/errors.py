@@ -16,7 +16,8 @@ so that it reads the same in a terminal, in a macro and in Fiji's window. The tr
     |   |-- ModelNotFoundError     model_not_found
     |   |-- PackageError           package               a package that breaks the specification
     |   |-- UntrustedModelError    untrusted             code that was not trusted
-    |   `-- WeightsError           weights               no weights that can run here
+    |   |-- WeightsError           weights               no weights that can run here
+    |   `-- MisfitError            misfit                the model does not fit the image, and fit=strict
     |-- TrainingError              training
     |   `-- UnsuitableMethodError  unsuitable_method     the method does not suit the data
     |-- StorageError               storage               disk full, no permission
@@ -167,6 +168,12 @@ class WeightsError(ModelError):
     """The package has no weights that can run here."""
 
     code = "weights"
+
+
+class MisfitError(ModelError):
+    """The model does not fit the image, and the user asked to stop then; `details` has `light` and `figures`."""
+
+    code = "misfit"
 
 
 class TrainingError(BioimgError):

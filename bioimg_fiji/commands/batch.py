@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioimg_fiji.commands import registry
+from bioimg_fiji.commands.fit import Checked
 from bioimg_fiji.commands.keys import (
     Device,
+    FitMode,
     ObjectKeys,
     Weights,
     axes_key,
     device_key,
+    fit_key,
     tile_key,
     trust_key,
     weights_key,
@@ -69,6 +72,7 @@ class RunBatch(ObjectKeys):
     device: Device = device_key()
     tile: int = tile_key()
     trust: str | None = trust_key()
+    fit: FitMode = fit_key()
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class Row:
     results: str
     reason: str
     model: str
+    fit: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ class _Work:
 def run_batch(parameters: RunBatch, job: Job) -> Result:
     """Run a bioimage.io model on every image of a folder; a report in the results' folder tells of each."""
     from bioimg_fiji.package import open_package
+    from bioimg_fiji.predict import PredictOptions
     from bioimg_fiji.runtime import choose
 
     package = open_package(parameters.model)
@@ -105,7 +111,8 @@ def run_batch(parameters: RunBatch, job: Job) -> Result:
     before = _read_report(parameters.output)
     rows = {name: row for name, row in before.items() if name not in images}
     job.progress("Loading the model")
-    model = choose(package, parameters.weights, parameters.device, trust=parameters.trust or "")
+    told = Checked(package, parameters.fit, PredictOptions(weights=parameters.weights), job).package
+    model = choose(told, parameters.weights, parameters.device, trust=parameters.trust or "")
     start, fresh = time.perf_counter(), 0
     try:
         for number, (name, path) in enumerate(images.items()):
@@ -155,9 +162,13 @@ def _one(work: _Work, parameters: RunBatch, package: ModelPackage, model: Adapte
     begin = time.perf_counter()
     row = Row(work.name, FAILED, "", "", "", package.sha256)
     try:
-        options = PredictOptions(tile=parameters.tile, axes=parameters.axes)
+        options = PredictOptions(tile=parameters.tile, axes=parameters.axes, weights=parameters.weights)
         image = read_image(work.path, parameters.axes)
-        found = predict(image, package, options, job, model)
+        check = Checked(package, parameters.fit, options, job)
+        check.before(image)
+        found = predict(image, check.package, check.options, job, model)
+        fit = check.after(image, found.images.get("output"), found.report["tiles"])
+        row = dataclasses.replace(row, fit=str(fit.figures.get("fit", "")))
         images, tables = with_objects(found, image, package, parameters, job)
         images = dict(told(registry.find("run_batch"), parameters, Result(images=images)).images)
         written = _write(images, tables, work.target)

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from bioimg_fiji.commands import in_parts, macro, registry
 from bioimg_fiji.commands.confident import asked_of, confident_file_run, confident_run, placed_with_bounds
+from bioimg_fiji.commands.fit import Checked
 from bioimg_fiji.commands.keys import (
     ConfidenceKeys,
     Device,
+    FitMode,
     ObjectKeys,
     Weights,
     axes_key,
     device_key,
+    fit_key,
     tile_key,
     trust_key,
     weights_key,
@@ -49,6 +52,7 @@ class RunModel(ConfidenceKeys, ObjectKeys):
     device: Device = device_key()
     tile: int = tile_key()
     trust: str | None = trust_key()
+    fit: FitMode = fit_key()
     selection: Selection = key(
         "place",
         title="Selection",
@@ -81,6 +85,7 @@ class RunFile(ConfidenceKeys):
     device: Device = device_key()
     tile: int = tile_key()
     trust: str | None = trust_key()
+    fit: FitMode = fit_key()
 
 
 @command(id="run_model", title="BioImg Run Model...", menu=MENU)
@@ -98,15 +103,18 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         trust=parameters.trust or "",
     )
     confidence = asked_of(parameters, package)
+    check = Checked(package, parameters.fit, options, job, confidence)
     part = part_of(parameters.image, parameters.selection, job.note)
     source = in_parts.on_disk(parameters.image, job)
     if source is not None:
         obstacle = in_parts.obstacle(parameters, package, part)
         if obstacle is None:
-            return in_parts.run(source, package, options, job, confidence)
+            return in_parts.run(source, check, job)
         in_parts.check_memory(parameters, part, obstacle)
     given = _by_input(parameters, package, part)
-    prediction = confident_run(given, package, options, job, confidence)
+    check.before(given)
+    prediction = confident_run(given, check.package, check.options, job, check.confidence)
+    fit = check.after(given, prediction.images.get("output"), prediction.report["tiles"])
     image = parameters.image
     if part is not None and parameters.selection == "crop":
         image = part.of(image)
@@ -115,7 +123,7 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         found = placed_with_bounds(prediction.images, part, keeps, job.note)
         prediction = dataclasses.replace(prediction, images=found)
     images, tables = with_objects(prediction, image, package, parameters, job)
-    return Result(images=images, tables=tables, figures=prediction.report)
+    return Result(images=images, tables={**tables, **fit.tables}, figures={**prediction.report, **fit.figures})
 
 
 @command(id="run_file", title="BioImg Run on File...", menu=MENU, work="batch")
@@ -134,8 +142,12 @@ def run_file(parameters: RunFile, job: Job) -> Result:
     )
     line = macro.line(registry.find("run_file"), parameters)
     confidence = asked_of(parameters, package)
-    found = confident_file_run(parameters, package, options, job, {macro.PROPERTY: line}, confidence)
-    return Result(files=found.files, figures=found.report)
+    check = Checked(package, parameters.fit, options, job, confidence)
+    check.before_file(parameters.input)
+    properties = {macro.PROPERTY: line}
+    found = confident_file_run(parameters, check.package, check.options, job, properties, check.confidence)
+    fit = check.after_file(parameters.input, found)
+    return Result(files=found.files, figures={**found.report, **fit.figures}, tables=fit.tables)
 
 
 def _by_input(parameters: RunModel, package: ModelPackage, part: Part | None) -> Image | dict[str, Image]:

@@ -17,12 +17,11 @@ from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
     from bioimg_fiji.commands.builtin import RunModel
+    from bioimg_fiji.commands.fit import Checked
     from bioimg_fiji.commands.selection import Part
     from bioimg_fiji.files.source import RawSource
     from bioimg_fiji.image import Image
     from bioimg_fiji.package import ModelPackage
-    from bioimg_fiji.predict import PredictOptions
-    from bioimg_fiji.trust.intervals import Confidence
 
 RESULT_BYTES = 8
 """Bytes that a run in memory takes per pixel beside the image: the result as float32, and its parts put together."""
@@ -91,9 +90,7 @@ def check_memory(parameters: RunModel, part: Part | None, obstacle: Obstacle) ->
         )
 
 
-def run(
-    source: RawSource, package: ModelPackage, options: PredictOptions, job: Job, confidence: Confidence | None = None
-) -> Result:
+def run(source: RawSource, check: Checked, job: Job) -> Result:
     """Run a model by windows; the result's images, bounds too, are mapped from files in the job's folder.
 
     Raises
@@ -105,8 +102,10 @@ def run(
 
     assert job.scratch is not None
     with source:
-        if confidence is None:
-            found = predict_source(source, job.scratch, package, options, job)
+        check.before_parts(source)
+        if check.confidence is None:
+            found = predict_source(source, job.scratch, check.package, check.options, job)
         else:
-            found = predict_source_with(source, job.scratch, confidence, options, job)
-    return Result(images=found.images, figures=found.report)
+            found = predict_source_with(source, job.scratch, check.confidence, check.options, job)
+        fit = check.after_parts(source, found.images.get("output"), found.report["tiles"])
+    return Result(images=found.images, figures={**found.report, **fit.figures}, tables=fit.tables)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from bioimg_fiji.commands.parameters import Parameters, key
 
+FitMode = Literal["warn", "strict", "off"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Weights = Literal["auto", "onnx", "pytorch_state_dict", "torchscript"]
 
@@ -51,6 +52,17 @@ def trust_key() -> Any:
         title="Trust",
         expert=True,
         help="For a package that brings code: 16 digits of its SHA-256, if you trust it. The refusal names them.",
+    )
+
+
+def fit_key() -> Any:
+    """Declare `fit`."""
+    return key(
+        "warn",
+        title="Does the model fit?",
+        expert=True,
+        help="warn says in the log where the image is unlike those that the model was trained on; strict stops with an "
+        "error then; off does not look.",
     )
 
 

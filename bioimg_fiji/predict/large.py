@@ -115,9 +115,11 @@ def predict_file(
     _check_target(path, target)
     _check_outputs(package)
     try:
-        with _opened(path, options) as source:
+        with opened(path, options) as source:
             work = _work(source, package, options, job)
-            report, files = _predicted(work, source, target, job, properties or {}, adapter, features)
+            report, files = _predicted(
+                work, source, target, job, properties or {}, adapter, features or options.features
+            )
     except JobCancelledError as error:
         if not folder_of(target).exists():
             raise
@@ -164,7 +166,7 @@ def predict_source(
     options, job = options or PredictOptions(), job or Job()
     _check_outputs(package)
     work = _work(source, package, options, job)
-    report, files = _predicted(work, source, folder / f"output{RAW}", job, {}, adapter, features)
+    report, files = _predicted(work, source, folder / f"output{RAW}", job, {}, adapter, features or options.features)
     images = {
         name: files.images[name].with_pixels(map_raw(path, files.images[name].shape, files.images[name].dtype))
         for name, path in files.paths.items()
@@ -187,7 +189,7 @@ def _work(source: Source, package: ModelPackage, options: PredictOptions, job: J
     if image.pixels.size == 0:
         raise ImageError(f"The image has no pixels: its shape is {image.shape}.", fix="Give an image with pixels.")
     work = Work(image, {}, package, options, fit(image, package, options.axes, {}))
-    for sentence in misfits(_middle(source), work.way.axes, package):
+    for sentence in misfits(_middle(source), work.way.axes, package) if options.look else ():
         job.note(sentence)
     return work
 
@@ -377,7 +379,8 @@ def _check_outputs(package: ModelPackage) -> None:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, options: PredictOptions) -> Iterator[Source]:
+def opened(path: Path, options: PredictOptions) -> Iterator[Source]:
+    """Open an image file for the time of a run; the options tell its axes where it does not."""
     try:
         source = open_source(path)
     except AxesError:

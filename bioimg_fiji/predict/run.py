@@ -90,11 +90,11 @@ def predict(
         _check_pixels(each)
     work = Work(image, others, package, options, fit(image, package, options.axes, others))
     check_size(package, work.plan(LARGEST).padded)  # what is wrong with the size is told before the model is loaded
-    for sentence in misfits(image, work.way.axes, package):
+    for sentence in misfits(image, work.way.axes, package) if options.look else ():
         job.note(sentence)
     job.progress("Loading the model")
     with borrowed(package, options, adapter) as model:
-        plan, outputs, watch = _run_in_memory(work, model, job, features)
+        plan, outputs, watch = _run_in_memory(work, model, job, features or options.features)
     made = provenance(package, model, plan)
     images, tables = {}, {}
     for place, (tensor, array) in enumerate(zip(package.outputs, outputs, strict=True)):

@@ -159,6 +159,7 @@ def predict_spread(
         images = {name: image for name, image in plain.images.items() if name != SPREAD}
         return dataclasses.replace(plain, images=images), plain.images[SPREAD].pixels
     output = MemorySource(plain.images["output"])
+    options = dataclasses.replace(options, features=None)  # only the plain run tells what the model sees
 
     def run(member: Member, part: Job) -> Source:
         images = {name: turned(image, member.turn) for name, image in _named(given, made.package).items()}
@@ -216,6 +217,7 @@ def spread_of(
 
 def source_run(source: Source, options: PredictOptions, folder: Path) -> Callable[[Member, Job], Source]:
     """Give what runs members by parts; their results lie in `folder`, one at a time."""
+    options = dataclasses.replace(options, features=None)
 
     def run(member: Member, part: Job) -> Source:
         folder.mkdir(exist_ok=True)

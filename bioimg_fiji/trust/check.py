@@ -1,0 +1,216 @@
+"""The check of one run: what can be told of the image before it, what its tiles tell, and the verdict after it.
+
+Our own packages have statistics of their training images (`fitness.FILE`); of others the test and sample inputs stand
+for what the model was made for (`predict.look`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bioimg_fiji.errors import MisfitError, PackageError
+from bioimg_fiji.image import Image
+from bioimg_fiji.jobs import Job
+from bioimg_fiji.package import ModelPackage
+from bioimg_fiji.package.attachments import attachments_of
+from bioimg_fiji.package.fit import Fit, fit
+from bioimg_fiji.package.links import main_input
+from bioimg_fiji.predict.look import Finding, findings
+from bioimg_fiji.predict.samples import cuts_of
+from bioimg_fiji.trust.fitness import FILE, Figures, FitStatistics, Seen
+from bioimg_fiji.trust.light import LIGHTS, Fitness, judged, light_of
+from bioimg_fiji.trust.told import told_view
+
+Array = npt.NDArray[Any]
+Mode = Literal["warn", "strict", "off"]
+
+_LIKE = "The image is like what the model was made for, as far as its test image tells."
+_LOOKED_AT = 16
+"""Planes of an image whose values are looked at; the features of all are."""
+
+
+def fit_statistics(package: ModelPackage) -> FitStatistics | None:
+    """Read what a package says of its training images; None where it says nothing.
+
+    Raises
+    ------
+    PackageError
+        When it cannot be read.
+    """
+    file = attachments_of(package).get(FILE)
+    if file is None:
+        return None
+    try:
+        return FitStatistics.from_json(json.loads(file.read()))
+    except ValueError as error:
+        raise PackageError(
+            f"The package's {FILE} cannot be read: {error}.", fix="Get the package again, or say fit=off."
+        ) from error
+
+
+class FitCheck:
+    """Checks whether a model fits the images of a run.
+
+    Parameters
+    ----------
+    package
+        The model.
+    mode
+        "warn" tells the user, "strict" stops with an error, "off" does nothing.
+    axes
+        Letters for the image's axes, where it has them wrong.
+    job
+        Gets the sentences.
+    """
+
+    def __init__(self, package: ModelPackage, mode: Mode, axes: str | None, job: Job) -> None:
+        self._package, self._mode, self._axes, self._job = package, mode, axes, job
+        self._statistics = None if mode == "off" else fit_statistics(package)
+        self._tiles: list[Array] = []
+        self._said: list[Finding] = []
+        self._values: Figures | None = None
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is checked."""
+        return self._mode != "off"
+
+    def view(self, weights: str) -> ModelPackage:
+        """Give the package to run with these weights: where its features tell something, the same with features."""
+        if self._statistics is None or self._statistics.distance is None:
+            return self._package
+        told = told_view(self._package)
+        if told is None or weights not in ("auto", *told.weights):
+            return self._package
+        more = tuple(output.id for output in told.outputs[len(self._package.outputs) :])
+        return dataclasses.replace(told, outputs=self._package.outputs, beside=(*more, *told.beside))
+
+    def features(self, array: Array) -> None:
+        """Take the features of a tile, (blocks, channels), in the order of the tiles."""
+        self._tiles.append(array)
+
+    def before(self, image: Image) -> None:
+        """Look at an image, or at an excerpt of one, before it is run.
+
+        Raises
+        ------
+        MisfitError
+            When it does not fit, with "strict".
+        """
+        if not self.on:
+            return
+        way = fit(image, self._package, self._axes)
+        self._said = findings(image, way.axes, self._package, sampled=self._statistics is None)
+        found = Fitness("green", _LIKE)
+        if self._statistics is not None:
+            self._values = self._statistics.figures(Seen(_together(_planes(image, way, self._package))))
+            found = judged(self._values, images=self._statistics.images)
+        self._stop(_with(found, self._said))
+
+    def after(self, image: Image, result: Image | None, tiles: int) -> Fitness | None:
+        """Judge the run of an image, and tell the user where it does not fit; None with "off".
+
+        Parameters
+        ----------
+        image
+            The image, or the excerpt, that was given before.
+        result
+            What the model gave for it.
+        tiles
+            How many tiles the run had: of one that had to begin again, the last ones count.
+
+        Raises
+        ------
+        MisfitError
+            When it does not fit, with "strict".
+        """
+        if not self.on:
+            return None
+        found = Fitness("green", _LIKE)
+        if self._statistics is not None:
+            way = fit(image, self._package, self._axes)
+            found = judged(*self._figures(self._statistics, image, result, way, tiles), self._statistics.images)
+        found = _with(found, self._said)
+        self._tiles.clear()
+        self._stop(found)
+        if found.light != "green":
+            self._job.note(found.sentence)
+        return found
+
+    def _figures(
+        self, statistics: FitStatistics, image: Image, result: Image | None, way: Fit, tiles: int
+    ) -> tuple[Figures, Sequence[Figures]]:
+        raws = _planes(image, way, self._package)
+        same = result is not None and result.axes == image.axes and result.shape == image.shape
+        keeps = same and self._package.own.get("values") == "input"
+        results = _planes(result, way, self._package) if keeps and result is not None else None
+        features = self._tiles[-tiles:] if tiles else []
+        pooled = np.concatenate(features) if features else None
+        together = Seen(_together(raws), pooled, None if results is None else _together(results))
+        whole = statistics.figures(together, self._values)
+        if raws.count == 1:
+            return whole, []
+        planes: list[Figures] = []
+        each = len(features) // raws.count if features and len(features) % raws.count == 0 else 0
+        for number in range(raws.count):
+            own = np.concatenate(features[number * each : (number + 1) * each]) if each else None
+            place = raws.numbers.index(number) if number in raws.numbers else None
+            raw = None if place is None else raws.arrays[place]
+            given = None if place is None or results is None else results.arrays[place]
+            planes.append(statistics.figures(Seen(raw, own, given)))
+        return whole, planes
+
+    def _stop(self, found: Fitness) -> None:
+        if self._mode == "strict" and found.light != "green":
+            raise MisfitError(
+                f"{self._package.name} does not fit the image (fit=strict, {found.light}): {found.sentence}",
+                fix="Say fit=warn to run it all the same.",
+                light=found.light,
+                figures={name: list(figure) for name, figure in found.figures.items()},
+            )
+
+
+class _Planes:
+    """Some planes or volumes (c, (z,) y, x) of an image, their numbers, and how many there are."""
+
+    def __init__(self, arrays: Sequence[Array], numbers: Sequence[int], count: int) -> None:
+        self.arrays, self.numbers, self.count = list(arrays), list(numbers), count
+
+
+def _planes(image: Image, way: Fit, package: ModelPackage) -> _Planes:
+    """Give what the model sees of an image, sample by sample; of a window of frames the middle one."""
+    tensor = main_input(package)
+    cuts = [each[tensor.id] for each in cuts_of(image, {}, way, package)]
+    numbers = np.unique(np.linspace(0, len(cuts) - 1, min(len(cuts), _LOOKED_AT)).round().astype(int))
+    order = tensor.letters
+    arrays = []
+    for number in numbers:
+        array = cuts[number].of(image.pixels)
+        array = np.moveaxis(array, order.index("c"), 0) if "c" in order else array[np.newaxis]
+        if way.window is not None:
+            array = array[way.window.before : way.window.before + 1]
+        rest = order.replace("c", "")
+        array = np.moveaxis(array, (1 + rest.index("y"), 1 + rest.index("x")), (-2, -1))
+        arrays.append(array.reshape(len(array), -1, *array.shape[-2:]))
+    return _Planes(arrays, [int(number) for number in numbers], len(cuts))
+
+
+def _together(planes: _Planes) -> Array:
+    """Give all planes as one volume."""
+    return planes.arrays[0] if len(planes.arrays) == 1 else np.concatenate(planes.arrays, axis=1)
+
+
+def _with(found: Fitness, said: Sequence[Finding]) -> Fitness:
+    """Add what has been found beside the figures."""
+    if not said:
+        return found
+    worst = light_of(max(each.excess for each in said))
+    sentences = [each.sentence for each in said] + [found.sentence] * (found.light != "green")
+    light = max(worst, found.light, key=LIGHTS.index)
+    return dataclasses.replace(found, light=light, sentence=" ".join(sentences))
