@@ -24,6 +24,7 @@ MENU = [
     "BioImg Run on File...",
     "BioImg Batch...",
     "BioImg Evaluate...",
+    "BioImg Calibrate Confidence...",
     "BioImg Error Map...",
     "BioImg Explain...",
     "BioImg Feature Maps...",
