@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioimg_fiji.commands.result import Cell, Table
+from bioimg_fiji.errors import MisfitError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 
@@ -112,7 +113,13 @@ class Checked:
 
         with opened(path, self.options) as source, open_source(found.files["output"]) as result:
             same = (result.image.axes, result.image.shape) == (source.image.axes, source.image.shape)
-            return self._after_excerpt(source, _excerpt(result) if same else None, found.report["tiles"])
+            middle = _excerpt(result) if same else None
+            try:
+                return self._after_excerpt(source, middle, found.report["tiles"])
+            except MisfitError as error:
+                kept = ", ".join(str(each) for each in found.files.values())
+                fix = f"It was computed, and lies in {kept}: delete it, or use it with care. {error.fix}"
+                raise MisfitError(error.message, fix=fix, **error.details) from None
 
     def _after_excerpt(self, source: Source, middle: Image | None, tiles: object) -> Told:
         from bioimg_fiji.trust.check import Excerpt

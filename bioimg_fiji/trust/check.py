@@ -64,7 +64,7 @@ class Excerpt:
     place: tuple[slice, ...]
 
     def samples(self, way: Fit) -> tuple[list[int], int]:
-        """Give the numbers, in the whole image, of the samples that lie in the excerpt; and how many there are in all."""
+        """Give the numbers of the excerpt's samples in the whole image, and how many that has."""
         sizes = loop_shape(self.image, way)
         parts = dict(zip(way.axes, self.place, strict=True))
         ranges = [range(*parts[letter].indices(size)) for letter, size in zip(way.looped, sizes, strict=True)]
@@ -110,7 +110,8 @@ class FitCheck:
         return dataclasses.replace(told, outputs=self._package.outputs, beside=(*more, *told.beside))
 
     def features(self, array: Array) -> None:
-        """Take the features of a tile, (blocks, channels), in the order of the tiles: their sum, as images are large."""
+        """Take the features of a tile, (blocks, channels), in the order of the tiles."""
+        # NB: of an image larger than memory, all blocks would be too many to keep
         self._tiles.append((array.sum(axis=0, dtype=np.float64), len(array)))
 
     def before(self, image: Image) -> None:
@@ -240,7 +241,7 @@ def _pooled(tiles: Sequence[tuple[Array, int]]) -> tuple[Array | None, int]:
 
 
 def _stored(result: Image, image: Image) -> Image | None:
-    """Give a result, which is in the unit of the image's values, in its stored values; None where that is not possible."""
+    """Give a result in the image's stored values; None where its calibration cannot be undone."""
     if image.intensity is None:
         return result
     pixels = image.intensity.stored(result.pixels)

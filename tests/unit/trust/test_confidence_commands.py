@@ -13,7 +13,7 @@ import roifile
 
 from bioimg_fiji.commands import Result, find
 from bioimg_fiji.commands.macro import PROPERTY as MACRO
-from bioimg_fiji.errors import ImageError, PackageError, ParameterError
+from bioimg_fiji.errors import ImageError, PackageError, ParameterError, StorageError
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.files.source import map_raw, raw_file
 from bioimg_fiji.image import Channel, Image, Scale
@@ -259,3 +259,21 @@ def test_without_a_truth_small_images_are_refused(tmp_path: Path) -> None:
     write_random_unet(tmp_path / "m.zip", provenance={"method": "n2v"})
     with pytest.raises(ImageError, match="without a truth: there are"):
         calibrate(tmp_path, picture(dtype="float32"))
+
+
+def test_no_uncalibrated_spread_is_left_when_a_run_on_a_file_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = write_random_unet(tmp_path / "plain.zip", spread=True)
+    samples = [Sample(str(n), "", np.ones(500), np.ones(500), 500) for n in range(3)]
+    with_attachments(package, {"confidence.json": dumps(calibration_of("head", samples))}, {}, tmp_path / "m.zip")
+    write_image(picture(), tmp_path / "raw.tif")
+
+    def fail(*_: object) -> None:
+        raise StorageError("The disk is full.")
+
+    monkeypatch.setattr("bioimg_fiji.trust.intervals._bounded", fail)
+    values = {"input": tmp_path / "raw.tif", "model": tmp_path / "m.zip", "output": tmp_path / "out.ome.tif"}
+    with pytest.raises(StorageError, match="full"):
+        find("run_file").run({**values, "confidence": 90})
+    assert [path.name for path in tmp_path.glob("out*")] == ["out.ome.tif"]

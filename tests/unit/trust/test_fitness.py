@@ -286,7 +286,7 @@ def _of_parts(tmp_path: Path, made: Path, pixels: NDArray[Any], axes: str, **key
 
 @pytest.mark.parametrize("way", ["parts", "file"])
 def test_plane_of_a_long_movie_is_named_by_its_place_in_it(made: Path, tmp_path: Path, way: str) -> None:
-    """Of 20 frames the middle 8 are looked at, and one of those is loud; another's features are seen outside of them."""
+    """Of 20 frames the middle 8 are looked at: the values of a loud one there, the features of one elsewhere."""
     rng = np.random.default_rng(2)
     for number, kind in ((9, "gain x2"), (17, "other sample")):
         frames = [_fitting(seed, rng) for seed in range(100, 120)]
@@ -340,3 +340,17 @@ def test_what_was_removed_is_measured_in_stored_values(tmp_path: Path, name: str
         assert removed(intensity) is None
     else:
         assert removed(intensity) == pytest.approx(removed(None), rel=1e-3)
+
+
+def test_strict_tells_where_the_result_of_a_file_lies(tmp_path: Path, images: list[Plane]) -> None:
+    """Structures are judged after the run: the result is there, and the error says so."""
+    _package(tmp_path / "model.zip", _network(), _statistics(_network(seed=1), images))
+    write_image(Image(_fitting(100, np.random.default_rng(2)), "yx"), tmp_path / "in.tif")
+    target = tmp_path / "out.ome.tif"
+    keys = {"input": tmp_path / "in.tif", "model": tmp_path / "model.zip", "output": target, "fit": "strict"}
+    with pytest.raises(MisfitError) as caught:
+        find("run_file").run(keys, Job())
+    assert target.exists()
+    assert str(target) in caught.value.fix
+    assert "fit=warn" in caught.value.fix
+    assert caught.value.details["light"] == "red"
