@@ -237,7 +237,7 @@ def _planes(image: Image, way: Fit, package: ModelPackage) -> _Planes:
 def _pooled(tiles: Sequence[tuple[Array, int]]) -> tuple[Array | None, int]:
     """Give the mean features of some tiles as one row, and of how many blocks it is; None where there are none."""
     blocks = sum(count for _, count in tiles)
-    return (None, 0) if blocks == 0 else (sum(total for total, _ in tiles)[np.newaxis] / blocks, blocks)
+    return (None, 0) if blocks == 0 else (np.sum([total for total, _ in tiles], axis=0)[np.newaxis] / blocks, blocks)
 
 
 def _stored(result: Image, image: Image) -> Image | None:

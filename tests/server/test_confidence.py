@@ -92,7 +92,6 @@ def test_every_way_of_a_server_gives_the_same_bounds(own: Server, model: Path, e
         np.testing.assert_array_equal(off.images["confidence"].pixels, expected.images["confidence"].pixels)
         client.run("models", action="add", source=str(model), nickname="bounded")
         client.run("models", action="pin", source="bounded")
-    with Client(url=own.connection.url, token=own.connection.token) as client:
         check(client.run("BioImg: bounded", exposed(9), **ASKED), expected)
         flat = exposed(9).with_pixels((exposed(9).pixels * 3).astype(np.float32))
         with pytest.raises(MisfitError, match="fit=strict") as caught:
