@@ -201,6 +201,7 @@ def test_files_and_folders_are_checked_too(made: Path, tmp_path: Path) -> None:
     report = (tmp_path / "results" / "bioimg-report.csv").read_text(encoding="utf-8").splitlines()
     assert report[0].endswith(",fit")
     assert report[1].endswith(",green")
+    assert report[2].endswith(",yellow")
 
 
 def test_statistics_survive_the_package(made: Path, images: list[Plane]) -> None:
