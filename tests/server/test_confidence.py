@@ -21,7 +21,7 @@ from support.servers import Server
 pytestmark = pytest.mark.timeout(240)
 
 BOUNDS = {"lower", "upper", "confidence"}
-ASKED = {"confidence": 90, "device": "cpu", "weights": "onnx"}
+ASKED: dict[str, Any] = {"confidence": 90, "device": "cpu", "weights": "onnx"}
 FIGURES = ("confidence_level", "confidence_label", "spread", "interval_width", "fit", "fit_distance")
 
 
