@@ -66,6 +66,16 @@ class Intensity:
             return abs(self.coefficients[1])
         return None
 
+    def stored(self, physical: Array) -> npt.NDArray[np.float64] | None:
+        """Turn physical values back into stored ones, of units and straight lines; None where that is not possible."""
+        values = np.asarray(physical, np.float64)
+        if self.function == UNIT_ONLY:
+            return values
+        if not self.gain or self.zero_clip:
+            return None
+        offset, slope = self.coefficients
+        return (values - offset) / slope
+
 
 def _function(name: str, count: int) -> Callable[[tuple[float, ...], Array], Array]:
     if name.startswith("poly") and count != int(name[4:]) + 1:

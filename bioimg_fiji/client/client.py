@@ -289,10 +289,17 @@ class Client:
             self._transport.upload(id_, image.pixels, job)
         return id_
 
-    def _find(self, name: str) -> dict[str, Any]:
+    def _names(self) -> dict[str, dict[str, Any]]:
         names: dict[str, dict[str, Any]] = {}
         for each in self.commands():
             names |= {each["id"]: each, each["title"].rstrip("."): each}
+        return names
+
+    def _find(self, name: str) -> dict[str, Any]:
+        names = self._names()
+        if name.rstrip(".") not in names:
+            self._commands = None  # a model may have been pinned since
+            names = self._names()
         if name.rstrip(".") in names:
             return names[name.rstrip(".")]
         near = difflib.get_close_matches(name, names, n=2)

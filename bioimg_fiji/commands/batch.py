@@ -31,7 +31,7 @@ from bioimg_fiji.commands.parameters import key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result, Table
 from bioimg_fiji.commands.segment import with_objects
-from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError, StorageError, storage_error
+from bioimg_fiji.errors import BioimgError, JobCancelledError, MisfitError, ParameterError, StorageError, storage_error
 from bioimg_fiji.files import read_image, whole, write_image
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
@@ -177,7 +177,8 @@ def _one(work: _Work, parameters: RunBatch, package: ModelPackage, model: Adapte
         raise
     except Exception as error:  # noqa: BLE001 - whatever is bad about one image must not stop the rest
         _log.info("%s failed", work.path, exc_info=True)
-        row = dataclasses.replace(row, reason=_reason(error))
+        light = error.details["light"] if isinstance(error, MisfitError) else row.fit
+        row = dataclasses.replace(row, reason=_reason(error), fit=str(light))
     return dataclasses.replace(row, seconds=f"{time.perf_counter() - begin:.3f}")
 
 

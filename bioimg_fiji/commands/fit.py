@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioimg_fiji.commands.result import Cell, Table
+from bioimg_fiji.errors import MisfitError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 
@@ -52,7 +53,9 @@ class Checked:
 
         self._check = FitCheck(package, mode, options.axes, job)
         self.package = self._check.view(options.weights)
-        self.options = dataclasses.replace(options, look=False, features=self._check.features)
+        self.options = dataclasses.replace(
+            options, look=False, features=self._check.features if self._check.on else None
+        )
         self.confidence = confidence
         if confidence is not None and confidence.made.kind != "head":  # a head's package tells features as it is
             self.confidence = dataclasses.replace(
@@ -78,8 +81,7 @@ class Checked:
             When it does not fit, with `fit=strict`.
         """
         image = self._main(given)
-        found = self._check.after(image, result, int(str(tiles)))
-        return Told() if found is None else _told(found, image.title)
+        return _or_nothing(self._check.after(image, result, int(str(tiles))), image.title)
 
     def before_parts(self, source: Source) -> None:
         """Look at the middle of an image that is read by parts; errors as of `before`."""
@@ -92,7 +94,7 @@ class Checked:
             return Told()
         same = result is not None and result.axes == source.image.axes and result.shape == source.image.shape
         middle = result.with_pixels(result.pixels[_middle(source.image)]) if same and result is not None else None
-        return self.after(_excerpt(source), middle, tiles)
+        return self._after_excerpt(source, middle, tiles)
 
     def before_file(self, path: Path) -> None:
         """Look at the middle of a file; errors as of `before`."""
@@ -111,12 +113,28 @@ class Checked:
 
         with opened(path, self.options) as source, open_source(found.files["output"]) as result:
             same = (result.image.axes, result.image.shape) == (source.image.axes, source.image.shape)
-            return self.after(_excerpt(source), _excerpt(result) if same else None, found.report["tiles"])
+            middle = _excerpt(result) if same else None
+            try:
+                return self._after_excerpt(source, middle, found.report["tiles"])
+            except MisfitError as error:
+                kept = ", ".join(str(each) for each in found.files.values())
+                fix = f"It was computed, and lies in {kept}: delete it, or use it with care. {error.fix}"
+                raise MisfitError(error.message, fix=fix, **error.details) from None
+
+    def _after_excerpt(self, source: Source, middle: Image | None, tiles: object) -> Told:
+        from bioimg_fiji.trust.check import Excerpt
+
+        excerpt = Excerpt(source.image, _middle(source.image))
+        return _or_nothing(self._check.after(_excerpt(source), middle, int(str(tiles)), excerpt), source.image.title)
 
     def _main(self, given: Image | Mapping[str, Image]) -> Image:
         from bioimg_fiji.package.links import main_input
 
         return given if isinstance(given, Image) else given[main_input(self.package).id]
+
+
+def _or_nothing(found: Fitness | None, title: str) -> Told:
+    return Told() if found is None else _told(found, title)
 
 
 def _told(found: Fitness, title: str) -> Told:

@@ -7,7 +7,9 @@ for what the model was made for (`predict.look`).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -22,7 +24,7 @@ from bioimg_fiji.package.attachments import attachments_of
 from bioimg_fiji.package.fit import Fit, fit
 from bioimg_fiji.package.links import main_input
 from bioimg_fiji.predict.look import Finding, findings
-from bioimg_fiji.predict.samples import cuts_of
+from bioimg_fiji.predict.samples import cuts_of, loop_shape
 from bioimg_fiji.trust.fitness import FILE, Figures, FitStatistics, Seen
 from bioimg_fiji.trust.light import LIGHTS, Fitness, judged, light_of
 from bioimg_fiji.trust.told import told_view
@@ -54,6 +56,22 @@ def fit_statistics(package: ModelPackage) -> FitStatistics | None:
         ) from error
 
 
+@dataclasses.dataclass(frozen=True)
+class Excerpt:
+    """What of a large image is looked at: `place`, the part along each axis of `image`, whose pixels are not read."""
+
+    image: Image
+    place: tuple[slice, ...]
+
+    def samples(self, way: Fit) -> tuple[list[int], int]:
+        """Give the numbers of the excerpt's samples in the whole image, and how many that has."""
+        sizes = loop_shape(self.image, way)
+        parts = dict(zip(way.axes, self.place, strict=True))
+        ranges = [range(*parts[letter].indices(size)) for letter, size in zip(way.looped, sizes, strict=True)]
+        numbers = [int(np.ravel_multi_index(place, sizes)) if place else 0 for place in itertools.product(*ranges)]
+        return numbers, math.prod(sizes)
+
+
 class FitCheck:
     """Checks whether a model fits the images of a run.
 
@@ -72,7 +90,7 @@ class FitCheck:
     def __init__(self, package: ModelPackage, mode: Mode, axes: str | None, job: Job) -> None:
         self._package, self._mode, self._axes, self._job = package, mode, axes, job
         self._statistics = None if mode == "off" else fit_statistics(package)
-        self._tiles: list[Array] = []
+        self._tiles: list[tuple[Array, int]] = []
         self._said: list[Finding] = []
         self._values: Figures | None = None
 
@@ -93,7 +111,8 @@ class FitCheck:
 
     def features(self, array: Array) -> None:
         """Take the features of a tile, (blocks, channels), in the order of the tiles."""
-        self._tiles.append(array)
+        # NB: of an image larger than memory, all blocks would be too many to keep
+        self._tiles.append((array.sum(axis=0, dtype=np.float64), len(array)))
 
     def before(self, image: Image) -> None:
         """Look at an image, or at an excerpt of one, before it is run.
@@ -113,7 +132,7 @@ class FitCheck:
             found = judged(self._values, images=self._statistics.images)
         self._stop(_with(found, self._said))
 
-    def after(self, image: Image, result: Image | None, tiles: int) -> Fitness | None:
+    def after(self, image: Image, result: Image | None, tiles: int, excerpt: Excerpt | None = None) -> Fitness | None:
         """Judge the run of an image, and tell the user where it does not fit; None with "off".
 
         Parameters
@@ -124,6 +143,8 @@ class FitCheck:
             What the model gave for it.
         tiles
             How many tiles the run had: of one that had to begin again, the last ones count.
+        excerpt
+            What of the image was given, where that is not all of it.
 
         Raises
         ------
@@ -135,7 +156,9 @@ class FitCheck:
         found = Fitness("green", _LIKE)
         if self._statistics is not None:
             way = fit(image, self._package, self._axes)
-            found = judged(*self._figures(self._statistics, image, result, way, tiles), self._statistics.images)
+            numbers, count = (None, 0) if excerpt is None else excerpt.samples(way)
+            figures = self._figures(self._statistics, image, result, way, tiles, numbers, count)
+            found = judged(*figures, self._statistics.images)
         found = _with(found, self._said)
         self._tiles.clear()
         self._stop(found)
@@ -144,26 +167,36 @@ class FitCheck:
         return found
 
     def _figures(
-        self, statistics: FitStatistics, image: Image, result: Image | None, way: Fit, tiles: int
+        self,
+        statistics: FitStatistics,
+        image: Image,
+        result: Image | None,
+        way: Fit,
+        tiles: int,
+        numbers: Sequence[int] | None,
+        count: int,
     ) -> tuple[Figures, Sequence[Figures]]:
         raws = _planes(image, way, self._package)
         same = result is not None and result.axes == image.axes and result.shape == image.shape
         keeps = same and self._package.own.get("values") == "input"
-        results = _planes(result, way, self._package) if keeps and result is not None else None
+        stored = _stored(result, image) if keeps and result is not None else None
+        results = None if stored is None else _planes(stored, way, self._package)
         features = self._tiles[-tiles:] if tiles else []
-        pooled = np.concatenate(features) if features else None
-        together = Seen(_together(raws), pooled, None if results is None else _together(results))
+        means, blocks = _pooled(features)
+        together = Seen(_together(raws), means, None if results is None else _together(results), blocks=blocks)
         whole = statistics.figures(together, self._values)
-        if raws.count == 1:
+        count = raws.count if numbers is None else count
+        if count == 1:
             return whole, []
+        places = {n if numbers is None else numbers[n]: place for place, n in enumerate(raws.numbers)}
         planes: list[Figures] = []
-        each = len(features) // raws.count if features and len(features) % raws.count == 0 else 0
-        for number in range(raws.count):
-            own = np.concatenate(features[number * each : (number + 1) * each]) if each else None
-            place = raws.numbers.index(number) if number in raws.numbers else None
+        each = tiles // count if len(features) == tiles and tiles % count == 0 else 0
+        for number in range(count):
+            own, blocks = _pooled(features[number * each : (number + 1) * each])
+            place = places.get(number)
             raw = None if place is None else raws.arrays[place]
             given = None if place is None or results is None else results.arrays[place]
-            planes.append(statistics.figures(Seen(raw, own, given)))
+            planes.append(statistics.figures(Seen(raw, own, given, blocks=blocks)))
         return whole, planes
 
     def _stop(self, found: Fitness) -> None:
@@ -199,6 +232,20 @@ def _planes(image: Image, way: Fit, package: ModelPackage) -> _Planes:
         array = np.moveaxis(array, (1 + rest.index("y"), 1 + rest.index("x")), (-2, -1))
         arrays.append(array.reshape(len(array), -1, *array.shape[-2:]))
     return _Planes(arrays, [int(number) for number in numbers], len(cuts))
+
+
+def _pooled(tiles: Sequence[tuple[Array, int]]) -> tuple[Array | None, int]:
+    """Give the mean features of some tiles as one row, and of how many blocks it is; None where there are none."""
+    blocks = sum(count for _, count in tiles)
+    return (None, 0) if blocks == 0 else (np.sum([total for total, _ in tiles], axis=0)[np.newaxis] / blocks, blocks)
+
+
+def _stored(result: Image, image: Image) -> Image | None:
+    """Give a result in the image's stored values; None where its calibration cannot be undone."""
+    if image.intensity is None:
+        return result
+    pixels = image.intensity.stored(result.pixels)
+    return None if pixels is None else result.with_pixels(pixels)
 
 
 def _together(planes: _Planes) -> Array:

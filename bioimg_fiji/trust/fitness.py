@@ -53,6 +53,8 @@ class Seen:
         Stored values (c, ..., y, x); for a window of frames the middle one; None where they are not looked at.
     features
         (blocks, channels) of all its tiles, as the told network gives them; None where there are none.
+    blocks
+        Where `features` are the mean of that many, in one row; 0: each row is a block's.
     result
         What the model gave, of the same axes and unit as `raw`; None where it is something else.
     image
@@ -63,6 +65,7 @@ class Seen:
     features: Array | None = None
     result: Array | None = None
     image: int = 0
+    blocks: int = 0
 
 
 class Figure(NamedTuple):
@@ -201,7 +204,7 @@ class FitStatistics:
             pairs = zip(self._channels_of(seen.raw), seen.result, strict=True)
             found |= _worst(_removed(channel, raw, result) for (channel, raw), result in pairs)
         if seen.features is not None and self.distance is not None and len(seen.features):
-            score = self._score(np.asarray(seen.features, np.float64))
+            score = self._score(np.asarray(seen.features, np.float64), seen.blocks or len(seen.features))
             found["distance"] = Figure(self.distance.excess(score), math.exp((score - self.distance.mean) / 2))
         return found
 
@@ -210,11 +213,11 @@ class FitStatistics:
             raise ValueError(f"the image has {len(raw)} channels, those of training had {len(self.channels)}")
         return list(zip(self.channels, raw, strict=True))
 
-    def _score(self, features: Floats) -> float:
+    def _score(self, features: Floats, blocks: int) -> float:
         if features.shape[1] != len(self.centre):
             raise ValueError(f"features have {features.shape[1]} channels, those of training had {len(self.centre)}")
         off = float(_squared(features.mean(axis=0, keepdims=True) - self.centre, self.covariance)[0])
-        return _score(off, self.between + self.within / min(len(features), self.blocks))
+        return _score(off, self.between + self.within / min(blocks, self.blocks))
 
 
 def statistics(seen: Iterable[Seen], *, normalised: bool = False) -> FitStatistics:

@@ -7,6 +7,7 @@ image: a spread that is not calibrated looks like an error bar and is none.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bioimg_fiji.errors import AxesError, PackageError, ParameterError, WeightsError
+from bioimg_fiji.errors import PackageError, ParameterError, WeightsError
 from bioimg_fiji.files.sink import RAW, Sink, open_sink
 from bioimg_fiji.files.source import Array, MemorySource, RawSource, Source, map_raw, open_source, phantom
 from bioimg_fiji.image import Image
@@ -32,6 +33,7 @@ from bioimg_fiji.predict import (
     predict_file,
     predict_source,
 )
+from bioimg_fiji.predict.large import opened
 from bioimg_fiji.predict.outputs import spread_gain
 from bioimg_fiji.trust.conformal import COMMAND, FILE, Calibration
 from bioimg_fiji.trust.spread import (
@@ -233,7 +235,7 @@ def predict_file_with(
     ------
     As `predict_file`.
     """
-    with _opened(path, options) as source:
+    with opened(path, options) as source:
         unit = spread_gain(source.image, confidence.made.package)
         found = predict_file(path, target, confidence.made.package, options, job, properties)
         files = dict(found.files)
@@ -241,16 +243,16 @@ def predict_file_with(
         scratch = target.absolute().with_name(f"{target.name}.{_FOLDER}")
         scratch.mkdir(exist_ok=True)
         try:
-            with open_source(files["output"]) as result:
+            with contextlib.ExitStack() as stack:
+                result = stack.enter_context(open_source(files["output"]))
                 _check_output(confidence.made.package, result.image)
-                told = None if head is None else open_source(head)
+                told = None if head is None else stack.enter_context(open_source(head))
                 spread = _spread_by_parts(source, result, told, scratch, confidence, options, job)
                 mean = _write_beside(source.image, result, spread, target, confidence, unit, properties, files, job)
-                spread.close()
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        if head is not None:
-            shutil.rmtree(head) if head.is_dir() else head.unlink()
+            if head is not None:  # NB: also after an error: it is not calibrated, and looks like an error bar
+                _remove(head)
     job.note(confidence.sentence)
     return FilePrediction(files, {**found.report, **confidence.figures, "interval_width": mean})
 
@@ -370,15 +372,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _opened(path: Path, options: PredictOptions) -> Source:
-    try:
-        return open_source(path)
-    except AxesError:
-        if not options.axes:
-            raise
-        return open_source(path, options.axes)
 
 
 def _check_kind(

@@ -13,7 +13,7 @@ import roifile
 
 from bioimg_fiji.commands import Result, find
 from bioimg_fiji.commands.macro import PROPERTY as MACRO
-from bioimg_fiji.errors import ImageError, PackageError, ParameterError
+from bioimg_fiji.errors import ImageError, PackageError, ParameterError, StorageError
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.files.source import map_raw, raw_file
 from bioimg_fiji.image import Channel, Image, Scale
@@ -24,7 +24,7 @@ from bioimg_fiji.package.attachments import attachments_of
 from bioimg_fiji.predict import PROPERTY
 from bioimg_fiji.runtime.fake import write_random_unet
 from bioimg_fiji.trust.attach import with_attachments
-from bioimg_fiji.trust.conformal import Sample, calibration_of, dumps, pixels_sha256
+from bioimg_fiji.trust.conformal import Sample, SpreadKind, calibration_of, dumps, pixels_sha256
 
 BOUNDS = {"lower", "upper", "confidence"}
 
@@ -259,3 +259,45 @@ def test_without_a_truth_small_images_are_refused(tmp_path: Path) -> None:
     write_random_unet(tmp_path / "m.zip", provenance={"method": "n2v"})
     with pytest.raises(ImageError, match="without a truth: there are"):
         calibrate(tmp_path, picture(dtype="float32"))
+
+
+def test_no_uncalibrated_spread_is_left_when_a_run_on_a_file_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = write_random_unet(tmp_path / "plain.zip", spread=True)
+    samples = [Sample(str(n), "", np.ones(500), np.ones(500), 500) for n in range(3)]
+    with_attachments(package, {"confidence.json": dumps(calibration_of("head", samples))}, {}, tmp_path / "m.zip")
+    write_image(picture(), tmp_path / "raw.tif")
+
+    def fail(*_: object) -> None:
+        raise StorageError("The disk is full.")
+
+    monkeypatch.setattr("bioimg_fiji.trust.intervals._bounded", fail)
+    values = {"input": tmp_path / "raw.tif", "model": tmp_path / "m.zip", "output": tmp_path / "out.ome.tif"}
+    with pytest.raises(StorageError, match="full"):
+        find("run_file").run({**values, "confidence": 90})
+    assert [path.name for path in tmp_path.glob("out*")] == ["out.ome.tif"]
+
+
+@pytest.mark.parametrize("kind", ["head", "augmentation"])
+def test_a_straight_line_scales_spread_and_floor_and_no_width_is_negative(tmp_path: Path, kind: SpreadKind) -> None:
+    """Whatever the slope's sign, and by files too; the floor is as large as the spread here."""
+    package = write_random_unet(tmp_path / "plain.zip", spread=True)
+    samples = [Sample(str(n), "", np.full(500, 9.0), np.ones(500), 500) for n in range(3)]
+    content = dumps(calibration_of(kind, samples, floor=9.0))
+    with_attachments(package, {"confidence.json": content}, {}, tmp_path / "m.zip")
+    plain = run(tmp_path / "m.zip", picture(), confidence=90)
+    line = dataclasses.replace(picture(), intensity=Intensity("straight_line", (1000.0, -0.5), "nM"))
+    found = run(tmp_path / "m.zip", line, confidence=90)
+    width = plain.images["confidence"].pixels
+    np.testing.assert_allclose(found.images["confidence"].pixels, 0.5 * width, rtol=1e-3)
+    assert (found.images["lower"].pixels < found.images["output"].pixels).all()
+    np.testing.assert_allclose(found.images["lower"].pixels, 1000 - 0.5 * plain.images["upper"].pixels, rtol=1e-4)
+    write_image(line, tmp_path / "raw.tif")
+    values = {"input": tmp_path / "raw.tif", "model": tmp_path / "m.zip", "output": tmp_path / "out.ome.tif"}
+    files = find("run_file").run({**values, "confidence": 90}).files
+    for name, path in files.items():
+        np.testing.assert_allclose(read_image(path).pixels, found.images[name].pixels, rtol=1e-6)
+    curved = dataclasses.replace(picture(), intensity=Intensity("poly2", (0.0, 1.0, 0.1), "nM"))
+    with pytest.raises(ImageError, match="None, or run the model without a confidence"):
+        run(tmp_path / "m.zip", curved, confidence=90)

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from bioimg_fiji.commands import find
 from bioimg_fiji.errors import BioimgError, MisfitError, PackageError
 from bioimg_fiji.files import read_image, write_image
+from bioimg_fiji.files.source import map_raw, raw_file
 from bioimg_fiji.image import Image
+from bioimg_fiji.intensity import Intensity
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.nets import build
 from bioimg_fiji.package import About, ModelPackage, open_package
@@ -23,7 +25,7 @@ from bioimg_fiji.runtime.export import export
 from bioimg_fiji.runtime.fake import random_unet, write_fake_package
 from bioimg_fiji.runtime.trained import TrainedNetwork
 from bioimg_fiji.train import synthetic
-from bioimg_fiji.trust.check import fit_statistics
+from bioimg_fiji.trust.check import FitCheck, fit_statistics
 from bioimg_fiji.trust.fitness import FILE, FitStatistics, Seen, statistics
 from bioimg_fiji.trust.light import judged
 from bioimg_fiji.trust.ranges import range_of
@@ -199,6 +201,7 @@ def test_files_and_folders_are_checked_too(made: Path, tmp_path: Path) -> None:
     report = (tmp_path / "results" / "bioimg-report.csv").read_text(encoding="utf-8").splitlines()
     assert report[0].endswith(",fit")
     assert report[1].endswith(",green")
+    assert report[2].endswith(",yellow")
 
 
 def test_statistics_survive_the_package(made: Path, images: list[Plane]) -> None:
@@ -269,3 +272,86 @@ def test_other_packages_are_judged_by_their_test_image(tmp_path: Path) -> None:
     assert "no contrast" in notes[0]
     with pytest.raises(MisfitError, match="no contrast"):
         _run(tmp_path / "fake.zip", np.full((64, 64), 7, np.float32), fit="strict")
+
+
+def _of_parts(tmp_path: Path, made: Path, pixels: NDArray[Any], axes: str, **keys: Any) -> Any:
+    """Run as by windows: the image's pixels lie in a file."""
+    (tmp_path / "pixels").write_bytes(pixels.tobytes())
+    image = Image(map_raw(tmp_path / "pixels", pixels.shape, pixels.dtype), axes, title="im.tif")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    result = find("run_model").run({"image": image, "model": made, **keys}, Job(scratch=scratch))
+    assert raw_file(result.images["output"]) is not None
+    return result
+
+
+@pytest.mark.parametrize("way", ["parts", "file"])
+def test_plane_of_a_long_movie_is_named_by_its_place_in_it(made: Path, tmp_path: Path, way: str) -> None:
+    """Of 20 frames the middle 8 are looked at: the values of a loud one there, the features of one elsewhere."""
+    rng = np.random.default_rng(2)
+    for number, kind in ((9, "gain x2"), (17, "other sample")):
+        frames = [_fitting(seed, rng) for seed in range(100, 120)]
+        frames[number] = KINDS[kind][0](number, rng)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        if way == "parts":
+            result = _of_parts(folder, made, np.stack(frames), "tyx")
+        else:
+            write_image(Image(np.stack(frames), "tyx"), folder / "in.tif")
+            keys = {"input": folder / "in.tif", "model": made, "output": folder / "out.ome.tif"}
+            result = find("run_file").run(keys, Job())
+        memory, _ = _run(made, np.stack(frames), "tyx")
+        assert result.figures["fit_plane"] == memory.figures["fit_plane"] == number + 1
+        assert result.figures["fit"] == memory.figures["fit"]
+        assert result.figures["fit_distance"] == memory.figures["fit_distance"]
+
+
+def test_by_windows_strict_stops_too(made: Path, tmp_path: Path) -> None:
+    dim = KINDS["gain x2"][0](100, np.random.default_rng(2))
+    with pytest.raises(MisfitError, match="fit=strict"):
+        _of_parts(tmp_path, made, dim, "yx", fit="strict")
+
+
+@pytest.mark.parametrize("name", ["straight_line", "zero_clip", "none", "log"])
+def test_what_was_removed_is_measured_in_stored_values(tmp_path: Path, name: str) -> None:
+    """A calibrated image's result is in its unit; the statistics are in stored values."""
+    rng = np.random.default_rng(4)
+    truths = [synthetic.truth(_photons(seed))[np.newaxis] for seed in range(6)]
+    noisy = [_exposed(_photons(seed), rng)[np.newaxis] for seed in range(6)]
+    found = statistics([Seen(raw, None, truth, n) for n, (raw, truth) in enumerate(zip(noisy, truths, strict=True))])
+    package = _package(tmp_path / "m.zip", _network(), found)
+    line = Intensity("straight_line", (-100.0, 0.5), "photons")
+    intensity = {
+        "straight_line": line,
+        "zero_clip": dataclasses.replace(line, zero_clip=True),
+        "none": Intensity("none", (), "photons"),
+        "log": Intensity("log", (1.0, 2.0), "OD"),
+    }[name]
+
+    def removed(intensity: Intensity | None) -> float | None:
+        raw = Image(_exposed(_photons(0), np.random.default_rng(5)), "yx", intensity=intensity)
+        truth = truths[0][0] if intensity is None else intensity.physical(truths[0][0])
+        check = FitCheck(package, "warn", None, Job())
+        check.before(raw)
+        fitness = check.after(raw, Image(truth.astype(np.float32), "yx"), 0)
+        assert fitness is not None
+        return fitness.figures["removed"].value if "removed" in fitness.figures else None
+
+    if name in ("zero_clip", "log"):
+        assert removed(intensity) is None
+    else:
+        assert removed(intensity) == pytest.approx(removed(None), rel=1e-3)
+
+
+def test_strict_tells_where_the_result_of_a_file_lies(tmp_path: Path, images: list[Plane]) -> None:
+    """Structures are judged after the run: the result is there, and the error says so."""
+    _package(tmp_path / "model.zip", _network(), _statistics(_network(seed=1), images))
+    write_image(Image(_fitting(100, np.random.default_rng(2)), "yx"), tmp_path / "in.tif")
+    target = tmp_path / "out.ome.tif"
+    keys = {"input": tmp_path / "in.tif", "model": tmp_path / "model.zip", "output": target, "fit": "strict"}
+    with pytest.raises(MisfitError) as caught:
+        find("run_file").run(keys, Job())
+    assert target.exists()
+    assert str(target) in caught.value.fix
+    assert "fit=warn" in caught.value.fix
+    assert caught.value.details["light"] == "red"
