@@ -124,9 +124,7 @@ def error_map(
         tallies.append(tally)
     values = np.concatenate(sample)
     typical = float(np.median(values)) / _HALF if values.size else math.nan
-    return Found(
-        method, channels, tuple(each.row() for each in tallies), tuple(all_places), chance, typical
-    )
+    return Found(method, channels, tuple(each.row() for each in tallies), tuple(all_places), chance, typical)
 
 
 def spread(values: NDArray[Any], count: int) -> NDArray[Any]:
