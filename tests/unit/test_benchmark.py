@@ -312,6 +312,16 @@ def test_what_are_no_results_is_told(tmp_path: Path, text: str) -> None:
         results.read(tmp_path / "x.json")
 
 
+def test_a_page_passes_over_results_without_hashes(ranked: results.Results, tmp_path: Path) -> None:
+    path = results.write(ranked, tmp_path)
+    content = json.loads(path.read_text())
+    del content["data"]["sha256"]
+    (tmp_path / "foreign.json").write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match="sha256"):
+        results.read(tmp_path / "foreign.json")
+    assert page.read_all(tmp_path) == [ranked]
+
+
 def test_known_results_are_those_of_the_same_versions(ranked: results.Results) -> None:
     assert ranked.known(row("a", 0.0)) is not None
     assert ranked.known(row("b", 0.0)) is None  # it had failed
