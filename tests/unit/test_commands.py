@@ -144,6 +144,7 @@ def test_plugins_config_lists_the_registry(contract: Path) -> None:
         "BioImg Error Map...",
         "BioImg Explain...",
         "BioImg Feature Maps...",
+        "BioImg Benchmark...",
         "BioImg Models...",
         "BioImg Macro Extensions",
         "BioImg Server...",
