@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bioimg_fiji.benchmark.suite import SUMS, Noise, Suite
+from bioimg_fiji.benchmark.suite import MANIFEST, SUMS, Noise, Suite
 from bioimg_fiji.errors import AxesError, BioimgError, FileFormatError, ParameterError
 from bioimg_fiji.files import read_image
 from bioimg_fiji.image import Image
@@ -114,9 +114,12 @@ def _pairs(suite: Suite, folder: Path) -> list[tuple[Path, Path | None]]:
             expected="the folder of the data",
             got=str(folder),
         )
+    _check_names(suite, images, "image")
     if not data.truth:
         return [(path, None) for path in images]
-    truths = {path.stem: path for path in folder.glob(data.truth) if path.is_file()}
+    found = sorted(path for path in folder.glob(data.truth) if path.is_file())
+    _check_names(suite, found, "truth")
+    truths = {path.stem: path for path in found}
     if len(images) == len(truths) == 1:
         return [(images[0], next(iter(truths.values())))]
     lacking = [path.name for path in images if path.stem not in truths]
@@ -127,6 +130,20 @@ def _pairs(suite: Suite, folder: Path) -> list[tuple[Path, Path | None]]:
             field="root",
         )
     return [(path, truths[path.stem]) for path in images]
+
+
+def _check_names(suite: Suite, paths: Sequence[Path], what: str) -> None:
+    """Refuse files of the same name in several folders: it would not be told which truth belongs to which image."""
+    first: dict[str, Path] = {}
+    for path in paths:
+        other = first.setdefault(path.stem, path)
+        if other is not path:
+            raise ParameterError.of(
+                "suite",
+                f"one {what} of each name",
+                f"{other} and {path}",
+                fix=f"Name them differently, or narrow the patterns in {suite.folder / MANIFEST}.",
+            )
 
 
 def _get(suite: Suite) -> str:

@@ -27,6 +27,7 @@ FORMAT = "bioimg-fiji benchmark 1"
 DONE, FAILED = "done", "failed"
 _PACKAGES = ("numpy", "scipy", "scikit-image", "onnxruntime", "torch", "bioimageio.core")
 _SUITE = ("name", "folder", "title", "task", "modality", "source", "licence", "metric", "further", "better", "sha256")
+_DATA = ("sha256", "checked", "training", "test", "files")
 _INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -159,7 +160,8 @@ def _results(content: Mapping[str, Any]) -> Results:
     if content["format"] != FORMAT:
         raise ValueError(f"its format is {content['format']!r}")
     suite = {name: content["suite"][name] for name in _SUITE}
-    return Results(suite, content["data"], tuple(_row(each) for each in content["rows"]))
+    data = {name: content["data"][name] for name in _DATA}
+    return Results(suite, data, tuple(_row(each) for each in content["rows"]))
 
 
 def write(results: Results, folder: Path) -> Path:

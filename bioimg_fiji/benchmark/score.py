@@ -9,6 +9,7 @@ from bioimg_fiji.benchmark.cases import Pair
 from bioimg_fiji.benchmark.suite import Suite, base
 from bioimg_fiji.errors import ImageError, ParameterError
 from bioimg_fiji.evaluate import Asked, Given, evaluate
+from bioimg_fiji.evaluate.rows import mean
 from bioimg_fiji.image import Image
 
 _LOWER = frozenset(("nrmse", "frc", "decorrelation"))
@@ -46,11 +47,6 @@ def means(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Give the mean over the images of each figure that all of them have."""
     names = [name for name in each[0] if all(name in figures for figures in each)] if each else []
     return {name: mean([figures[name] for figures in each]) for name in names}
-
-
-def mean(values: Sequence[float]) -> float:
-    """Give the mean; infinite where a value is."""
-    return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.inf
 
 
 def rank(metric: str, value: float | None) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bioimg_fiji import settings
 from bioimg_fiji.errors import ParameterError, storage_error
-from bioimg_fiji.evaluate import Kind, names
+from bioimg_fiji.evaluate import Kind, of_pairs
 
 MANIFEST, SUMS = "suite.toml", "SHA256SUMS"
 """Names of the files of a suite; the second is optional, in the form of sha256sum."""
@@ -189,7 +189,7 @@ def base(metric: str) -> str:
 
 def _check(manifest: Manifest, file: Path) -> None:
     """Refuse what no type tells."""
-    data, known = manifest.data, names(KINDS[manifest.task])
+    data, known = manifest.data, of_pairs(KINDS[manifest.task])
     for name in (manifest.metric, *manifest.further):
         if base(name) not in known:
             raise _wrong(file, "metric, further", f"{name!r} is none of {', '.join(known)}")

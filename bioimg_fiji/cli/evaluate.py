@@ -51,6 +51,8 @@ def evaluate_line() -> click.Command:
 def _evaluate(image: tuple[Path, ...], table: Path | None, **options: Any) -> int:
     values = given(options)
     others: dict[str, Path] = {name: values.pop(name) for name in ("truth", "raw", "lower", "upper") if name in values}
+    if table is not None and not table.absolute().parent.is_dir():  # told before hours of work, not after
+        raise storage_error("Writing", table, FileNotFoundError(2, "there is no such folder"))
     terminal = Terminal()
     with _chosen(image, others, values) as chosen, terminal.job() as job:
         done = run_at(find("evaluate"), {**values, **chosen}, job)
@@ -98,8 +100,6 @@ def write_csv(table: Table, path: Path) -> None:
         with part.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([head, *table.rows])
 
-    if not path.absolute().parent.is_dir():
-        raise storage_error("Writing", path, FileNotFoundError(2, "there is no such folder"))
     whole(path, write)
 
 

@@ -20,6 +20,7 @@ from bioimg_fiji.image import Channel, Image
 from bioimg_fiji.intensity import UNIT_ONLY, Intensity
 from bioimg_fiji.objects import outline
 from bioimg_fiji.trust import findings
+from bioimg_fiji.trust.errormap import spread
 from bioimg_fiji.trust.pair import LOOP
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _LEVELS = (0, 64, 128, 192, 255)
 _COLOURS = ((0, 70, 215, 255, 255), (0, 0, 30, 150, 255), (0, 120, 50, 0, 220))
 """Red, green and blue at these levels: dark up to noise, red at half of the range, bright beyond."""
 
-_SAMPLE, _BRIGHTEST = 4096, 0.998
+_SAMPLE, _BRIGHTEST = 1_000_000, 0.998
 
 
 class Canvas:
@@ -47,6 +48,7 @@ class Canvas:
 
     def __init__(self, template: Image, folder: Path | None) -> None:
         self._axes, self._shape = template.axes, template.shape
+        self._share = _SAMPLE / math.prod(template.shape)
         self._pixels: NDArray[np.float32] | None = None
         if folder is None:
             self._pixels = np.empty(template.shape, np.float32)
@@ -66,8 +68,7 @@ class Canvas:
             self._sink.write(place, block)
         else:
             self._pixels[place] = block
-        finite = block[np.isfinite(block)]
-        self._sample.append(finite[:: max(1, finite.size // _SAMPLE)])
+        self._sample.append(spread(block[np.isfinite(block)], math.ceil(block.size * self._share)))
 
     def pixels(self) -> NDArray[np.float32]:
         """Give the whole map."""

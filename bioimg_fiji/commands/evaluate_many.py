@@ -134,15 +134,11 @@ def _result(
 
 def _summary(cells: list[Cell]) -> tuple[Cell, ...]:
     """Give mean, standard deviation, lowest and highest of the cells that have a value, and their number."""
-    values = [float(cell) for cell in cells if cell is not None]
+    from bioimg_fiji.evaluate.rows import cell, mean
+
+    values = [float(each) for each in cells if each is not None]
     if not values:
         return None, None, None, None, 0
-    mean = math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.inf
-    spread = statistics.stdev(values) if len(values) > 1 and math.isfinite(mean) else None
-    return *(_cell(each) for each in (mean, spread, min(values), max(values))), len(values)
-
-
-def _cell(value: float | None) -> Cell:
-    from bioimg_fiji.evaluate.rows import cell
-
-    return cell(value)
+    middle = mean(values)
+    spread = statistics.stdev(values) if len(values) > 1 and math.isfinite(middle) else None
+    return *(cell(each) for each in (middle, spread, min(values), max(values))), len(values)

@@ -111,6 +111,9 @@ def explain(parameters: Explain, job: Job) -> Result:
     asked = Asked(parameters.output or "", parameters.channel or "", region)
     found, wanted = _explained(parameters.model_copy(update={"method": method}), seen, asked, job)
     heat = dataclasses.replace(seen.placed(found.values), title=f"{image.name}-why")
+    if not heat.pixels.any():
+        other = f"another layer than {found.layer}, or method=occlusion" if found.layer else "another channel"
+        job.note(f"No pixel speaks for {wanted.name} by {found.method}: the map is 0 everywhere. Try {other}.")
     figures: dict[str, Any] = {"method": found.method, "channel": wanted.name, "score": found.score}
     figures |= {"layer": found.layer} if found.layer else {}
     figures |= {"runs": found.runs} | ({} if part is None else {"share_inside": _share(heat.pixels, part.mask)})

@@ -111,7 +111,8 @@ class Training(Parameters):
         "separate",
         title="Channels",
         expert=True,
-        help="separate gives each channel a network of its own; joint lets one network see and give all of them.",
+        help="separate gives each channel a network of its own, but for a segmentation; joint lets one network see and "
+        "give all.",
     )
     filters: int | None = key(
         None, ge=1, le=256, title="Filters", expert=True, help="Width of the network; empty leaves it to the quality."

@@ -132,7 +132,9 @@ REGION_MEANS = (
 MOVIE = ("trace_correlation", "amplitude_slope")
 """Metrics of whole movies with a truth."""
 
-LABELS = ("ap", "f1", "pq", "seg", "det", "tra")
+TRACKS = "tra"
+"""Needs tables of tracks besides."""
+LABELS = ("ap", "f1", "pq", "seg", "det", TRACKS)
 """Metrics of labels; det and tra are of whole movies."""
 
 BLIND = (
@@ -162,3 +164,9 @@ def names(kind: Kind) -> tuple[str, ...]:
         return BLIND
     found = tuple(metric.name for metric in METRICS if kind in metric.kinds)
     return found + (MOVIE if kind == "intensity" else ())
+
+
+def of_pairs(kind: Kind) -> tuple[str, ...]:
+    """Give those of `names` that an image and its truth are enough for."""
+    more = {metric.name for metric in METRICS if not {"truth"} >= set(metric.needs)} | {TRACKS}
+    return tuple(name for name in names(kind) if name not in more)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bioimg_fiji.evaluate.samples import POSITIONS, REGION, Given, Sample
@@ -84,11 +84,7 @@ class Rows:
     def means(self, names: Iterable[str]) -> dict[str, float]:
         """Give the mean of each metric over the rows that have a value; metrics without any are left out."""
         columns = {name: [value for (value,) in self.together(name)] for name in names}
-        return {
-            name: math.fsum(column) / len(column) if all(map(math.isfinite, column)) else math.inf
-            for name, column in columns.items()
-            if column
-        }
+        return {name: mean(column) for name, column in columns.items() if column}
 
     def evaluation(self, figures: Mapping[str, float], units: Mapping[str, str]) -> Evaluation:
         """Give the evaluation: a column for each metric that has a value somewhere."""
@@ -114,6 +110,12 @@ class Rows:
         places = [f"{POSITIONS[letter].lower()} {sample.place[letter]}" for letter in self._letters]
         places += [f"region {sample.region}"] if sample.region else []
         return f" ({', '.join(places)})" if places else ""
+
+
+def mean(values: Sequence[float]) -> float:
+    """Give the mean: infinite where a value is, NaN where one is NaN or infinite ones contradict each other."""
+    exact = all(map(math.isfinite, values))  # math.fsum refuses infinities of both signs
+    return (math.fsum(values) if exact else sum(values)) / len(values)
 
 
 def cell(value: float | None) -> Cell:

@@ -82,7 +82,8 @@ class Segmentation:
 class SegmentationSource(PairSource):
     """Patches of images, each normalised by its image, with foreground and distance."""
 
-    network: Mapping[str, Any] = {"out_channels": len(CHANNELS)}
+    # NB: foreground and distance are no channels of an image; each is told from all channels that there are.
+    network: Mapping[str, Any] = {"out_channels": len(CHANNELS), "independent": False}
     per_image = True
     channels: tuple[str, ...] = CHANNELS
 

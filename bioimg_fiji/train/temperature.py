@@ -35,6 +35,8 @@ Bools = NDArray[np.bool_]
 
 PAPER = "Guo et al. 2017, On calibration of modern neural networks (temperature scaling)"
 _PATCHES, _MARGIN, _SIDE = 64, 32, 512
+_PIXELS = 2**16
+"""Most pixels of a patch, evenly spread: volumes have so many that they would not fit into memory."""
 _RANGE = (0.25, 4.0)
 _SURE = 1e-3
 """Probabilities are kept this far from 0 and 1 in the likelihood, so that one wrong label does not decide it."""
@@ -141,7 +143,9 @@ def _held_out(model: TrainedModel, source: SegmentationSource) -> Sequence[tuple
     found = []
     for inputs, labels, inner in source.held_out_labels(_PATCHES, _MARGIN, _SIDE):
         foreground = plain.outputs(inputs)[CHANNELS.index("foreground")]
-        found.append((foreground[inner].ravel().astype(np.float64), labels[inner].ravel() > 0))
+        step = math.ceil(labels[inner].size / _PIXELS)
+        told, true = (each[inner].ravel()[::step] for each in (foreground, labels))
+        found.append((told.astype(np.float64), true > 0))
     return found
 
 

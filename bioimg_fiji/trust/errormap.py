@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bioimg_fiji.image import Image
 from bioimg_fiji.metrics.arrays import Floats
@@ -32,7 +34,8 @@ MOST_PLACES = 20
 BLOCK = 1024
 
 _HALF = 0.6744897501960817
-_CHECKED = 4096
+_CHECKED = 1_000_000
+"""Pixels of which the typical size is told, spread over all blocks."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,10 @@ def error_map(
     channels = tuple(channel_of(pair, asked, method, number) for number in range(raw.size("c")))
     tiles = _tiles(pair, channels)
     chance = chance_level(_measured(pair, asked.mask))
-    tallies, all_places, sample = [], [], []
+    tallies, sample = [], []
+    all_places: list[Place] = []
     indices = list(np.ndindex(pair.loop))
+    checked = max(1, _CHECKED // (len(indices) * len(tiles)))
     for number, index in enumerate(indices):
         tally = _Tally(index)
         here: list[Place] = []
@@ -114,14 +119,17 @@ def error_map(
             write(index, tile, np.abs(block.difference if method == "squirrel" else block.found)[block.inner])
             tally.add(block)
             here += places(block.found, chance, index, tile_corner(tile), block.inside)
-            sample.append(np.abs(block.fine[block.inside])[:: max(1, block.inside.size // _CHECKED)])
-        all_places += worst(here, MOST_PLACES)
+            sample.append(np.abs(spread(block.fine[block.inside], checked)))
+        all_places = worst([*all_places, *here], MOST_PLACES)
         tallies.append(tally)
     values = np.concatenate(sample)
     typical = float(np.median(values)) / _HALF if values.size else math.nan
-    return Found(
-        method, channels, tuple(each.row() for each in tallies), tuple(worst(all_places, MOST_PLACES)), chance, typical
-    )
+    return Found(method, channels, tuple(each.row() for each in tallies), tuple(all_places), chance, typical)
+
+
+def spread(values: NDArray[Any], count: int) -> NDArray[Any]:
+    """Give up to `count` of the values, evenly spread, as an array of its own: a view would keep all of them."""
+    return np.array(values[:: max(1, -(-values.size // count))])
 
 
 def tile_corner(tile: Tile) -> tuple[int, int]:

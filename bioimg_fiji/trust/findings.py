@@ -78,6 +78,11 @@ def _everywhere(found: Found) -> Iterator[str]:
 def _comparison(found: Found) -> Iterator[str]:
     for number, channel in enumerate(found.channels, 1):
         where = f"Channel {number}: " if len(found.channels) > 1 else ""
+        if channel.scaled.scale <= 0:
+            yield (
+                f"{where}The result does not follow the raw image: it fits best when multiplied by "
+                f"{channel.scaled.scale:.3g}. Look whether it is inverted, or of another image."
+            )
         if found.method == "squirrel":
             yield f"{where}{_squirrel(channel)}"
         elif found.method == "reblur":

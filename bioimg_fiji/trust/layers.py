@@ -7,7 +7,7 @@ attributions (explain).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -131,33 +131,44 @@ class TorchLayers:
         self.network = network
 
     def shapes(self, tensor: Array) -> dict[str, Shape]:
-        """Run the network once and note what each module gives."""
-        return {name: tuple(found.shape) for name, found in self._run(tensor)}
+        """Run the network once and note the shape of what each module gives."""
+        found: dict[str, Shape] = {}
+
+        def note(name: str, output: Any) -> None:
+            found[name] = tuple(output.shape)
+
+        self._run(tensor, note)
+        return found
 
     def maps(self, tensor: Array, name: str) -> Array:
         """Run the network and give what the module gives."""
-        for other, found in self._run(tensor):
-            if other == name:
-                return np.asarray(found[0].float().cpu().numpy())
-        raise ParameterError.of("layer", "a layer of the network", name)
+        found: list[Array] = []
 
-    def _run(self, tensor: Array) -> list[tuple[str, Any]]:
+        def take(other: str, output: Any) -> None:
+            if other == name:
+                found.append(np.asarray(output[0].float().cpu().numpy()))
+
+        self._run(tensor, take)
+        if not found:
+            raise ParameterError.of("layer", "a layer of the network", name)
+        return found[0]
+
+    def _run(self, tensor: Array, see: Callable[[str, Any], None]) -> None:
+        """Run the network; `see` is shown what each module gives, of which nothing else is kept."""
         import torch
 
         given = on_device(tensor, self.network)
-        found: list[tuple[str, Any]] = []
-        with torch.inference_mode(), self._hooked(found, given.ndim):
+        with torch.inference_mode(), self._hooked(see, given.ndim):
             self.network(given)
-        return found
 
     @contextlib.contextmanager
-    def _hooked(self, found: list[tuple[str, Any]], ndim: int) -> Iterator[None]:
+    def _hooked(self, see: Callable[[str, Any], None], ndim: int) -> Iterator[None]:
         uses: dict[str, int] = {}
 
         def keep(name: str, output: Any) -> None:
             if getattr(output, "ndim", 0) == ndim:
                 uses[name] = uses.get(name, 0) + 1
-                found.append((name if uses[name] == 1 else f"{name}:{uses[name]}", output))
+                see(name if uses[name] == 1 else f"{name}:{uses[name]}", output)
 
         hooks = [
             module.register_forward_hook(lambda _module, _inputs, output, name=name: keep(name, output))

@@ -31,6 +31,8 @@ Box = tuple[slice, slice]
 MOST = 512
 """Longest side along y and x of what a network is shown at once: its features and gradients must fit into memory."""
 MOST_SLICES = 32
+NARROWER = 4
+"""How many times narrower volumes are shown: features of a volume take as much memory as those of a plane."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,8 @@ def _spans(way: Fit, sizes: Mapping[str, int], part: Part) -> dict[str, Span]:
     middles = {letter: sizes[letter] // 2 for letter in way.tiled}
     if part.box is not None:
         middles |= {letter: (ends.start + ends.stop) // 2 for letter, ends in zip("yx", part.box, strict=True)}
-    most = {"z": MOST_SLICES, "y": part.most, "x": part.most}
+    side = part.most // NARROWER if "z" in way.tiled and sizes["z"] > 1 else part.most
+    most = {"z": MOST_SLICES, "y": side, "x": side}
     lengths = {letter: _size(sizes[letter], rules[letter], most.get(letter, sizes[letter])) for letter in way.tiled}
     for letter, (other, more) in way.follows.items():
         lengths[other] = max(lengths[other], rules[other].fit(lengths[letter] - more))

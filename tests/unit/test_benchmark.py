@@ -172,6 +172,30 @@ def test_an_image_without_a_truth_is_named(folder: Path) -> None:
         cases(suite.find(str(folder)), None)
 
 
+@pytest.mark.parametrize(("pattern", "what"), [("images", "image"), ("truth", "truth")])
+def test_files_of_one_name_are_refused(folder: Path, pattern: str, what: str) -> None:
+    """A truth of another folder would be taken for that of an image, in silence."""
+    (folder / pattern / "more").mkdir()
+    shutil.copy(folder / pattern / "b1.tif", folder / pattern / "more")
+    wide = changed(folder, f'"{pattern}/*.tif"', f'"{pattern}/**/*.tif"')
+    with pytest.raises(ParameterError, match=f"one {what} of each name") as told:
+        cases(wide, None)
+    assert "b1.tif" in str(told.value)
+    assert suite.MANIFEST in told.value.fix
+
+
+@pytest.mark.parametrize("metric", ["coverage", "ause", "psnr_raw"])
+def test_a_metric_that_needs_more_than_a_truth_is_refused(folder: Path, metric: str) -> None:
+    with pytest.raises(ParameterError, match=f"'{metric}' is none of psnr, "):
+        changed(folder, 'metric = "psnr"', f'metric = "{metric}"')
+
+
+def test_means_of_infinite_figures() -> None:
+    found = score.means([{"a": 1.0, "b": math.inf, "c": -math.inf}, {"a": 2.0, "b": 1.0, "c": 1.0}])
+    assert found == {"a": 1.5, "b": math.inf, "c": -math.inf}
+    assert math.isnan(score.mean([math.inf, -math.inf]))
+
+
 def test_alternate_frames_are_image_and_truth(folder: Path) -> None:
     movie = np.arange(7 * 8 * 8, dtype=np.uint16).reshape(7, 8, 8)
     write_image(Image(movie, "tyx"), folder / "images" / "b0.tif")
@@ -286,6 +310,16 @@ def test_what_are_no_results_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(FileFormatError, match="no results of a benchmark"):
         results.read(tmp_path / "x.json")
+
+
+def test_a_page_passes_over_results_without_hashes(ranked: results.Results, tmp_path: Path) -> None:
+    path = results.write(ranked, tmp_path)
+    content = json.loads(path.read_text())
+    del content["data"]["sha256"]
+    (tmp_path / "foreign.json").write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match="sha256"):
+        results.read(tmp_path / "foreign.json")
+    assert page.read_all(tmp_path) == [ranked]
 
 
 def test_known_results_are_those_of_the_same_versions(ranked: results.Results) -> None:

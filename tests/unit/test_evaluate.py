@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from bioimg_fiji import metrics
 from bioimg_fiji.commands import Result, find
 from bioimg_fiji.commands.evaluate import RESULTS, SUMMARY
-from bioimg_fiji.errors import FileFormatError, ImageError, ParameterError
+from bioimg_fiji.errors import FileFormatError, ImageError, ParameterError, StorageError
 from bioimg_fiji.evaluate import kind_of
 from bioimg_fiji.evaluate.parents import read_parents
 from bioimg_fiji.image import Image, Scale
@@ -331,3 +331,11 @@ def test_an_equal_image_is_infinitely_good() -> None:
     image, _ = pair(64)
     assert run(image, truth=image, metrics="psnr").figures["psnr"] == "Infinity"
     assert math.isinf(float("Infinity"))  # as ImageJ's parseFloat
+
+
+def test_a_table_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    from bioimg_fiji.cli.evaluate import evaluate_line
+
+    line = [str(tmp_path / "not read.tif"), "--csv", str(tmp_path / "nowhere" / "table.csv")]
+    with pytest.raises(StorageError, match="there is no such folder"):
+        evaluate_line().main(line, standalone_mode=False)

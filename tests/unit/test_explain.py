@@ -141,6 +141,15 @@ def test_the_square_that_makes_the_class_lights_up(
     assert done.figures["method"] == method
 
 
+def test_a_map_without_anything_is_told(classifier: Path, image: Image) -> None:
+    notes: list[str] = []
+    plain = image.with_pixels(np.full((64, 96), 100, np.float32))
+    keys = {"image": plain, "model": classifier, "layer": "rectifier", "trust": content_hash(open_package(classifier))}
+    assert not find("explain").run(keys, Job(on_note=notes.append)).images["output"].pixels.any()
+    (told,) = (note for note in notes if "0 everywhere" in note)
+    assert "rectifier" in told
+
+
 def test_grad_cam_is_the_sum_of_maps_by_their_mean_gradients(classifier: Path, image: Image) -> None:
     package = open_package(classifier)
     network = loaded_network(package).eval()
@@ -225,6 +234,15 @@ def test_a_large_image_is_looked_at_around_the_selection(segmenter: Path) -> Non
     assert any("512 x 512 pixels around the selection" in note for note in notes)
 
 
+def test_of_volumes_a_narrower_part_is_looked_at(tmp_path: Path) -> None:
+    package = open_package(write(Kind(axes="bczyx"), tmp_path / "m"))
+    pixels = np.random.default_rng(1).normal(0, 1, (40, 300, 200)).astype(np.float32)
+    notes: list[str] = []
+    seen = shown(Image(pixels, "zyx"), package, notes.append)
+    assert seen.tensor.shape[-3:] == (32, 128, 128)
+    assert any("32 x 128 x 128 pixels in the middle" in note for note in notes)
+
+
 def test_the_statistics_are_those_of_the_whole_image(tmp_path: Path) -> None:
     ops = ({"id": "zero_mean_unit_variance", "kwargs": {"axes": ["channel", "y", "x"]}},)
     package = open_package(write(Kind(pre=ops), tmp_path / "m"))
@@ -253,6 +271,8 @@ def test_feature_maps_are_those_of_a_hook(segmenter: Path, image: Image) -> None
     names = [row[0] for row in done.tables["layers"].rows]
     assert len(names) == done.figures["layers"]
     assert {"pool", "pool:2", "head"} <= set(names)
+    second = find("feature_maps").run({"image": image, "model": segmenter, "layer": "pool:2"}).images["output"]
+    assert second.shape == (8, 16, 24)
 
 
 def test_an_onnx_graph_has_the_same_bottleneck(segmenter: Path, image: Image) -> None:

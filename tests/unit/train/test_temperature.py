@@ -123,6 +123,15 @@ def test_packages_give_probabilities_and_the_table_tells_how_sure(tmp_path: Path
     )
 
 
+def test_of_large_patches_as_many_pixels_are_looked_at_as_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(temperature, "_PIXELS", 50)
+    images, labels = zip(*(discs(seed) for seed in range(3)), strict=True)
+    config = TrainConfig(method="segmentation", steps=2, batch_size=1, filters=2, depth=1, device="cpu")
+    told = train(images, config, targets=labels).provenance["calibration"]
+    assert told["patches"] == 3
+    assert 100 < told["pixels"] <= 150
+
+
 def test_held_out_pixels_of_one_kind_calibrate_nothing() -> None:
     image, labels = discs(0)
     notes: list[str] = []

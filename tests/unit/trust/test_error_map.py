@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
 from benchmarks.artefacts import planted
+from bioimg_fiji.commands import error_shown
 from bioimg_fiji.errors import ImageError
 from bioimg_fiji.image import Image
 from bioimg_fiji.metrics import NoiseModel, best_gaussian
@@ -164,6 +166,29 @@ def test_blocks_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> No
     assert {row.rsp > 0.9 for row in one.rows} == {True}
 
 
+def test_the_map_is_never_whole_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errormap, "_CHECKED", 10_000)
+    monkeypatch.setattr(error_shown, "_SAMPLE", 10_000)
+    raw = RNG(0).normal(100, 5, (40, 256, 256)).astype(np.float32)
+    result = np.full_like(raw, 100)
+    result[:, 32::64, 32::64] += 80  # places in each plane
+    asked = Asked("residual", noise=NoiseModel(0.0, 25.0, 5.0))
+
+    def most_memory(planes: int) -> int:
+        images = [Image(each[:planes], "tyx") for each in (result, raw)]
+        canvas = error_shown.Canvas(images[0], None)
+        tracemalloc.start()
+        try:
+            found = error_map(*images, asked, canvas.write, lambda *_: None)
+            assert len(found.places) == errormap.MOST_PLACES
+            assert 0.9 < found.typical < 1.1
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert most_memory(40) - most_memory(10) < 2 * raw[0].nbytes  # for 30 planes more
+
+
 def test_reblurring_shows_what_the_raw_image_does_not_bear_out() -> None:
     sharp = structure(side=160) + 50
     raw = gaussian_filter(sharp, 2.0) + RNG(0).normal(0, 3, sharp.shape)
@@ -249,6 +274,9 @@ def test_correlated_noise_and_widespread_errors_are_told() -> None:
     assert any("alike in neighbouring pixels" in text for text in spread)
     kept = findings.sentences(mapped(gaussian_filter(truth + white, 0.7), truth + white)[1], "x")
     assert any("kept a part of the noise" in text for text in kept)
+    inverted = findings.sentences(mapped(2 * truth.max() - truth, truth + white)[1], "x")
+    assert any("does not follow the raw image" in text for text in inverted)
+    assert not any("does not follow the raw image" in text for text in spread)
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
