@@ -1,4 +1,4 @@
-"""The windows of trust in a real ImageJ 1.54p: dialogs on a screen of 1280 x 800, the light in the log and its table."""
+"""The windows of trust in a real ImageJ: dialogs on a screen of 1280 x 800, the light in the log and its table."""
 
 from __future__ import annotations
 

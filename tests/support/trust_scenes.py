@@ -36,9 +36,10 @@ def dialogs(ij: RealImageJ, more: list[str]) -> dict[str, Any]:
     for name, title in DIALOGS.items():
         ij.ij.doCommand(f"{title}...")
         window = ij.window(title)
-        ij.replace(ij.part(window, "model"), model) if name != "error-map" else None
         if name == "error-map":
             _choose(ij.part(window, "raw"), ij.titles()[0])
+        else:
+            ij.replace(ij.part(window, "model"), model)
         time.sleep(0.5)
         picture(ij, window, ij.folder / f"fiji-{name}-dialog.png")
         plain = _room(ij, window)
@@ -85,8 +86,8 @@ def _room(ij: RealImageJ, window: Any) -> dict[str, Any]:
 
 def _parts(part: Any) -> list[Any]:
     """Give a component and all within it."""
-    within = [each for child in part.getComponents() for each in _parts(child)] if hasattr(part, "getComponents") else []
-    return [part, *within]
+    children = part.getComponents() if hasattr(part, "getComponents") else ()
+    return [part, *(each for child in children for each in _parts(child))]
 
 
 def _cut(window: Any) -> list[str]:
@@ -109,8 +110,7 @@ def _cut(window: Any) -> list[str]:
 def _fields(window: Any) -> list[str]:
     """Give the names of the fields, from top to bottom."""
     names = [str(each.getName()) for each in _parts(window) if each.getName() is not None]
-    helped = [name.removeprefix("help ") for name in names if name.startswith("help ")]
-    return helped
+    return [name.removeprefix("help ") for name in names if name.startswith("help ")]
 
 
 SCENES = {"dialogs": dialogs, "misfit": misfit}
