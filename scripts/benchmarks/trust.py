@@ -99,7 +99,7 @@ def _figures(model: Path, side: int, rounds: int) -> Iterator[Figure]:
             ratios = [own[place] / plain[place] for own, plain in zip(times[way], times[PLAIN], strict=True)]
             text = f"{name}: {way} / plain, {what}, median of {rounds} pairs ({min(ratios):.3f} to {max(ratios):.3f})"
             ratio, bar = statistics.median(ratios), BARS.get(way)
-            yield figures.note(text, ratio) if bar is None or place else figures.at_most(text, ratio, bar)
+            yield figures.note(text, ratio) if bar is None else figures.at_most(text, ratio, bar)
 
 
 def _timed(model: Path, image: Image, rounds: int) -> Times:

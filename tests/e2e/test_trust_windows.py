@@ -53,7 +53,8 @@ def test_dialogs_fit_the_screen_and_nothing_in_them_is_cut(imagej: ImageJ, noisy
         assert each["plain"]["inside"], name
         assert each["expert"]["inside"], name
         assert each["cut"] == [], name
-    assert seen["run"]["fields"].index("confidence") < seen["run"]["fields"].index("labels")
+    order = [seen["run"]["fields"].index(name) for name in ("model", "confidence", "weights", "fit", "bounds")]
+    assert order == sorted(order), "what is asked first comes first, and expert settings last"
     assert seen["explain"]["fields"][0] == "model"
 
 
@@ -65,7 +66,7 @@ def test_a_model_that_does_not_fit_is_told_in_the_log(imagej: ImageJ, noisy: Pat
     brighter = Image((gain - synthetic.OFFSET) * 3 + synthetic.OFFSET, "yx")
     image = files.write_image(brighter, tmp_path / "other-gain.tif")
     seen = play(imagej, "trust_scenes", "misfit", image, model)
-    assert "other-gain" in seen["row"]["Image"]
-    assert seen["row"]["Fit"] == "red"
-    assert seen["row"]["Sentence"] in seen["log"]
-    assert "trained on" in seen["row"]["Sentence"]
+    assert "other-gain" in seen["row"]["image"]
+    assert seen["row"]["fit"] == "red"
+    assert f"Fit: red. {seen['row']['sentence']}" in seen["log"]
+    assert "trained on" in seen["row"]["sentence"]
