@@ -2,7 +2,8 @@
 
     .venv/bin/python scripts/trust_confidence_picture.py MOVIE OUTPUT.png [STEPS]
 
-Noise2Void learns from the movie itself, with its confidence, which is calibrated by hidden pixels.
+Noise2Noise learns from the movie itself (its noise is alike in neighbouring pixels, not from frame to frame), with its
+confidence, which is calibrated by the next frames.
 """
 
 from __future__ import annotations
@@ -28,8 +29,16 @@ def main(movie: Path, output: Path, steps: int) -> None:
     frames = tifffile.imread(movie)[:FRAMES]
     job = Job(on_note=print)
     with tempfile.TemporaryDirectory() as text:
-        model = Path(text) / "movie-n2v.zip"
-        keys = {"model": model, "steps": steps, "batch_size": 4, "confidence": True, "apply": False, "device": "cpu"}
+        model = Path(text) / "movie-n2n.zip"
+        keys = {
+            "method": "n2n",
+            "model": model,
+            "steps": steps,
+            "batch_size": 4,
+            "confidence": True,
+            "apply": False,
+            "device": "cpu",
+        }
         find("train_denoiser").run({"image": Image(frames, "tyx", title=movie.name), **keys}, job)
         frame = Image(frames[FRAMES // 2], "yx", title="frame.tif")
         result = find("run_model").run({"image": frame, "model": model, "confidence": LEVEL, "device": "cpu"}, job)
