@@ -21,7 +21,7 @@ from bioimg_fiji.commands import find
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 
-LEVEL, FRAMES = 90, 60
+LEVEL, FRAMES = 90, 200
 
 
 def main(movie: Path, output: Path, steps: int) -> None:
