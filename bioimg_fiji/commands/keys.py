@@ -59,7 +59,7 @@ def fit_key() -> Any:
     """Declare `fit`."""
     return key(
         "warn",
-        title="Does the model fit?",
+        title="Fit check",
         expert=True,
         help="warn says in the log where the image is unlike those that the model was trained on; strict stops with an "
         "error then; off does not look.",

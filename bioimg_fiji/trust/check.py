@@ -163,7 +163,7 @@ class FitCheck:
         self._tiles.clear()
         self._stop(found)
         if found.light != "green":
-            self._job.note(found.sentence)
+            self._job.note(f"Fit: {found.light}. {found.sentence}")
         return found
 
     def _figures(

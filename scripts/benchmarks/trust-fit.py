@@ -1,4 +1,4 @@
-"""Whether a model fits an image: how well the check tells fitting images from others, and what it costs.
+"""Whether a model fits an image: how well the check tells fitting images from others.
 
 Noise2Void and CARE are trained for 500 steps on the synthetic set (8 images), Noise2Void on one image of it too, and
 on 20 real images of nuclei at ten photons where ../shared/data is at hand. Each judges new images of the same kind, and
@@ -8,9 +8,7 @@ minutes.
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,21 +23,19 @@ from bioimg_fiji.commands import find
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.package import ModelPackage, open_package
 from bioimg_fiji.predict import PredictOptions, predict
-from bioimg_fiji.runtime.warm import keep_models
 from bioimg_fiji.train import synthetic
 from bioimg_fiji.trust.check import FitCheck
 from bioimg_fiji.trust.light import Fitness, excess
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 STEPS, COUNT, SIDE, PHOTONS = 500, 20, 256, 10.0
-AUROC, ALARMS, OVERHEAD = 0.95, 5.0, 1.05
-ROUNDS = 12
+AUROC, ALARMS = 0.95, 5.0
 
 Images = Mapping[str, Sequence[NDArray[Any]]]
 
 
 def run() -> list[dict[str, Any]]:
-    """Train, judge, and time."""
+    """Train, and judge."""
     with tempfile.TemporaryDirectory() as text:
         return list(_figures(Path(text)))
 
@@ -54,7 +50,6 @@ def _figures(folder: Path) -> Iterator[dict[str, Any]]:
     yield from _judged("N2V, one image", _trained(folder / "one.zip", training[:1]), sets, bars=False)
     if (DATA / "nuclei").is_dir():
         yield from _nuclei(folder)
-    yield from _overhead(folder / "n2v.zip", sets["fitting"])
 
 
 def _synthetic_sets() -> Images:
@@ -149,30 +144,6 @@ def _judged(name: str, package: ModelPackage, sets: Images, *, bars: bool = True
         bar = f">= {AUROC}" if bars and kind != "blurred" else ""
         yield _figure(f"{name}: AUROC, {kind}", value, "", bar, value >= AUROC or not bar)
         yield _figure(f"{name}: yellow or red, {kind}", _share(judged), "%", "", None)
-
-
-def _overhead(path: Path, images: Sequence[NDArray[Any]]) -> Iterator[dict[str, Any]]:
-    """Time runs with and without the check, in turns; the model stays loaded."""
-    keep_models()
-    pixels = np.block([[images[4 * row + column] for column in range(4)] for row in range(4)])
-    image = Image(pixels, "yx", title="image.tif")
-    seconds: dict[str, list[float]] = {"off": [], "warn": []}
-    for mode in seconds:
-        find("run_model").run({"image": image, "model": path, "fit": mode, "device": "cpu"}, Job())
-    ratios = []
-    for number in range(ROUNDS):
-        for mode in sorted(seconds, reverse=bool(number % 2)):
-            # NB: one model is kept, so that each mode loads its own, untimed.
-            find("run_model").run({"image": image, "model": path, "fit": mode, "device": "cpu"}, Job())
-            start = time.perf_counter()
-            find("run_model").run({"image": image, "model": path, "fit": mode, "device": "cpu"}, Job())
-            seconds[mode].append(time.perf_counter() - start)
-        ratios.append(seconds["warn"][-1] / seconds["off"][-1])
-    keep_models(False)
-    for mode, values in seconds.items():
-        yield _figure(f"run_model on 1024 x 1024, fit={mode}", statistics.median(values), "s", "", None)
-    ratio = statistics.median(ratios)
-    yield _figure("with the check / without, median of pairs", ratio, "", f"<= {OVERHEAD}", ratio <= OVERHEAD)
 
 
 def _share(judged: Sequence[Fitness]) -> float:

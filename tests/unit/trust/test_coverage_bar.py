@@ -26,7 +26,7 @@ def bench() -> Any:
     """The benchmark, whose measure this is; here on a small model and fewer images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [str(ROOT / "scripts"), *sys.path])
-        return importlib.import_module("benchmarks.trust_coverage")
+        return importlib.import_module("benchmarks.trust-coverage")
 
 
 @pytest.fixture(scope="module")

@@ -135,7 +135,7 @@ def test_what_is_unlike_is_told(kind: str, made: Path) -> None:
     assert reason in note
     (row,) = result.tables["fit"].rows
     assert row[:3] == ("im.tif", None, result.figures["fit"])
-    assert row[-1] == note
+    assert note == f"Fit: {result.figures['fit']}. {row[-1]}"
 
 
 def test_statistics_of_another_model_do_not_fit(tmp_path: Path, images: list[Plane]) -> None:
@@ -179,7 +179,7 @@ def test_worst_plane_of_a_movie_is_named(made: Path) -> None:
     frames[5] = KINDS["gain x2"][0](105, rng)
     result, notes = _run(made, np.stack(frames), "tyx")
     assert result.figures["fit_plane"] == 6
-    assert notes[0].startswith("Plane 6 of 8 has")
+    assert ". Plane 6 of 8 has" in notes[0]
 
 
 def test_files_and_folders_are_checked_too(made: Path, tmp_path: Path) -> None:
