@@ -113,7 +113,7 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         in_parts.check_memory(parameters, part, obstacle)
     given = _by_input(parameters, package, part)
     check.before(given)
-    prediction = confident_run(given, check.package, check.options, job, check.confidence)
+    prediction = confident_run(given, check, job)
     fit = check.after(given, prediction.images.get("output"), prediction.report["tiles"])
     image = parameters.image
     if part is not None and parameters.selection == "crop":

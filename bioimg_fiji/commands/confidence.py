@@ -110,6 +110,7 @@ def calibrate(parameters: Calibrate, job: Job) -> Result:
     package = open_package(parameters.model)
     if len(package.inputs) > 1:
         raise ParameterError.of("model", "a model of one image", f"{package.name} of {len(package.inputs)}")
+    _check_restores(package)
     made = spreading(package, parameters.spread, ensemble_of(parameters.ensemble))
     options = PredictOptions(
         weights=parameters.weights,
@@ -235,6 +236,43 @@ class _Calibrating:
                 field="target",
                 expected="an image",
             )
+
+
+def _check_restores(package: ModelPackage) -> None:
+    """Refuse models whose results are no restored intensities: an interval around a probability or a label is none."""
+    what = _other_than_intensities(package)
+    if what:
+        raise ParameterError.of(
+            "model",
+            "a model whose result is a restored image",
+            f"{package.name}, which gives {what}",
+            fix="Of a segmentation, BioImg Run Model... with table=true tells how sure each object is.",
+        )
+
+
+def _other_than_intensities(package: ModelPackage) -> str:
+    """Tell what a model gives instead of restored intensities; empty where nothing tells that it does.
+
+    Our own packages say it; of others the first output's operations and type tell, and then the tags.
+    """
+    from bioimg_fiji.package.decode import before_decoding
+    from bioimg_fiji.predict.outputs import TASKS
+
+    own, output = package.own.get("values"), package.outputs[0]
+    if own is not None:
+        return "" if own in ("input", "target") else str(own)
+    if not {"y", "x"} <= set(output.letters):
+        return "no image"
+    if before_decoding(package).outputs[0] != output:
+        return "objects"
+    steps = {op.id for op in output.ops}
+    if steps & {"sigmoid", "softmax"}:
+        return "probabilities"
+    if "binarize" in steps or output.dtype == "bool":
+        return "a mask"
+    tags = " ".join(package.tags).lower()
+    tasks = {word for part, word in TASKS.items() if part in tags}
+    return "a segmentation" if tasks == {"segmented"} else ""
 
 
 def trained_on(package: ModelPackage) -> frozenset[str]:

@@ -5,7 +5,9 @@ Lives not here: how bounds are made (trust.intervals).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +19,12 @@ from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
     from bioimg_fiji.commands.builtin import RunFile
+    from bioimg_fiji.commands.fit import Checked
     from bioimg_fiji.package import ModelPackage
     from bioimg_fiji.predict import FilePrediction, Prediction, PredictOptions
+    from bioimg_fiji.runtime import Adapter
     from bioimg_fiji.trust.intervals import Confidence
+    from bioimg_fiji.trust.spread import Loaded
 
 
 def asked_of(parameters: ConfidenceKeys, package: ModelPackage) -> Confidence | None:
@@ -52,19 +57,41 @@ def ensemble_of(text: str | None) -> tuple[ModelPackage, ...]:
 
 def confident_run(
     given: Image | Mapping[str, Image],
-    package: ModelPackage,
-    options: PredictOptions,
+    check: Checked,
     job: Job,
-    confidence: Confidence | None,
+    loaded: Loaded | None = None,
 ) -> Prediction:
-    """Run a model in memory, with bounds where they are asked for."""
-    if confidence is None:
+    """Run a model in memory, with bounds where they are asked for; `loaded` gives the models that the caller has."""
+    if check.confidence is None:
         from bioimg_fiji.predict import predict
 
-        return predict(given, package, options, job)
+        return predict(given, check.package, check.options, job, loaded and loaded(check.package))
     from bioimg_fiji.trust.intervals import predict_with
 
-    return predict_with(given, confidence, options, job)
+    return predict_with(given, check.confidence, check.options, job, loaded)
+
+
+@contextlib.contextmanager
+def loaded_for(check: Checked, device: str, trust: str) -> Iterator[Loaded]:
+    """Load all models that a run takes, for the time of many runs; errors as of `choose`."""
+    from bioimg_fiji.runtime import choose
+
+    packages = [check.package]
+    if check.confidence is not None:
+        packages = [check.confidence.made.package, *check.confidence.made.others]
+    models: dict[tuple[str, tuple[str, ...]], Adapter] = {}
+    with contextlib.ExitStack() as stack:
+        for package in packages:
+            if _key(package) not in models:
+                model = choose(package, check.options.weights, device, trust=trust)
+                stack.callback(model.close)
+                models[_key(package)] = model
+        yield lambda package: models[_key(package)]
+
+
+def _key(package: ModelPackage) -> tuple[str, tuple[str, ...]]:
+    """Tell a package from others, and from views of it."""
+    return package.sha256, package.beside
 
 
 def confident_file_run(
@@ -89,9 +116,9 @@ def confident_file_run(
 def placed_with_bounds(
     images: Mapping[str, Image], part: Part, keeps_values: bool, tell: Callable[[str], None]
 ) -> dict[str, Image]:
-    """Put results back into a copy of the image; around a selection, the width of bounds is 0."""
-    from bioimg_fiji.trust.intervals import WIDTH
+    """Put results back into a copy of the image; around a selection bounds are NaN, since nothing is known there."""
+    from bioimg_fiji.trust.intervals import BOUNDS
 
-    width = {name: image for name, image in images.items() if name == WIDTH}
-    rest = {name: image for name, image in images.items() if name != WIDTH}
-    return {**all_placed(rest, part, keeps_values, tell), **all_placed(width, part, False, tell)}
+    bounds = {name: image for name, image in images.items() if name in BOUNDS}
+    rest = {name: image for name, image in images.items() if name not in BOUNDS}
+    return {**all_placed(rest, part, keeps_values, tell), **all_placed(bounds, part, False, tell, math.nan)}

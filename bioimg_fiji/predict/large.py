@@ -81,7 +81,8 @@ def predict_file(
         TIFF, OME-TIFF or OME-Zarr (0.4 or 0.5).
     target
         The result: an .ome.zarr (written as 0.5, with a pyramid) or an .ome.tif (BigTIFF above 4 GB). Further outputs
-        of the model lie beside it, under `<name>-<output id>`. A file of that name is replaced at the end.
+        of the model lie beside it, under `<name>-<output id>`; a spread (`told_view`), which is no result, in a folder
+        (`aside`). A file of that name is replaced at the end.
     package
         A model of one image.
     options

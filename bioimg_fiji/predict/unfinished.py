@@ -68,6 +68,8 @@ class Place:
         stem, dot, suffix = self.target.name.partition(".ome.")
         if not dot:
             stem, dot, suffix = self.target.stem, ".", self.target.suffix[1:]
+        if output.spread:
+            return aside(self.target) / f"{self.target.name}.spread{dot}{suffix}"
         return self.target.with_name(f"{stem}-{output.id}{dot}{suffix}")
 
     def begun(self, package: ModelPackage, output: TensorSpec) -> Path:
@@ -215,6 +217,7 @@ class Files:
             self._sinks[output.id].finish()
         for number, output in enumerate(self._work.package.outputs):
             final = self._place.final(self._work.package, output)
+            _make(final.parent)
             put_in_place(self._sinks[output.id].path, final, self._place.folder / "before")
             name = "output" if number == 0 else output.id
             found.paths[name], found.images[name] = final, self._sinks[output.id].image
@@ -269,14 +272,26 @@ def folder_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.part")
 
 
-@contextlib.contextmanager
-def part_folder(target: Path) -> Iterator[Path]:
-    """Give the folder beside the result; it is removed at the end, unless the run was stopped."""
-    folder = folder_of(target)
+def aside(target: Path) -> Path:
+    """Give the folder beside a result for what is no result: a spread, which means nothing before it is calibrated.
+
+    A file beside the result, named as further outputs are, could be the user's own.
+    """
+    return target.with_name(f"{target.name}.spread")
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise storage_error("Writing", folder, error) from error
+
+
+@contextlib.contextmanager
+def part_folder(target: Path) -> Iterator[Path]:
+    """Give the folder beside the result; it is removed at the end, unless the run was stopped."""
+    folder = folder_of(target)
+    _make(folder)
     lock = LockFile(folder / LOCK)
     if not lock.acquire():
         raise StorageError(f"Another run is writing {target}.", fix="Wait for it, or give another name.")

@@ -35,8 +35,10 @@ from bioimg_fiji.predict import (
 )
 from bioimg_fiji.predict.large import opened
 from bioimg_fiji.predict.outputs import spread_gain
+from bioimg_fiji.predict.unfinished import aside
 from bioimg_fiji.trust.conformal import COMMAND, FILE, Calibration
 from bioimg_fiji.trust.spread import (
+    Loaded,
     Spreading,
     SpreadName,
     members_of,
@@ -48,10 +50,8 @@ from bioimg_fiji.trust.spread import (
 from bioimg_fiji.trust.told import SPREAD
 from bioimg_fiji.trust.turns import blocks
 
-LOWER, UPPER, WIDTH = "lower", "upper", "confidence"
+LOWER, UPPER, WIDTH = BOUNDS = "lower", "upper", "confidence"
 """Names of the images, with which their titles end."""
-
-_FOLDER = "spread"
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,11 @@ def confidence_of(
 
 
 def predict_with(
-    given: Image | Mapping[str, Image], confidence: Confidence, options: PredictOptions, job: Job
+    given: Image | Mapping[str, Image],
+    confidence: Confidence,
+    options: PredictOptions,
+    job: Job,
+    loaded: Loaded | None = None,
 ) -> Prediction:
     """Run a model in memory; give its results and the images of the bounds.
 
@@ -164,6 +168,8 @@ def predict_with(
         As for `predict`.
     confidence
         What is asked.
+    loaded
+        The models, when the caller has them.
 
     Returns
     -------
@@ -176,10 +182,10 @@ def predict_with(
     package = confidence.made.package
     image = given if isinstance(given, Image) else given[main_input(package).id]
     unit = spread_gain(image, package)
-    prediction, spread = predict_spread(given, confidence.made, options, job)
+    prediction, spread = predict_spread(given, confidence.made, options, job, loaded)
     output = prediction.images["output"]
     _check_output(package, output)
-    arrays = {name: np.empty(output.shape, np.float32) for name in (LOWER, UPPER, WIDTH)}
+    arrays = {name: np.empty(output.shape, np.float32) for name in BOUNDS}
 
     def write(name: str, place: tuple[slice, ...], part: Array) -> None:
         arrays[name][place] = part
@@ -206,11 +212,10 @@ def predict_source_with(
     output = images["output"]
     _check_output(confidence.made.package, output)
     result = RawSource(output, folder / f"output{RAW}")
-    scratch = folder / _FOLDER
+    scratch = aside(folder / f"output{RAW}")
     spread = _spread_by_parts(source, result, images.pop(SPREAD, None), scratch, confidence, options, job)
     sinks = {
-        name: open_sink(folder / f"{name}{RAW}", header(name, source.image, output, confidence))
-        for name in (LOWER, UPPER, WIDTH)
+        name: open_sink(folder / f"{name}{RAW}", header(name, source.image, output, confidence)) for name in BOUNDS
     }
     mean = _bounded(result, spread, confidence, unit, _into(sinks), job)
     shutil.rmtree(scratch, ignore_errors=True)
@@ -237,22 +242,20 @@ def predict_file_with(
     """
     with opened(path, options) as source:
         unit = spread_gain(source.image, confidence.made.package)
-        found = predict_file(path, target, confidence.made.package, options, job, properties)
-        files = dict(found.files)
-        head = files.pop(SPREAD, None)
-        scratch = target.absolute().with_name(f"{target.name}.{_FOLDER}")
-        scratch.mkdir(exist_ok=True)
+        scratch = aside(target.absolute())
         try:
+            found = predict_file(path, target, confidence.made.package, options, job, properties)
+            files = dict(found.files)
+            head = files.pop(SPREAD, None)
+            scratch.mkdir(exist_ok=True)
             with contextlib.ExitStack() as stack:
                 result = stack.enter_context(open_source(files["output"]))
                 _check_output(confidence.made.package, result.image)
                 told = None if head is None else stack.enter_context(open_source(head))
                 spread = _spread_by_parts(source, result, told, scratch, confidence, options, job)
                 mean = _write_beside(source.image, result, spread, target, confidence, unit, properties, files, job)
-        finally:
+        finally:  # NB: also after an error: a spread that is not calibrated looks like an error bar
             shutil.rmtree(scratch, ignore_errors=True)
-            if head is not None:  # NB: also after an error: it is not calibrated, and looks like an error bar
-                _remove(head)
     job.note(confidence.sentence)
     return FilePrediction(files, {**found.report, **confidence.figures, "interval_width": mean})
 

@@ -25,6 +25,7 @@ from bioimg_fiji.package import ModelPackage
 from bioimg_fiji.package.fit import fit
 from bioimg_fiji.package.links import main_input
 from bioimg_fiji.predict import Prediction, PredictOptions, predict, predict_source
+from bioimg_fiji.runtime import Adapter
 from bioimg_fiji.trust.conformal import SpreadKind
 from bioimg_fiji.trust.told import SPREAD, told_view
 from bioimg_fiji.trust.turns import PLAIN, Turn, TurnedSource, blocks, turned
@@ -36,6 +37,9 @@ _ISOTROPIC = 0.02
 
 Room = Callable[[tuple[int, ...], str], Array]
 """Gives a float32 array of zeros of a shape, under a name."""
+
+Loaded = Callable[[ModelPackage], Adapter]
+"""Gives the loaded model of a package, where the caller has them; none is closed then."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,11 @@ def members_of(made: Spreading, image: Image, axes: str | None = None) -> tuple[
 
 
 def predict_spread(
-    given: Image | Mapping[str, Image], made: Spreading, options: PredictOptions, job: Job
+    given: Image | Mapping[str, Image],
+    made: Spreading,
+    options: PredictOptions,
+    job: Job,
+    loaded: Loaded | None = None,
 ) -> tuple[Prediction, Array]:
     """Run a model in memory; give the plain result, and the spread of its first output.
 
@@ -143,6 +151,8 @@ def predict_spread(
         As for `predict`.
     made
         Where the spread comes from.
+    loaded
+        The models, when the caller has them.
 
     Returns
     -------
@@ -154,7 +164,7 @@ def predict_spread(
     As `predict`.
     """
     main = given if isinstance(given, Image) else given[main_input(made.package).id]
-    plain = predict(given, made.package, options, job)
+    plain = predict(given, made.package, options, job, loaded and loaded(made.package))
     if made.kind == "head":
         images = {name: image for name, image in plain.images.items() if name != SPREAD}
         return dataclasses.replace(plain, images=images), plain.images[SPREAD].pixels
@@ -163,7 +173,8 @@ def predict_spread(
 
     def run(member: Member, part: Job) -> Source:
         images = {name: turned(image, member.turn) for name, image in _named(given, made.package).items()}
-        found = predict(_renamed(images, made.package, member.package), member.package, options, part)
+        named = _renamed(images, made.package, member.package)
+        found = predict(named, member.package, options, part, loaded and loaded(member.package))
         return MemorySource(found.images["output"])
 
     room: Room = lambda shape, _: np.zeros(shape, np.float32)  # noqa: E731
