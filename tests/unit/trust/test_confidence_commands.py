@@ -12,6 +12,7 @@ import pytest
 import roifile
 
 from bioimg_fiji.commands import Result, find
+from bioimg_fiji.commands.confidence import _other_than_intensities
 from bioimg_fiji.commands.macro import PROPERTY as MACRO
 from bioimg_fiji.errors import ImageError, PackageError, ParameterError, StorageError
 from bioimg_fiji.files import read_image, write_image
@@ -22,7 +23,7 @@ from bioimg_fiji.jobs import Job
 from bioimg_fiji.package import open_package
 from bioimg_fiji.package.attachments import attachments_of
 from bioimg_fiji.predict import PROPERTY
-from bioimg_fiji.runtime.fake import write_random_unet
+from bioimg_fiji.runtime.fake import FakeModel, write_fake_package, write_random_unet
 from bioimg_fiji.trust.attach import with_attachments
 from bioimg_fiji.trust.conformal import Sample, SpreadKind, calibration_of, dumps, pixels_sha256
 
@@ -117,10 +118,14 @@ def test_bounds_of_a_selection(model: Path, selection: str) -> None:
     shapes = {each.shape for each in found.images.values()}
     assert shapes == {image.shape if selection == "place" else (26, 32)}
     if selection == "place":
-        width, lower = found.images["confidence"].pixels, found.images["lower"].pixels
-        assert not width[:4].any()
-        assert (width[4:30, 8:40] > 0).all()
-        np.testing.assert_array_equal(lower[:4], image.pixels[:4])
+        outside = np.ones(image.shape, bool)
+        outside[4:30, 8:40] = False
+        for name in BOUNDS:
+            np.testing.assert_array_equal(np.isnan(found.images[name].pixels), outside)  # nothing is known there
+        assert (found.images["confidence"].pixels[4:30, 8:40] > 0).all()
+        np.testing.assert_array_equal(found.images["output"].pixels[outside], image.pixels[outside])
+        width = np.nanmean(found.images["confidence"].pixels)
+        assert found.figures["interval_width"] == pytest.approx(width, rel=1e-5)
 
 
 @pytest.mark.parametrize("intensity", [None, Intensity("straight_line", (-100.0, 0.5), "photons")])
@@ -255,6 +260,33 @@ def test_what_calibrate_refuses(tmp_path: Path) -> None:
     assert not (tmp_path / "o.zip").exists()
 
 
+@pytest.mark.parametrize(
+    ("model", "what"),
+    [
+        (FakeModel(config={"values": "probability"}), "probability"),
+        (FakeModel(config={}, post=({"id": "sigmoid"},)), "probabilities"),
+        (FakeModel(config={}, post=({"id": "binarize", "kwargs": {"threshold": 0.5}},)), "a mask"),
+        (FakeModel(config={}, post=({"id": "scale_linear", "kwargs": {"gain": 2.0, "offset": 0.0}},)), ""),
+    ],
+)
+def test_calibrate_refuses_what_gives_no_intensities(tmp_path: Path, model: FakeModel, what: str) -> None:
+    write_fake_package(tmp_path / "m.zip", model)
+    image = picture(dtype="float32")
+    if what:
+        with pytest.raises(ParameterError, match=f"restored image.*gives {what}"):
+            calibrate(tmp_path, image)  # before it asks for a truth
+        assert not (tmp_path / "o.zip").exists()
+    else:
+        assert calibrate(tmp_path, image, target=picture(seed=2, dtype="float32")).files["model"].is_file()
+
+
+def test_a_foreign_segmentation_is_known_by_its_tags(tmp_path: Path) -> None:
+    package = dataclasses.replace(write_fake_package(tmp_path / "m.zip", FakeModel(config={})), tags=("unet",))
+    assert _other_than_intensities(package) == ""
+    for tags, what in ((("nuclei", "instance-segmentation"), "a segmentation"), (("denoising", "segmentation"), "")):
+        assert _other_than_intensities(dataclasses.replace(package, tags=tags)) == what
+
+
 def test_without_a_truth_small_images_are_refused(tmp_path: Path) -> None:
     write_random_unet(tmp_path / "m.zip", provenance={"method": "n2v"})
     with pytest.raises(ImageError, match="without a truth: there are"):
@@ -277,6 +309,23 @@ def test_no_uncalibrated_spread_is_left_when_a_run_on_a_file_fails(
     with pytest.raises(StorageError, match="full"):
         find("run_file").run({**values, "confidence": 90})
     assert [path.name for path in tmp_path.glob("out*")] == ["out.ome.tif"]
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
+def test_a_learnt_spread_takes_no_place_of_a_file(tmp_path: Path, suffix: str) -> None:
+    package = write_random_unet(tmp_path / "plain.zip", spread=True)
+    samples = [Sample(str(n), "", np.ones(500), np.ones(500), 500) for n in range(3)]
+    with_attachments(package, {"confidence.json": dumps(calibration_of("head", samples))}, {}, tmp_path / "m.zip")
+    write_image(picture(), tmp_path / "raw.tif")
+    own = tmp_path / f"out-spread{suffix}"
+    own.write_bytes(b"the user's")
+    values = {"input": tmp_path / "raw.tif", "model": tmp_path / "m.zip", "output": tmp_path / f"out{suffix}"}
+    found = find("run_file").run({**values, "confidence": 90}).files
+    assert own.read_bytes() == b"the user's"
+    assert {path.name for path in tmp_path.glob("out*")} == {own.name, *(path.name for path in found.values())}
+    expected = run(tmp_path / "m.zip", picture(), confidence=90).images
+    for name, path in found.items():
+        np.testing.assert_array_equal(read_image(path).pixels, expected[name].pixels)
 
 
 @pytest.mark.parametrize("kind", ["head", "augmentation"])
