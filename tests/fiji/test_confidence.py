@@ -11,6 +11,8 @@ from bioimg_fiji.errors import BioimgError
 from bioimg_fiji.fiji import Fiji
 from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.runtime.fake import write_random_unet
+from bioimg_fiji.trust.attach import with_attachments
+from bioimg_fiji.trust.conformal import Sample, calibration_of, dumps
 
 
 def test_a_macro_calibrates_and_gets_bounds(fiji: Fiji, tmp_path: Path) -> None:
@@ -43,3 +45,32 @@ def test_a_macro_calibrates_and_gets_bounds(fiji: Fiji, tmp_path: Path) -> None:
     assert (unit, float(width)) == ("µm", 0.5)
     assert "Bounds of 90 % confidence, empirical (1 image)" in info
     assert {"raw-lower", "raw-upper", "raw-confidence"} <= set(fiji.images())
+
+
+def test_around_a_selection_nothing_is_known_and_nothing_is_measured(fiji: Fiji, tmp_path: Path) -> None:
+    package = write_random_unet(tmp_path / "plain.zip")
+    samples = [Sample(str(n), "", np.ones(500), np.ones(500), 500) for n in range(3)]
+    content = dumps(calibration_of("augmentation", samples))
+    with_attachments(package, {"confidence.json": content}, {}, tmp_path / "m.zip")
+    pixels = np.random.default_rng(5).normal(100, 10, (40, 48)).astype(np.float32)
+    fiji.show(Image(pixels, "yx", title="cells.tif"))
+    told = fiji.run_macro(
+        f"""
+        selectImage("cells.tif");
+        makeRectangle(8, 8, 20, 16);
+        run("BioImg Run Model...", "model=[{tmp_path / "m.zip"}] confidence=90");
+        width = call("io.github.bioimgfiji.BioImg.figure", "interval_width");
+        selectImage("cells-confidence");
+        outside = getPixel(2, 2);
+        run("Select None");
+        getStatistics(area, mean, least, most);
+        getMinAndMax(black, white);
+        return width + ";" + outside + ";" + mean + ";" + least + ";" + most + ";" + black + ";" + white;
+        """
+    )
+    assert told is not None
+    width, outside, mean, least, most, black, white = (float(each) for each in told.split(";"))
+    assert np.isnan(outside)
+    assert mean == pytest.approx(width, rel=1e-3)
+    assert 0 < least < mean < most
+    assert least - 1e-3 <= black < white <= most + 1e-3
