@@ -12,6 +12,7 @@ import pytest
 from bioimg_fiji.client import Client
 from bioimg_fiji.commands import Result, find
 from bioimg_fiji.errors import MisfitError
+from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image
 from bioimg_fiji.package import About
 from bioimg_fiji.runtime.export import export
@@ -97,6 +98,21 @@ def test_every_way_of_a_server_gives_the_same_bounds(own: Server, model: Path, e
         with pytest.raises(MisfitError, match="fit=strict") as caught:
             client.run("BioImg: bounded", flat, fit="strict", **ASKED)
         assert caught.value.details["light"] in ("yellow", "red")
+
+
+def test_a_folder_on_a_server_has_the_same_bounds(own: Server, model: Path, expected: Result, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_image(exposed(9), tmp_path / "in/cells 9.tif")
+    keys = {"folder": str(tmp_path / "in"), "output": str(tmp_path / "out"), "model": str(model), **ASKED}
+    with Client(url=own.connection.url, token=own.connection.token) as client:
+        found = client.run("run_batch", **keys)
+        kept = client.run("run_batch", resume=True, **keys)
+    assert (found.figures["done"], kept.figures["kept"]) == (1, 1)
+    for name in FIGURES[:3]:
+        assert found.figures[name] == kept.figures[name] == expected.figures[name]
+    for name, image in expected.images.items():
+        written = read_image(tmp_path / "out" / f"cells 9{'' if name == 'output' else f'-{name}'}.tif")
+        np.testing.assert_array_equal(written.pixels, image.pixels)
 
 
 def test_by_windows_the_bounds_are_the_same(own: Server, model: Path) -> None:
