@@ -46,8 +46,7 @@ def main(nuclei: Path, output: Path, steps: int) -> None:
             {"images": raws[middle], "targets": goods[middle], "model": model, "output": calibrated, "spread": "head"}
         )
         results = [
-            find("run_model").run({"image": raw, "model": calibrated, "confidence": LEVEL, "fit": "off"})
-            for raw in raws[2 * third :]
+            find("run_model").run({"image": raw, "model": calibrated, "confidence": LEVEL}) for raw in raws[2 * third :]
         ]
     judged = list(zip(raws[2 * third :], goods[2 * third :], results, strict=True))
     inside = [
@@ -56,6 +55,7 @@ def main(nuclei: Path, output: Path, steps: int) -> None:
     ]
     print(f"{third} learnt from, {third} calibrate, {len(judged)} judged: coverage {np.mean(inside):.3f}, ", end="")
     print(f"least {min(inside):.3f}; of the one that is shown {inside[SHOWN]:.3f}")
+    print("lights, from the least on:", [judged[place][2].figures["fit"] for place in np.argsort(inside)])
     raw, good, result = judged[SHOWN]
     _draw(output, raw.pixels, good.pixels, *(result.images[name].pixels for name in ("output", "confidence")))
 
