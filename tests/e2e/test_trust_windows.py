@@ -69,17 +69,18 @@ def test_a_model_that_does_not_fit_is_told_in_the_log(imagej: ImageJ, noisy: Pat
 
 
 def test_a_model_of_nuclei_does_not_fit_a_calcium_frame(imagej: ImageJ, shared_data: Path, tmp_path: Path) -> None:
-    """The picture of the documentation."""
-    nuclei = tmp_path / "nuclei"
+    """The picture of the documentation: nuclei at ten photons of one camera, a frame with its own noise."""
+    nuclei, rng = tmp_path / "nuclei", np.random.default_rng(1)
     nuclei.mkdir()
-    for path in sorted((shared_data / "nuclei" / "images").glob("*.tif"))[:6]:
-        shutil.copy(path, nuclei)
+    for path in sorted((shared_data / "nuclei" / "images").glob("*.tif"))[:8]:
+        image = tifffile.imread(path).astype(float)
+        files.write_image(Image(synthetic.expose(10 * image / image.mean(), rng), "yx"), nuclei / path.name)
     frame = tifffile.imread(shared_data / "calcium" / "mouse_2p.tif")[100]
     misfit(imagej, nuclei, files.write_image(Image(frame.astype(np.float32), "yx"), tmp_path / "calcium-frame.tif"))
 
 
 def misfit(imagej: ImageJ, training: Path, image: Path) -> dict[str, Any]:
-    """Run a model of a folder on another image: the light is red, and the log has all of its sentence in short lines."""
+    """Run a model of a folder on another image: red, and the log has all of the sentence in short lines."""
     model = training.with_suffix(".zip")
     keys = {"source": training, "model": model, "steps": 30, "filters": 8, "batch_size": 4, "apply": False}
     find("train_denoiser").run({**keys, "device": "cpu"})
