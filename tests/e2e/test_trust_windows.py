@@ -7,13 +7,16 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from bioimg_fiji import files
 from bioimg_fiji.commands import find
 from bioimg_fiji.image import Image
+from bioimg_fiji.package import open_package, store
 from bioimg_fiji.train import synthetic
 from support.processes import ImageJ
 from support.scenes import play
@@ -47,8 +50,8 @@ def noisy(tmp_path: Path) -> Path:
 
 
 def test_dialogs_fit_the_screen_and_nothing_in_them_is_cut(imagej: ImageJ, noisy: Path, small_model: Path) -> None:
-    images = sorted(noisy.iterdir())[:2]
-    seen = play(imagej, "trust_scenes", "dialogs", *images, small_model)
+    store.add(open_package(small_model), "denoise")
+    seen = play(imagej, "trust_scenes", "dialogs", *sorted(noisy.iterdir())[:2])
     for name, each in seen.items():
         assert each["plain"]["inside"], name
         assert each["expert"]["inside"], name
@@ -59,14 +62,31 @@ def test_dialogs_fit_the_screen_and_nothing_in_them_is_cut(imagej: ImageJ, noisy
 
 
 def test_a_model_that_does_not_fit_is_told_in_the_log(imagej: ImageJ, noisy: Path, tmp_path: Path) -> None:
-    model = tmp_path / "cells-n2v.zip"
-    keys = {"source": noisy, "model": model, "steps": 30, "filters": 8, "batch_size": 4, "apply": False}
-    find("train_denoiser").run({**keys, "device": "cpu"})
     gain = synthetic.expose(synthetic.phantom(192, 50), np.random.default_rng(9)).astype(np.float32)
     brighter = Image((gain - synthetic.OFFSET) * 3 + synthetic.OFFSET, "yx")
-    image = files.write_image(brighter, tmp_path / "other-gain.tif")
-    seen = play(imagej, "trust_scenes", "misfit", image, model)
-    assert "other-gain" in seen["row"]["image"]
-    assert seen["row"]["fit"] == "red"
-    assert f"Fit: red. {seen['row']['sentence']}" in seen["log"]
+    seen = misfit(imagej, noisy, files.write_image(brighter, tmp_path / "other-gain.tif"))
     assert "trained on" in seen["row"]["sentence"]
+
+
+def test_a_model_of_nuclei_does_not_fit_a_calcium_frame(imagej: ImageJ, shared_data: Path, tmp_path: Path) -> None:
+    """The picture of the documentation: nuclei at ten photons of one camera, a frame with its own noise."""
+    nuclei, rng = tmp_path / "nuclei", np.random.default_rng(1)
+    nuclei.mkdir()
+    for path in sorted((shared_data / "nuclei" / "images").glob("*.tif"))[:8]:
+        image = tifffile.imread(path).astype(float)
+        files.write_image(Image(synthetic.expose(10 * image / image.mean(), rng), "yx"), nuclei / path.name)
+    frame = tifffile.imread(shared_data / "calcium" / "mouse_2p.tif")[100]
+    misfit(imagej, nuclei, files.write_image(Image(frame.astype(np.float32), "yx"), tmp_path / "calcium-frame.tif"))
+
+
+def misfit(imagej: ImageJ, training: Path, image: Path) -> dict[str, Any]:
+    """Run a model of a folder on another image: red, and the log has all of the sentence in short lines."""
+    model = training.with_suffix(".zip")
+    keys = {"source": training, "model": model, "steps": 30, "filters": 8, "batch_size": 4, "apply": False}
+    find("train_denoiser").run({**keys, "device": "cpu"})
+    seen = play(imagej, "trust_scenes", "misfit", image, model)
+    assert image.stem in seen["row"]["image"]
+    assert seen["row"]["fit"] == "red"
+    assert f"Fit: red. {seen['row']['sentence']}" in " ".join(seen["log"].split())
+    assert max(map(len, seen["log"].splitlines())) <= 110
+    return seen

@@ -26,12 +26,11 @@ DIALOGS = {
 def dialogs(ij: RealImageJ, more: list[str]) -> dict[str, Any]:
     """Open each dialog beside two images, with its expert settings; see that all of it can be reached and read.
 
-    MORE: the images, then the model.
+    MORE: the images. The model is the first one of the store.
     """
-    *images, model = more
-    for image in images:
+    for image in more:
         ij.ij.open(image)
-    wait(lambda: len(ij.titles()) == len(images))
+    wait(lambda: len(ij.titles()) == len(more))
     seen = {}
     for name, title in DIALOGS.items():
         ij.ij.doCommand(f"{title}...")
@@ -39,7 +38,8 @@ def dialogs(ij: RealImageJ, more: list[str]) -> dict[str, Any]:
         if name == "error-map":
             _choose(ij.part(window, "raw"), ij.titles()[0])
         else:
-            ij.replace(ij.part(window, "model"), model)
+            about = ij.part(window, "about model")
+            wait(lambda about=about: "It fits" in str(about.getText()), "what is known of the model")
         time.sleep(0.5)
         picture(ij, window, ij.folder / f"fiji-{name}-dialog.png")
         plain = _room(ij, window)
@@ -61,7 +61,7 @@ def misfit(ij: RealImageJ, more: list[str]) -> dict[str, Any]:
     ij.ij.run("BioImg Run Model...", f"model=[{model}]")
     wait(lambda: len(ij.titles()) == 2, "the result")
     log = ij.window("Log")
-    log.setSize(1270, 150)
+    log.setSize(900, 180)
     log.setLocation(5, 500)
     time.sleep(1)
     picture(ij, log, ij.folder / "fiji-fit-log.png")
