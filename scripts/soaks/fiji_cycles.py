@@ -11,11 +11,11 @@ import contextlib
 import ctypes
 import gc
 import os
-import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import growth
 import numpy as np
 import psutil
 from scipy.stats import theilslopes
@@ -32,12 +32,11 @@ SLOPE = 20.0
 
 HEAP_OPTIONS = "-Xms512m -Xmx512m -XX:+AlwaysPreTouch"
 
-HEAP = 1.1
-"""The heap may be so many times what it was: the medians of the first and the last third of the samples that count, as
-one sample may be low by what Java keeps only while there is room (classes' metadata behind soft references)."""
+HEAP_SLACK = 4 << 20
+"""Bytes by which Java's heap may grow besides: what comes and goes as a whole has 2.7 MB, 40 kept images would be 8."""
 
-SLACK = 4 << 20
-"""And so many bytes more: what comes and goes as a whole has 2.7 MB, 40 images that were kept would have 8."""
+MORE = {"threads": 3, "handles": 4}
+"""So many more may be there by chance."""
 
 
 def run(soak: Any) -> dict[str, Any]:
@@ -104,16 +103,8 @@ def _judged(samples: list[dict[str, int]], short: bool) -> dict[str, Any]:
     cycles = [sample["cycle"] for sample in counted]
     line = theilslopes([sample["rss"] / 1024 for sample in counted], cycles)
     slope = float(line.slope)
-    first, last = counted[0], counted[-1]
-    wrong = []
+    wrong = growth.grown(counted, MORE, HEAP_SLACK)
     if slope > SLOPE and not short:  # a short run is all warming up
         wrong.append(f"the memory grew by {slope:.1f} KiB a cycle")
-    third = max(1, len(counted) // 3)
-    heap = [int(statistics.median(sample["heap"] for sample in part)) for part in (counted[:third], counted[-third:])]
-    if heap[1] > HEAP * heap[0] + SLACK:
-        wrong.append(f"the heap grew from {heap[0]} to {heap[1]} bytes")
-    for name, more in (("threads", 3), ("handles", 4)):
-        if last[name] > first[name] + more:
-            wrong.append(f"{name} grew from {first[name]} to {last[name]}")
     sure = [round(float(line.low_slope), 2), round(float(line.high_slope), 2)]
-    return {"KiB a cycle": round(slope, 2), "of 95 %": sure, "heap": heap, "wrong": wrong}
+    return {"KiB a cycle": round(slope, 2), "of 95 %": sure, "heap": list(growth.heap_of(counted)), "wrong": wrong}

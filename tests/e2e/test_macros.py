@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,19 +17,16 @@ from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.runtime.fake import write_fake_package, write_random_unet
 from bioimg_fiji.trust.attach import with_attachments
 from bioimg_fiji.trust.conformal import Sample, calibration_of, dumps
+from support.documents import blocks
 from support.processes import ImageJ
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "macros.md"
+DOCS = "docs/macros.md"
 JYTHON = "org.python:jython-slim:2.7.4"
 GROOVY = "org.apache.groovy:groovy:4.0.24"
 RHINO = "org.mozilla:rhino:1.7.15"
 NASHORN = "org.openjdk.nashorn:nashorn-core:15.4"
 
 pytestmark = pytest.mark.timeout(240)
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -57,7 +53,7 @@ def expected(folder: Path) -> np.ndarray:
 
 @pytest.mark.gui
 def test_one_image_a_folder_and_a_loop(imagej: ImageJ, folder: Path) -> None:
-    one, batch, loop, planes, *_ = blocks("ijm")
+    one, batch, loop, planes, *_ = blocks(DOCS, "ijm")
     imagej.run_in(folder, one)
     result = files.read_image(folder / "cells-result.tif")
     np.testing.assert_array_equal(result.pixels, expected(folder))
@@ -75,7 +71,7 @@ def test_one_image_a_folder_and_a_loop(imagej: ImageJ, folder: Path) -> None:
 
 @pytest.mark.gui
 def test_bounds_and_fit(imagej: ImageJ, folder: Path) -> None:
-    *_, bounds, _, _ = blocks("ijm")
+    *_, bounds, _, _ = blocks(DOCS, "ijm")
     package = write_random_unet(folder / "plain.zip")
     samples = [Sample(str(n), "", np.ones(100), np.ones(100), 100) for n in range(3)]
     content = dumps(calibration_of("augmentation", samples))
@@ -95,7 +91,7 @@ def test_bounds_and_fit(imagej: ImageJ, folder: Path) -> None:
 
 @pytest.mark.gui
 def test_extensions_and_calls(imagej: ImageJ, folder: Path) -> None:
-    *_, extensions, calls = blocks("ijm")
+    *_, extensions, calls = blocks(DOCS, "ijm")
     said = imagej.run_in(folder, extensions)
     names, weights, server, *progress, last = said.splitlines()
     assert (names[:4], weights) == ("fox@", "onnx")
@@ -161,7 +157,7 @@ def run_script(ij_jar: Path, plugin_jar: Path) -> Callable[..., str]:
 
 
 def test_the_jython_example(run_script: Callable[..., str], folder: Path) -> None:
-    (script,) = blocks("jython")
+    (script,) = blocks(DOCS, "jython")
     path = folder / "example.py"
     path.write_text(script)
     options = ["-Dpython.console.encoding=UTF-8", f"-Dpython.cachedir={folder / 'cache'}"]
@@ -172,7 +168,7 @@ def test_the_jython_example(run_script: Callable[..., str], folder: Path) -> Non
 
 @pytest.mark.gui
 def test_the_groovy_example(run_script: Callable[..., str], folder: Path, display: str) -> None:
-    (script,) = blocks("groovy")
+    (script,) = blocks(DOCS, "groovy")
     path = folder / "example.groovy"
     ending = "println(ij.WindowManager.imageTitles.toList())\nIJ.saveAs(result.image, 'Tiff', 'shown.tif')\n"
     path.write_text(f"{script}{ending}System.exit(0)\n")
@@ -188,7 +184,7 @@ def test_the_groovy_example(run_script: Callable[..., str], folder: Path, displa
 @pytest.mark.parametrize("engine", ["rhino", "nashorn", "imagej"])
 def test_the_javascript_example(run_script: Callable[..., str], folder: Path, display: str, engine: str) -> None:
     """By Rhino, by Nashorn as Fiji starts it (with Rhino's words), and by ImageJ's own way to run a .js file."""
-    (script,) = blocks("javascript")
+    (script,) = blocks(DOCS, "javascript")
     path = folder / "example.js"
     ending = "IJ.saveAs(result.getImage(), 'Tiff', 'shown.tif');\njava.lang.System.exit(0);\n"
     words = 'load("nashorn:mozilla_compat.js");\n' if engine == "nashorn" else ""
@@ -204,7 +200,7 @@ def test_the_javascript_example(run_script: Callable[..., str], folder: Path, di
 
 
 def test_the_java_example(ij_jar: Path, plugin_jar: Path, folder: Path) -> None:
-    (source,) = blocks("java")
+    (source,) = blocks(DOCS, "java")
     path = folder / "Denoise.java"
     path.write_text(source)
     done = subprocess.run(

@@ -13,18 +13,17 @@ from bioimg_fiji import files
 from bioimg_fiji.commands import find
 from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.runtime.fake import FakeModel, write_fake_package
+from support.documents import blocks
 from support.processes import ImageJ
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "from-other-plugins.md"
 DISCS = ((20, 20, 9), (20, 60, 8), (60, 30, 10), (60, 95, 12))
 """Middle (y, x) and radius of the nuclei; the last one is cut by the border."""
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.gui]
 
 
-def blocks() -> list[str]:
-    found = re.findall(r"^```ijm\n(.*?)^```", DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    return [block.replace("quality=quick", "steps=4") for block in found]
+def examples() -> list[str]:
+    return [block.replace("quality=quick", "steps=4") for block in blocks("docs/from-other-plugins.md", "ijm")]
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ def run(imagej: ImageJ, folder: Path, parts: list[str]) -> list[str]:
 
 def test_segmentation_gives_what_the_others_give(imagej: ImageJ, folder: Path) -> None:
     save = 'print(getTitle()); saveAs("Tiff", "{}.tif");'
-    parts = [each for each in blocks() if "model=nuclei" in each]
+    parts = [each for each in examples() if "model=nuclei" in each]
     star, inside, probability, counted, _results, _measured, cellpose, scaled = parts
     parts = [star, inside, probability, counted, cellpose + save.format("cellpose"), scaled]
     said = run(imagej, folder, [*parts[:-1], scaled + save.format("scaled")])
@@ -86,14 +85,14 @@ def test_segmentation_gives_what_the_others_give(imagej: ImageJ, folder: Path) -
 
 @pytest.mark.parametrize("part", ["Table.rename", 'run("Measure")'])
 def test_the_results_are_filled_where_imagej_has_its_window(imagej: ImageJ, folder: Path, part: str) -> None:
-    (example,) = (each for each in blocks() if part in each)
+    (example,) = (each for each in examples() if part in each)
     example = example.replace("nuclei.tif", f"{folder}/nuclei.tif")
     done = imagej.macro(f'{example}File.saveString(nResults + "", "{folder}/count.txt");')
     assert (folder / "count.txt").read_text().strip() == "4", done.stdout + done.stderr
 
 
 def test_restoration_gives_what_the_others_give(imagej: ImageJ, folder: Path) -> None:
-    run_model, n2v, care = (each for each in blocks() if "model=nuclei" not in each)
+    run_model, n2v, care = (each for each in examples() if "model=nuclei" not in each)
     mean = 'print(bitDepth() + " bit, mean " + round(getValue("Mean")));'
     told = run(imagej, folder, [run_model + "print(getTitle());", n2v + mean, care])
     assert (folder / "out" / "1.tif").is_file()
@@ -104,5 +103,5 @@ def test_restoration_gives_what_the_others_give(imagej: ImageJ, folder: Path) ->
 
 
 def test_no_example_is_left_out() -> None:
-    assert len(blocks()) == 11
-    assert all("BioImg" in block for block in blocks())
+    assert len(examples()) == 11
+    assert all("BioImg" in block for block in examples())

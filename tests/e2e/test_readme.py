@@ -14,17 +14,15 @@ from scipy.ndimage import gaussian_filter
 
 from bioimg_fiji import files
 from bioimg_fiji.image import Image, Scale
+from support.documents import ROOT, blocks
 from support.endpoints import EMBEDDED, ENDPOINT
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+README = ROOT / "README.md"
 SHORT = [("quality=quick", "steps=4"), ('quality="quick"', "steps=4"), ("--quality quick", "--steps 4")]
 
 
-PYTHON = README.parent / "docs" / "python.md"
-
-
-def blocks(language: str, page: Path = README) -> list[str]:
-    found = re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+def examples(language: str, page: str = README.name) -> list[str]:
+    found = blocks(page, language)
     for long, short in SHORT:
         found = [block.replace(long, short) for block in found]
     return found
@@ -61,14 +59,14 @@ def run(folder: Path, arguments: list[str]) -> str:
 
 
 def test_the_macro_example(folder: Path) -> None:
-    macro, _ = blocks("ijm")
+    macro, _ = examples("ijm")
     (folder / "denoise.ijm").write_text(macro)
     run(folder, [sys.executable, "-m", "bioimg_fiji", "macro", "denoise.ijm"])
     assert files.read_image(folder / "cells-denoised.tif").scale("x") == Scale(0.25, "µm")
 
 
 def test_the_macro_example_of_trust(folder: Path) -> None:
-    (folder / "trust.ijm").write_text("".join(blocks("ijm")))
+    (folder / "trust.ijm").write_text("".join(examples("ijm")))
     run(folder, [sys.executable, "-m", "bioimg_fiji", "macro", "trust.ijm"])
     width = files.read_image(folder / "cells-confidence.tif")
     assert width.scale("x") == Scale(0.25, "µm")
@@ -77,14 +75,14 @@ def test_the_macro_example_of_trust(folder: Path) -> None:
 
 
 def test_the_python_example(folder: Path) -> None:
-    (text,) = blocks("python")
+    (text,) = examples("python")
     said = run(folder, [sys.executable, "-c", text])
     assert "Scale(step=0.25, unit='µm'" in said
     assert (folder / "cells-n2v.zip").is_file()
 
 
 def test_the_page_on_python(folder: Path) -> None:
-    dataset, rois = blocks("python", PYTHON)
+    dataset, rois = examples("python", "docs/python.md")
     pixels = np.full((120, 130), 200, np.uint8)
     pixels[20:50, 30:60] = pixels[70:110, 20:90] = 0
     files.write_image(Image(pixels, "yx"), folder / "blobs.tif")
@@ -97,7 +95,7 @@ def test_the_page_on_python(folder: Path) -> None:
 
 def test_the_shell_examples(folder: Path) -> None:
     (folder / "denoise.ijm").write_text('print("a macro");\n')
-    for block in blocks("sh"):
+    for block in examples("sh"):
         run(folder, ["bash", "-ec", block.replace("/path/to/", "")])
     assert list((folder / "Fiji.app" / "plugins").glob("bioimg_fiji-*.jar"))
     assert files.read_image(folder / "cells-denoised.tif").dtype == np.float32

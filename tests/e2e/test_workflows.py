@@ -17,19 +17,17 @@ from bioimg_fiji import files
 from bioimg_fiji.commands import find
 from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.runtime.fake import write_fake_package
+from support.documents import ROOT, blocks
 from support.processes import ImageJ, run_cli
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCS = ROOT / "docs" / "workflows.md"
 EXAMPLES = ROOT / "docs" / "examples"
 
 pytestmark = pytest.mark.timeout(300)
 
 
-def blocks(language: str, part: str) -> list[str]:
+def examples(language: str, part: str) -> list[str]:
     """Give the page's blocks of a language that have a text."""
-    found = re.findall(rf"^```{language}\n(.*?)^```", DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    return [each for each in found if part in each]
+    return [each for each in blocks("docs/workflows.md", language) if part in each]
 
 
 @pytest.fixture
@@ -78,7 +76,7 @@ def outcomes(results: Path) -> dict[str, str]:
 
 
 def test_exit_codes_of_a_folder_and_what_resume_does(folder: Path, environment: dict[str, str]) -> None:
-    (block,) = blocks("sh", "--resume")
+    (block,) = examples("sh", "--resume")
     first, again = (line.partition("#")[0].strip() for line in block.splitlines())
     done = shell(first, folder, environment)
     assert done.returncode == 1
@@ -198,7 +196,7 @@ def macros(folder: Path, private_places: Path, server: subprocess.Popen[bytes]) 
 
 @pytest.mark.gui
 def test_imagejs_own_batch(imagej: ImageJ, macros: Path) -> None:
-    (example,) = blocks("ijm", "Macro... ")
+    (example,) = examples("ijm", "Macro... ")
     imagej.run_in(macros, example)
     assert sorted(path.name for path in (macros / "out").iterdir()) == ["a.tif", "b b.tif"]
     image = files.read_image(macros / "in" / "b b.tif")
@@ -211,7 +209,7 @@ def test_imagejs_own_batch(imagej: ImageJ, macros: Path) -> None:
 @pytest.mark.gui
 def test_a_macro_with_parameters(imagej: ImageJ, macros: Path) -> None:
     """Fiji sets a variable per parameter before the macro runs; plain ImageJ refuses the first line."""
-    (example,) = blocks("text", "#@")
+    (example,) = examples("text", "#@")
     names = re.findall(r"^#@ \w+ \(.*\) (\w+)$", example, re.MULTILINE)
     values = {"input": f"{macros}/in", "output": f"{macros}/more results", "model": "fox", "smallest": "20"}
     assert names == list(values)

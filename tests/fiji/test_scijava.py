@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -28,6 +27,7 @@ from bioimg_fiji.fiji.java import find_java, jclass
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.runtime.fake import write_fake_package
+from support.documents import blocks
 from support.endpoints import EMBEDDED, ENDPOINT, needs_folder
 
 real = pytest.mark.skipif(EMBEDDED, reason="BIOIMG_FIJI_ENDPOINT names no ImageJ2: embedded ImageJ has no SciJava")
@@ -175,8 +175,7 @@ def test_scripts_with_parameters_run_it(fiji: Fiji, model: str, image: Image, ex
 
 @real
 def test_the_script_in_the_documentation_runs(fiji: Fiji, model: str, image: Image, expected: Image) -> None:
-    documented = (Path(__file__).parents[2] / "docs" / "fiji.md").read_text("utf-8")
-    (text,) = re.findall(r"```\n(#@ CommandService.*?)```", documented, re.DOTALL)
+    (text,) = (each for each in blocks("docs/fiji.md") if each.startswith("#@"))
     check(fiji.run_script("Jython", text, image=image, model=model)["output"], expected)
 
 

@@ -46,24 +46,24 @@ def trickled(line: socket.socket, seconds: float, piece: bytes = b"x") -> bytes:
     line.settimeout(0.2)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        with contextlib.suppress(TimeoutError):
-            try:
-                line.sendall(piece)
-                return said(line, line.recv(65536))
-            except (ConnectionResetError, BrokenPipeError):
-                return b""
+        try:
+            line.sendall(piece)
+            return said(line, line.recv(65536))
+        except TimeoutError:
+            continue
+        except OSError:
+            return b""
     pytest.fail("the connection was kept")
 
 
-def said(line: socket.socket, first: bytes) -> bytes:
-    """Read on until nothing comes any more: head and body may come one after the other."""
+def said(line: socket.socket, start: bytes = b"") -> bytes:
+    """Read on until nothing comes for a while, or no more: head and body may come one after the other."""
     line.settimeout(2)
-    whole, part = first, first
+    parts = [start]
     with contextlib.suppress(TimeoutError, ConnectionResetError):
-        while part:
-            part = line.recv(65536)
-            whole += part
-    return whole
+        while part := line.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
 
 
 def test_a_head_that_trickles_ends_the_connection(server: Server, lines: list[socket.socket]) -> None:

@@ -238,10 +238,12 @@ def handlers() -> Iterator[Callable[[], list[object]]]:
         return [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
 
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background, ignored
-    before = now()
-    yield now
-    assert now() == before
-    signal.signal(signal.SIGINT, inherited)
+    try:
+        before = now()
+        yield now
+        assert now() == before
+    finally:
+        signal.signal(signal.SIGINT, inherited)
 
 
 def test_ctrl_c_finishes_then_cancels_then_interrupts(handlers: Callable[[], list[object]]) -> None:
