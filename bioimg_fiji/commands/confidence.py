@@ -225,13 +225,14 @@ class _Calibrating:
 
     def _check_blind(self) -> None:
         from bioimg_fiji.trust.spread import method_of
+        from bioimg_fiji.trust.unseen import METHODS
 
         method = method_of(self._package)
-        if method not in ("n2v", "n2v2"):
+        if method not in METHODS:
             what = f"trained with {method}" if method else "of others"
             raise ParameterError(
                 f"There is no truth, and {self._package.name} is {what}: only denoisers that were trained here with "
-                "n2v or n2v2 can be calibrated against hidden noisy pixels.",
+                f"{' or '.join(METHODS)} can be calibrated against hidden noisy pixels.",
                 fix="Give the true images with target=... or target_source=...",
                 field="target",
                 expected="an image",

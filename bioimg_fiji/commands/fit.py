@@ -86,7 +86,8 @@ class Checked:
     def before_parts(self, source: Source) -> None:
         """Look at the middle of an image that is read by parts; errors as of `before`."""
         if self._check.on:
-            self._check.before(_excerpt(source))
+            excerpt = _excerpt(source)
+            self._check.before(excerpt, part=excerpt.shape != source.image.shape)
 
     def after_parts(self, source: Source, result: Image | None, tiles: object) -> Told:
         """Judge the run of an image that is read by parts by its middle and by all features; errors as of `after`."""

@@ -60,7 +60,7 @@ def _listed(content: Mapping[str, Any], hashes: Mapping[str, str]) -> Any:
         names = [name for name in others.get("files") or () if name not in hashes]
         return {**others, "files": [*names, *hashes]}
     entries = before if isinstance(before, list) else []
-    kept = [each for each in entries if _mapping(each).get("source", each) not in hashes]
+    kept = [each for each in entries if str(_mapping(each).get("source", each)) not in hashes]
     return [*kept, *({"source": name, "sha256": digest} for name, digest in hashes.items())]
 
 

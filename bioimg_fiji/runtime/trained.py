@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,6 +195,10 @@ class TrainedNetwork:
         frames = (pixels[mirrored(t - self.window, t + self.window + 1, count)] for t in range(count))
         return np.stack([self._outputs(network, each)[0] for each in frames])
 
+    def of_normalised(self) -> Self:
+        """Give the network for values that are normalised already; its output is not clipped."""
+        return replace(self, per_image=False, mean=(0.0,), std=(1.0,), objects={})
+
     def told(self) -> ToldNetwork:
         """Give the network that tells more than its output, to be run on several samples."""
         return ToldNetwork(self)
@@ -270,10 +274,13 @@ class ToldNetwork:
         weights = {**trained.state_dict, **trained.head}
         self._network = told(trained.architecture, trained.kwargs, weights).eval()
 
+    def computed(self, pixels: Array) -> list[Array]:
+        """Give what the network makes of a sample, normalised: output, spread where a head was learnt, features."""
+        return self._trained._computed(self._network, pixels)  # noqa: SLF001 - two halves of one thing
+
     def run(self, pixels: Array) -> Telling:
         """Run it on a sample as for `TrainedNetwork.outputs`."""
-        trained = self._trained
-        arrays = trained._computed(self._network, pixels)  # noqa: SLF001 - two halves of one thing
+        trained, arrays = self._trained, self.computed(pixels)
         spread = trained._scaled_back(arrays[1], centred=True) if trained.head else None  # noqa: SLF001
         return Telling(trained._scaled_back(arrays[0]), spread, arrays[-1])  # noqa: SLF001
 

@@ -76,7 +76,8 @@ class Loop:
             torch.manual_seed(config.seed)
             network = build(ARCHITECTURE, kwargs)
         if start is not None:
-            network.load_state_dict({**network.state_dict(), **start})  # a second head begins anew
+            heads = {name: values for name, values in network.state_dict().items() if is_head(name)}
+            network.load_state_dict({**heads, **start})  # a second head begins anew
         self._network: Any = network.to(device).to(memory_format=self._layout)
         self._groups = [
             [parameter for name, parameter in self._network.named_parameters() if is_head(name) is head]
@@ -192,7 +193,8 @@ class Loop:
         self._network.train()
         value = self._gradients(batch, job)
         # NB: each for itself, so that a second head does not change what the network learns.
-        norm = max(float(torch.nn.utils.clip_grad_norm_(group, _GRADIENT_LIMIT)) for group in self._groups if group)
+        norms = [float(torch.nn.utils.clip_grad_norm_(group, _GRADIENT_LIMIT)) for group in self._groups if group]
+        norm = math.hypot(*norms)  # of both: not finite where either is
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise TrainingError(
                 f"At step {step + 1} the loss was {value:g} and the gradient {norm:g}; training has stopped.",

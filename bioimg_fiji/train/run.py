@@ -128,7 +128,7 @@ def train(
     model, calibration = calibrated(_model(loop, source, kwargs, config, tile), source, job)
     job.progress("Judging the result")
     verdict = judged(model, source, images, job)
-    trust = told_of(model, source, images, job)
+    trust = told_of(model, method.name, source, images, job)
     figures = _figures(loop, seconds) | dict(verdict.figures) | dict(trust.figures)
     figures |= {name: calibration[name] for name in ("temperature", "ece_before", "ece_after") if name in calibration}
     told = _provenance(method, config, source.data, machine, figures) | {"ended": ended}

@@ -115,7 +115,7 @@ class SegmentationSource(PairSource):
 
         See `held_out_pairs`; labels have the axes ((z,) y, x).
         """
-        for first, _, ends, wide in self._held_out_places(most, margin, side):
+        for first, _, ends, wide in self.held_out_places(most, margin, side):
             place = tuple(slice(a, b) for a, b in wide)
             inner = tuple(slice(a - start, b - start) for (a, b), (start, _) in zip(ends, wide, strict=True))
             inputs = self.normalised(self.data.samples[first][(slice(None), *place)], first)

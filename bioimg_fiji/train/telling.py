@@ -7,36 +7,46 @@ attachments of the package. Where something cannot be told, a sentence says so, 
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bioimg_fiji.errors import ImageError
+from bioimg_fiji.errors import BioimgError, ImageError, JobCancelledError
 from bioimg_fiji.jobs import Job
-from bioimg_fiji.metrics.blind import blind_noise
+from bioimg_fiji.metrics.blind import NoiseModel
 from bioimg_fiji.runtime.trained import ToldNetwork
 from bioimg_fiji.train.care import CareSource
 from bioimg_fiji.train.method import Source
-from bioimg_fiji.train.n2v import Noise2VoidSource
 from bioimg_fiji.train.pairs import PairSource
 from bioimg_fiji.train.result import TrainedModel
-from bioimg_fiji.train.sampling import spread
-from bioimg_fiji.train.stored import TrainingImage, about, leading_shape, whole
+from bioimg_fiji.train.sampling import PatchSource, spread
+from bioimg_fiji.train.segmentation import SegmentationSource
+from bioimg_fiji.train.stored import Block, TrainingImage, about, leading_shape, whole
 from bioimg_fiji.trust import conformal, fitness
 from bioimg_fiji.trust.conformal import Calibration, calibration_of, pixels_sha256, sample_of
-from bioimg_fiji.trust.unseen import BlindSample, blind_sample, calibration_without_truth
+from bioimg_fiji.trust.unseen import (
+    METHODS,
+    BlindSample,
+    Hiding,
+    blind_sample,
+    calibration_without_truth,
+    noise_of,
+    piled,
+)
 
-_PIXELS = 2**21
+_PIXELS = 2**22
 """Pixels of all excerpts together: as many as are run in seconds."""
-_IMAGES, _EACH = 64, 8
-_LEAST, _MOST, _SLICES = 64, 1024, 32
-"""Sides of an excerpt, and its slices."""
+_IMAGES, _FEWER, _EACH = 64, 16, 8
+"""Images that are looked at: fewer of large ones, which are then looked at as a whole; and samples of each."""
+_LEAST, _SLICES = 64, 32
+"""Least side of an excerpt, and most slices."""
 _MARGIN, _SIDE = 32, 512
 _LEVEL = 0.9
 
@@ -59,13 +69,15 @@ class Told:
         )
 
 
-def told(model: TrainedModel, source: Source, images: Sequence[TrainingImage], job: Job) -> Told:
+def told(model: TrainedModel, method: str, source: Source, images: Sequence[TrainingImage], job: Job) -> Told:
     """Calibrate a model's confidence, where it has learnt one, and keep what its images are like.
 
     Parameters
     ----------
     model
         The model.
+    method
+        By which it was trained.
     source
         Its batches' source.
     images
@@ -73,28 +85,29 @@ def told(model: TrainedModel, source: Source, images: Sequence[TrainingImage], j
     job
         Is told when something went wrong.
     """
-    learning = _Learning(model, source, images)
     job.progress("Keeping what the images are like")
-    found = _tried(learning.fit, job)
+    found = _tried(lambda: _Learning(model, method, source, images).fit(), job)
     if model.head:
         job.progress("Calibrating the confidence")
-        found += _tried(learning.confidence, job)
+        found += _tried(lambda: _Learning(model, method, source, images).confidence(), job)
     return found
 
 
-def _tried(tell: Any, job: Job) -> Told:
+def _tried(tell: Callable[[], Told], job: Job) -> Told:
     try:
-        found: Told = tell()
-    except (MemoryError, RuntimeError, ValueError):
+        return tell()
+    except JobCancelledError:
+        raise
+    except (BioimgError, MemoryError, RuntimeError, ValueError) as error:
         _log.warning("the model cannot tell how far it can be trusted", exc_info=True)
-        job.note("The model is trained, but how far it can be trusted could not be measured: the log has the reason.")
+        reason = str(error) if isinstance(error, BioimgError) else "the log has the reason."
+        job.note(f"The model is trained, but how far it can be trusted could not be measured: {reason}")
         return Told()
-    return found
 
 
 @dataclass(frozen=True)
 class _Excerpt:
-    """Part of a sample (c, (z,) y, x), and the number of its image."""
+    """Part of a sample (c, (z,) y, x), normalised where a run normalises each image, and the number of its image."""
 
     image: int
     pixels: NDArray[Any]
@@ -103,9 +116,9 @@ class _Excerpt:
 class _Learning:
     """A trained model with the data that it was trained on."""
 
-    def __init__(self, model: TrainedModel, source: Source, images: Sequence[TrainingImage]) -> None:
-        self._model, self._source, self._images = model, source, images
-        self._network: ToldNetwork = model.told()
+    def __init__(self, model: TrainedModel, method: str, source: Source, images: Sequence[TrainingImage]) -> None:
+        self._model, self._method, self._source, self._images = model, method, source, images
+        self._network: ToldNetwork = (model.of_normalised() if model.per_image else model).told()
         counts = [math.prod(leading_shape(image, len(model.axes))) for image in images]
         self._image_of = np.repeat(np.arange(len(images)), counts)
 
@@ -125,7 +138,7 @@ class _Learning:
 
     def _calibration(self) -> Calibration:
         if isinstance(self._source, CareSource):
-            return calibration_of("head", self._with_truth(self._source))
+            return calibration_of("head", self._with_truth(self._source), truth="held-out pixels")
         if self._model.out_channels > 1:
             raise ImageError(
                 "The confidence of several channels is not calibrated without a truth.",
@@ -133,7 +146,12 @@ class _Learning:
             )
         if isinstance(self._source, PairSource):
             return calibration_without_truth("head", self._repeats(self._source))
-        assert isinstance(self._source, Noise2VoidSource)
+        if self._method not in METHODS or not isinstance(self._source, PatchSource):
+            raise ImageError(
+                f"The confidence of a model that was trained with {self._method} is not calibrated without a truth: "
+                f"only {' and '.join(METHODS)} assume noise that is independent from pixel to pixel.",
+                fix=f"Give true images to {conformal.COMMAND}.",
+            )
         return calibration_without_truth("head", self._hidden(self._source))
 
     def _with_truth(self, source: CareSource) -> list[conformal.Sample]:
@@ -147,10 +165,6 @@ class _Learning:
         """Compare results with other exposures on the held-out pixels: their noise is independent of the results."""
         scene = np.zeros_like(self._image_of) if all(about(image).size("t") == 1 for image in self._images) else None
         groups = self._image_of if scene is None else scene
-        noises = {
-            number: blind_noise(np.stack([e.pixels[0] for e in excerpts]))
-            for number, excerpts in self._excerpts(groups).items()
-        }
         return [
             BlindSample(
                 name=self._name(number),
@@ -159,10 +173,29 @@ class _Learning:
                 measured=target.astype(np.float64),
                 told=output.astype(np.float64),
                 spread=doubt.astype(np.float64),
-                noise=noises[number],
-                neighbours=0.0,  # whether neighbours share noise does not matter: another exposure has noise of its own
+                noise=noise,
+                neighbours=0.0,  # what neighbours share is seen by differences of exposures, and does no harm
+                piled=cut,
             )
-            for number, (output, doubt, target) in self._held_out(source, groups)
+            for (number, (output, doubt, target)), (noise, cut) in zip(
+                self._held_out(source, groups), self._noises(source, groups), strict=True
+            )
+        ]
+
+    def _noises(self, source: PairSource, groups: NDArray[np.intp]) -> list[tuple[NoiseModel, str]]:
+        """Give the noise of each group by differences of exposures, and what is wrong with its range of values."""
+        chosen = source.held_out_chosen(_IMAGES)
+        side = self._side(2 * len(chosen))
+        found: dict[int, list[tuple[NoiseModel, str]]] = {}
+        for pair in chosen:
+            number = int(groups[pair[0]])
+            parts = [[part.pixels[0] for part in self._parts(number, each, side)] for each in pair]
+            both = np.stack([np.stack(each) for each in parts])  # (exposures, parts, ...)
+            noise = noise_of(self._name(number), both, movie=True)
+            found.setdefault(number, []).append((noise, piled(self._name(number), both, noise)))
+        return [
+            (NoiseModel(*np.mean([noise for noise, _ in each], axis=0).tolist()), max(cut for _, cut in each))
+            for _, each in sorted(found.items())
         ]
 
     def _held_out(
@@ -182,32 +215,37 @@ class _Learning:
             for number, parts in sorted(found.items())
         ]
 
-    def _hidden(self, source: Noise2VoidSource) -> list[BlindSample]:
-        """Hide pixels of each image as the training has, and let the model tell them."""
+    def _hidden(self, source: PatchSource) -> list[BlindSample]:
+        """Hide held-out pixels of each image, and let the model tell them."""
+        hidings: dict[int, list[Hiding]] = {}
+        for first, _, ends, wide in source.held_out_places(_IMAGES, _MARGIN, _SIDE):
+            noisy = source.data.samples[first][(slice(None), *(slice(a, b) for a, b in wide))][0]
+            inner = tuple(slice(a - start, b - start) for (a, b), (start, _) in zip(ends, wide, strict=True))
+            hiding = Hiding(np.asarray(noisy, np.float32), self._run_channel, inner)
+            hidings.setdefault(int(self._image_of[first]), []).append(hiding)
         excerpts = self._excerpts(self._image_of)
         return [
             blind_sample(
                 self._name(number),
-                np.stack([each.pixels[source.seen][0] for each in parts]),
-                lambda noisy, parts=parts: self._run_hidden(source, parts, noisy),  # type: ignore[misc]
-                len(excerpts),
+                np.stack([each.pixels[0] for each in excerpts[number]]),
+                self._run_channels,
+                len(hidings),
                 sha256=self._hash(number),
+                hidings=parts,
             )
-            for number, parts in excerpts.items()
+            for number, parts in sorted(hidings.items())
+            if number in excerpts
         ]
 
-    def _run_hidden(
-        self, source: Noise2VoidSource, parts: Sequence[_Excerpt], noisy: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Run the model on excerpts that show other values than theirs: of a window in the middle frame only."""
-        outputs, doubts = [], []
-        for part, plane in zip(parts, noisy, strict=True):
-            shown = part.pixels.astype(np.float32)
-            shown[source.seen] = plane
-            telling = self._network.run(shown)
-            assert telling.spread is not None
-            outputs.append(telling.output[0])
-            doubts.append(telling.spread[0])
+    def _run_channel(self, noisy: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Give output and spread of the only channel of a sample."""
+        telling = self._network.run(noisy[np.newaxis])
+        assert telling.spread is not None
+        return telling.output[0], telling.spread[0]
+
+    def _run_channels(self, noisy: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Give outputs and spreads of several samples."""
+        outputs, doubts = zip(*map(self._run_channel, noisy), strict=True)
         return np.stack(outputs), np.stack(doubts)
 
     def _seen(self) -> Iterator[fitness.Seen]:
@@ -221,26 +259,41 @@ class _Learning:
                 yield fitness.Seen(raw, telling.features, telling.output if same else None, number)
 
     def _excerpts(self, groups: NDArray[np.intp]) -> dict[int, list[_Excerpt]]:
-        """Give the middles of some samples of some images, by number: small enough to be run in seconds."""
+        """Give some samples of some images, by number: whole ones, or parts of large ones; few enough for seconds."""
         numbers = np.unique(groups)
-        numbers = numbers[spread(len(numbers), _IMAGES)]
+        largest = max(math.prod(sample.shape[-2:]) for sample in self._source.data.samples) * self._depth
+        each = min(_EACH, -(-len(groups) // len(numbers)))
+        most = min(max(_PIXELS // (largest * each), _FEWER), _IMAGES)
+        numbers = numbers[spread(len(numbers), most)]
         chosen = {int(n): np.flatnonzero(groups == n) for n in numbers}
         chosen = {n: places[spread(len(places), _EACH)] for n, places in chosen.items()}
-        side = int(math.sqrt(_PIXELS / sum(map(len, chosen.values())) / self._depth))
-        side = min(max(side, _LEAST), _MOST)
-        return {n: [self._excerpt(n, int(place), side) for place in places] for n, places in chosen.items()}
+        side = self._side(sum(map(len, chosen.values())))
+        return {
+            n: [part for place in places for part in self._parts(n, int(place), side)] for n, places in chosen.items()
+        }
+
+    def _side(self, count: int) -> int:
+        """Give the side of so many excerpts that are run in seconds together."""
+        return max(int(math.sqrt(_PIXELS / count / self._depth)), _LEAST)
 
     @property
     def _depth(self) -> int:
         return min(self._source.data.smallest[0], _SLICES) if self._model.axes == "zyx" else 1
 
-    def _excerpt(self, image: int, sample: int, side: int) -> _Excerpt:
-        """Cut the middle; its sizes need not fit the network's grid."""
+    def _parts(self, image: int, sample: int, side: int) -> list[_Excerpt]:
+        """Give a sample, or of a large one parts that are spread over it, `side` x `side` pixels together."""
         shape = self._source.data.samples[sample].shape
-        most = (*shape[:1], self._depth, side, side) if len(shape) == 4 else (*shape[:1], side, side)
-        starts = [(have - min(have, want)) // 2 for have, want in zip(shape, most, strict=True)]
-        place = tuple(slice(start, start + want) for start, want in zip(starts, most, strict=True))
-        return _Excerpt(image, self._source.data.samples[sample][place])
+        lines = [_spread_out(shape[0], shape[0])]
+        if len(shape) == 4:
+            lines.append([_middle(shape[1], self._depth)])
+        lines += [_spread_out(length, side) for length in shape[-2:]]
+        return [self._excerpt(image, sample, place) for place in itertools.product(*lines)]
+
+    def _excerpt(self, image: int, sample: int, place: Block) -> _Excerpt:
+        pixels = self._source.data.samples[sample][place]
+        if isinstance(self._source, SegmentationSource):
+            pixels = self._source.normalised(pixels, sample)
+        return _Excerpt(image, pixels)
 
     def _name(self, number: int) -> str:
         return about(self._images[number]).title or f"image {number + 1}"
@@ -250,11 +303,25 @@ class _Learning:
         return pixels_sha256(whole(image).pixels) if image is about(image) else ""
 
 
+def _middle(length: int, most: int) -> slice:
+    start = max(length - most, 0) // 2
+    return slice(start, start + min(length, most))
+
+
+def _spread_out(length: int, most: int) -> list[slice]:
+    """Give a whole axis, or the middles of its halves, `most` together where that is not less than it takes."""
+    if length <= max(most, 2 * _LEAST):
+        return [slice(0, length)]
+    half, part = length // 2, max(most // 2, _LEAST)
+    ends = _middle(half, part)
+    return [ends, slice(half + ends.start, half + ends.stop)]
+
+
 def _said(calibration: Calibration, repeats: bool) -> tuple[dict[str, float], str]:
     """Give the figures of a calibration, and say what they mean."""
     count = len(calibration.images)
     of_images = f"{count} image{'' if count == 1 else 's'}"
-    if calibration.truth != "images":
+    if calibration.truth == "noise model":
         by = "other exposures" if repeats else "hidden pixels"
         return {}, (
             f"The confidence was calibrated without a truth, by {by} of {of_images} and the noise: its intervals are "

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioimg_fiji import metrics
+from bioimg_fiji.errors import BioimgError, JobCancelledError
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.train.method import Source
 from bioimg_fiji.train.result import TrainedModel
@@ -65,9 +66,12 @@ def calibrated(model: TrainedModel, source: Source, job: Job) -> tuple[TrainedMo
         return model, {}
     try:
         patches = list(_held_out(model, source))
-    except (MemoryError, RuntimeError):
+    except JobCancelledError:
+        raise
+    except (BioimgError, MemoryError, RuntimeError) as error:
         _log.warning("the probabilities could not be calibrated", exc_info=True)
-        patches = []
+        job.note(f"The probabilities are not calibrated, as what was held out could not be read or run: {error}")
+        return model, {}
     said = np.concatenate([f for f, _ in patches]) if patches else np.zeros(0)
     true = np.concatenate([y for _, y in patches]) if patches else np.zeros(0, bool)
     if not true.any() or true.all() or not np.isfinite(said).all():
@@ -139,7 +143,7 @@ def _of_the_other_half(said: Floats, true: Bools) -> Floats:
 def _held_out(model: TrainedModel, source: SegmentationSource) -> Sequence[tuple[Floats, Bools]]:
     """Give what the network says of the foreground on held-out blocks, and whether it is, pixel by pixel."""
     # The inputs are normalised by their whole images, as they are when the package runs.
-    plain = dataclasses.replace(model, per_image=False, mean=(0.0,), std=(1.0,), objects={})
+    plain = model.of_normalised()
     found = []
     for inputs, labels, inner in source.held_out_labels(_PATCHES, _MARGIN, _SIDE):
         foreground = plain.outputs(inputs)[CHANNELS.index("foreground")]

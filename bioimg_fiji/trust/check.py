@@ -25,7 +25,7 @@ from bioimg_fiji.package.fit import Fit, fit
 from bioimg_fiji.package.links import main_input
 from bioimg_fiji.predict.look import Finding, findings
 from bioimg_fiji.predict.samples import cuts_of, loop_shape
-from bioimg_fiji.trust.fitness import FILE, Figures, FitStatistics, Seen
+from bioimg_fiji.trust.fitness import FILE, Figures, FitStatistics, Seen, each_normalised
 from bioimg_fiji.trust.light import LIGHTS, Fitness, judged, light_of
 from bioimg_fiji.trust.told import told_view
 
@@ -93,6 +93,7 @@ class FitCheck:
         self._tiles: list[tuple[Array, int]] = []
         self._said: list[Finding] = []
         self._values: Figures | None = None
+        self._part = False
 
     @property
     def on(self) -> bool:
@@ -114,8 +115,8 @@ class FitCheck:
         # NB: of an image larger than memory, all blocks would be too many to keep
         self._tiles.append((array.sum(axis=0, dtype=np.float64), len(array)))
 
-    def before(self, image: Image) -> None:
-        """Look at an image, or at an excerpt of one, before it is run.
+    def before(self, image: Image, *, part: bool = False) -> None:
+        """Look at an image, or at `part` of one, before it is run.
 
         Raises
         ------
@@ -124,11 +125,13 @@ class FitCheck:
         """
         if not self.on:
             return
+        self._part = part
         way = fit(image, self._package, self._axes)
         self._said = findings(image, way.axes, self._package, sampled=self._statistics is None)
         found = Fitness("green", _LIKE)
         if self._statistics is not None:
-            self._values = self._statistics.figures(Seen(_together(_planes(image, way, self._package))))
+            raw = _together(self._raws(self._statistics, image, way)) if self._asks_values(self._statistics) else None
+            self._values = self._statistics.figures(Seen(raw))
             found = judged(self._values, images=self._statistics.images)
         self._stop(_with(found, self._said))
 
@@ -176,7 +179,7 @@ class FitCheck:
         numbers: Sequence[int] | None,
         count: int,
     ) -> tuple[Figures, Sequence[Figures]]:
-        raws = _planes(image, way, self._package)
+        raws = self._raws(statistics, image, way)
         same = result is not None and result.axes == image.axes and result.shape == image.shape
         keeps = same and self._package.own.get("values") == "input"
         stored = _stored(result, image) if keeps and result is not None else None
@@ -193,11 +196,21 @@ class FitCheck:
         each = tiles // count if len(features) == tiles and tiles % count == 0 else 0
         for number in range(count):
             own, blocks = _pooled(features[number * each : (number + 1) * each])
-            place = places.get(number)
+            place = places.get(number) if self._asks_values(statistics) else None
             raw = None if place is None else raws.arrays[place]
             given = None if place is None or results is None else results.arrays[place]
             planes.append(statistics.figures(Seen(raw, own, given, blocks=blocks)))
         return whole, planes
+
+    def _asks_values(self, statistics: FitStatistics) -> bool:
+        """Tell whether values tell something: a part does not know the moments by which a whole image is normalised."""
+        return not (statistics.normalised and self._part)
+
+    def _raws(self, statistics: FitStatistics, image: Image, way: Fit) -> _Planes:
+        raws = _planes(image, way, self._package)
+        if statistics.normalised:
+            raws.arrays = [each_normalised(each) for each in raws.arrays]
+        return raws
 
     def _stop(self, found: Fitness) -> None:
         if self._mode == "strict" and found.light != "green":

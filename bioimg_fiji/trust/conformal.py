@@ -30,7 +30,7 @@ from bioimg_fiji.trust.bounds import DELTA, allowed_miss, certain_miss, fewest_i
 Array = npt.NDArray[Any]
 Bounds = Literal["average", "certified"]
 SpreadKind = Literal["head", "augmentation", "ensemble"]
-TruthKind = Literal["images", "noise model"]
+TruthKind = Literal["images", "held-out pixels", "noise model"]
 
 FILE = "confidence.json"
 """Name of the attachment."""
@@ -50,6 +50,12 @@ NORMAL_90 = 1.6448536269514722
 
 FLOOR_SHARE = 0.1
 """The floor, beside the root mean square of the spread: keeps intervals of a spread of 0 from having no width."""
+
+_WEAKER = {
+    "held-out pixels": "of the training's own images, which are not independent of the model",
+    "noise model": "modelled from noise, which certifies nothing",
+}
+"""Why a truth of another kind than "images" certifies nothing."""
 
 _MOST_PIXELS = 400_000
 _DIGITS = 6
@@ -113,7 +119,8 @@ class Calibration:
     spread
         What is calibrated: "head", "augmentation" or "ensemble".
     truth
-        "images", or "noise model" where no truth was known.
+        "images": independent ones; "held-out pixels" of the images that the model was trained on; "noise model" where no
+        truth was known.
     floor
         Added in quadrature to the spread, in the result's unit.
     levels
@@ -158,6 +165,8 @@ class Calibration:
         count = f"{len(self.images)} image{'' if len(self.images) == 1 else 's'}"
         if self.truth == "noise model":
             return f"modelled from noise ({count})"
+        if self.truth == "held-out pixels":
+            return f"empirical (held-out pixels of {count} of the training)"
         if bounds == "certified":
             return f"certified ({count}, with probability {100 * (1 - DELTA):.0f} %)"
         return f"empirical ({count})"
@@ -182,9 +191,7 @@ class Calibration:
 
     def interval(self, output: Array, spread: Array, factor: float) -> tuple[Array, Array, Array]:
         """Give lower bounds, upper bounds and widths, float32, of the output's shape."""
-        half = factor * np.sqrt(np.square(np.asarray(spread, np.float32)) + np.float32(self.floor) ** 2)
-        half = half.astype(np.float32, copy=False)
-        middle = np.asarray(output, np.float32)
+        half, middle = half_width(spread, factor, self.floor), np.asarray(output, np.float32)
         return middle - half, middle + half, 2 * half
 
     def to_json(self) -> dict[str, Any]:
@@ -239,7 +246,7 @@ class Calibration:
         if self.truth != "images":
             raise ParameterError.of(
                 "bounds",
-                "average, as this calibration is modelled from noise, which certifies nothing",
+                f"average, as this calibration is {_WEAKER[self.truth]}",
                 "certified",
                 fix=f"Say bounds=average, or calibrate the model with at least {needed} true images ({COMMAND}).",
             )
@@ -317,7 +324,11 @@ def sample_of(name: str, output: Array, spread: Array, truth: Array, sha256: str
 
 
 def calibration_of(
-    spread: SpreadKind, samples: Sequence[Sample], members: Sequence[str] = (), floor: float | None = None
+    spread: SpreadKind,
+    samples: Sequence[Sample],
+    members: Sequence[str] = (),
+    floor: float | None = None,
+    truth: TruthKind = "images",
 ) -> Calibration:
     """Calibrate a spread against known truth.
 
@@ -332,18 +343,22 @@ def calibration_of(
         Of an ensemble: the SHA-256 of its other packages.
     floor
         What is added in quadrature; None: a tenth of the root mean square of the spreads.
+    truth
+        "images", or "held-out pixels" where the samples are of the training's own images.
 
     Raises
     ------
     ImageError
-        When there is no image, or neither spread nor error anywhere.
+        When there is no image, or no error anywhere.
     """
     if not samples:
         raise ImageError("There is no image to calibrate with.", fix="Give images and their truth.")
+    if not any(sample.error.any() for sample in samples):
+        raise ImageError("There is no error: the result is the truth.", fix="Give the truth, not the result.")
     if floor is None:
         floor = floor_of([sample.spread for sample in samples], [sample.error for sample in samples])
     images = tuple(_measured(sample, floor) for sample in samples)
-    return Calibration(spread, "images", floor, LEVELS, images, tuple(members))
+    return Calibration(spread, truth, floor, LEVELS, images, tuple(members))
 
 
 def floor_of(spreads: Sequence[Array], errors: Sequence[Array]) -> float:
@@ -361,6 +376,13 @@ def floor_of(spreads: Sequence[Array], errors: Sequence[Array]) -> float:
     raise ImageError(
         "There is neither error nor spread: the result is the truth.", fix="Give the truth, not the result."
     )
+
+
+def half_width(spread: Array, factor: float, floor: float) -> npt.NDArray[np.float32]:
+    """Give half the width of intervals, factor * sqrt(spread ** 2 + floor ** 2), float32."""
+    squares = np.square(spread, dtype=np.float32)
+    result: npt.NDArray[np.float32] = np.float32(factor) * np.sqrt(squares + np.float32(floor**2))
+    return result
 
 
 def bounded(spread: Array, floor: float) -> Floats:
@@ -411,6 +433,8 @@ def _check(found: Calibration) -> None:
     for image in found.images:
         if len(image.quantiles) != len(found.levels) or not _rises(image.quantiles) or image.quantiles[0] < 0:
             raise _damaged(f"the quantiles of {image.name}")
+    if not any(image.quantiles[-1] > 0 for image in found.images):
+        raise _damaged("it knows no error at all")
 
 
 def _rises(values: Sequence[float]) -> bool:

@@ -191,7 +191,7 @@ def _channel(tensor: TensorSpec, values: Array, given: str) -> tuple[int, str]:
     told = tensor.axis("c")
     names = told.channel_names if told is not None and len(told.channel_names) == count else ("",) * count
     named = [name or str(number) for number, name in enumerate(names, start=1)]
-    if given in names:
+    if given and given in names:
         number = names.index(given)
     elif given.isdigit() and 1 <= int(given) <= count:
         number = int(given) - 1

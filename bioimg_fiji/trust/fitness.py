@@ -50,7 +50,8 @@ class Seen:
     Parameters
     ----------
     raw
-        Stored values (c, ..., y, x); for a window of frames the middle one; None where they are not looked at.
+        Stored values (c, ..., y, x), of a model that normalises each image `each_normalised`; for a window of frames
+        the middle one; None where they are not looked at.
     features
         (blocks, channels) of all its tiles, as the told network gives them; None where there are none.
     blocks
@@ -199,7 +200,7 @@ class FitStatistics:
         """
         found = dict(known or {})
         if seen.raw is not None and known is None:
-            found = _worst(_looked(each, raw, self.normalised) for each, raw in self._channels_of(seen.raw))
+            found = _worst(_looked(each, raw) for each, raw in self._channels_of(seen.raw))
         if seen.raw is not None and seen.result is not None and seen.raw.shape == seen.result.shape:
             pairs = zip(self._channels_of(seen.raw), seen.result, strict=True)
             found |= _worst(_removed(channel, raw, result) for (channel, raw), result in pairs)
@@ -246,6 +247,14 @@ def statistics(seen: Iterable[Seen], *, normalised: bool = False) -> FitStatisti
         blocks = round(float(np.median([len(unit.features) for unit in with_features])))
     channels = tuple(_channel(units, place, images, normalised) for place in range(len(units[0].raw)))
     return FitStatistics(images, normalised, centre, covariance, between, within, blocks, distance, channels)
+
+
+def each_normalised(raw: Array) -> Array:
+    """Give a whole image (c, ..., y, x) as a model sees it that normalises each image, channel by channel."""
+    over = tuple(range(1, raw.ndim))
+    mean, std = (each(over, dtype=np.float64, keepdims=True) for each in (raw.mean, raw.std))
+    result: Array = (raw - mean) / (std + 1e-12)
+    return result
 
 
 def moments(features: Floats) -> tuple[Floats, Floats]:
@@ -322,18 +331,9 @@ def _strips(seen: Seen, parts: int) -> list[_Unit]:
     return [_Unit(seen.image, *each) for each in zip(groups, raws, blocks, results, strict=True)]
 
 
-def _scaled(pixels: Array, like: Array, normalised: bool) -> Array:
-    """Give the values that the model sees, where it normalises each image."""
-    if not normalised:
-        return pixels
-    result: Array = (np.asarray(pixels, np.float64) - like.mean()) / (like.std() + 1e-12)
-    return result
-
-
 def _channel(units: Sequence[_Unit], place: int, images: int, normalised: bool) -> _Channel:
     """Measure one channel of all images."""
-    raws = [_scaled(unit.raw[place], unit.raw[place], normalised) for unit in units]
-    looks = [found for found in map(look, raws) if found is not None]
+    looks = [found for found in (look(unit.raw[place]) for unit in units) if found is not None]
     if not looks:
         return _Channel(0.0, NoiseModel(0.0, 0.0, 0.0), {})
     plain = _Channel(float(np.median([found.contrast for found in looks])), _noise(looks), {})
@@ -378,9 +378,9 @@ def _worst(channels: Iterable[Mapping[str, Figure]]) -> dict[str, Figure]:
     return found
 
 
-def _looked(channel: _Channel, raw: Array, normalised: bool) -> dict[str, Figure]:
+def _looked(channel: _Channel, raw: Array) -> dict[str, Figure]:
     """Tell how far off the values of one channel are."""
-    found = look(_scaled(raw, raw, normalised))
+    found = look(raw)
     if found is None or not channel.ranges:
         return {}
     values = _values(channel, found, 0.0)

@@ -36,7 +36,7 @@ from bioimg_fiji.predict import (
 from bioimg_fiji.predict.large import opened
 from bioimg_fiji.predict.outputs import spread_gain
 from bioimg_fiji.predict.unfinished import aside
-from bioimg_fiji.trust.conformal import COMMAND, FILE, Calibration
+from bioimg_fiji.trust.conformal import COMMAND, FILE, Calibration, half_width
 from bioimg_fiji.trust.spread import (
     Loaded,
     Spreading,
@@ -78,8 +78,7 @@ class Confidence:
 
     def half(self, spread: Array, unit: float) -> Array:
         """Give half the width of intervals, float32; `unit` as of `spread_gain`."""
-        squares = np.square(spread, dtype=np.float32)
-        return np.float32(self.factor) * np.sqrt(squares + np.float32((self.floor * unit) ** 2))
+        return half_width(spread, self.factor, self.floor * unit)
 
     @property
     def sentence(self) -> str:

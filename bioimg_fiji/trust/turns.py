@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -86,10 +85,3 @@ def blocks(image: Image) -> Iterator[Place]:
         step = {"x": size, "y": rows}.get(letter, 1)
         ranges.append([slice(start, min(start + step, size)) for start in range(0, size, max(step, 1))])
     yield from itertools.product(*ranges)
-
-
-def count(image: Image) -> int:
-    """Give the number of `blocks`."""
-    rows = max(1, _BLOCK // max(image.size("x"), 1))
-    planes = math.prod(image.shape) // max(image.size("y") * image.size("x"), 1)
-    return planes * -(-image.size("y") // rows)

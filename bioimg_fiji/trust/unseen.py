@@ -54,11 +54,18 @@ FEWEST = 20_000
 UNSURE = 0.02
 """Share of the noise's variance to which photon transfer is trusted (it scatters by so much from image to image)."""
 
+METHODS = ("n2v", "n2v2")
+"""Methods whose models can be calibrated so: the others are for noise that neighbouring pixels share."""
+
 _BINS = 8
 _PER_BIN = 10_000
+"""Pixels that tell a mean squared error to 1.4 % of the noise's variance."""
 _SURE = 3.0
+"""Standard errors that are no chance."""
 _PILED = 0.01
+"""Share of pixels with the highest or lowest value from which values are cut off."""
 _SHARED = 1.2
+"""White noise of one image of 256 x 256 has 1.0 +- 0.13, noise that is blurred by 0.4 pixels 1.3, by 0.5 pixels 2.1."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +100,29 @@ class BlindSample:
     piled: str = ""
 
 
+@dataclass(frozen=True)
+class Hiding:
+    """Noisy pixels (..., y, x) of which some are hidden, the model that tells them, and which of them count."""
+
+    noisy: Array
+    run: Run
+    counted: tuple[slice, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many pixels count."""
+        return int(self.noisy[self.counted].size)
+
+
 def blind_sample(
-    name: str, noisy: Array, run: Run, images: int = 1, movie: bool = False, sha256: str = "", seed: int = 0
+    name: str,
+    noisy: Array,
+    run: Run,
+    images: int = 1,
+    movie: bool = False,
+    sha256: str = "",
+    seed: int = 0,
+    hidings: Sequence[Hiding] = (),
 ) -> BlindSample:
     """Hide pixels of an image, and let a model tell them.
 
@@ -112,6 +140,8 @@ def blind_sample(
         Whether the first axis is time, for the noise model.
     seed
         Of the choice of pixels.
+    hidings
+        Parts of the image whose pixels are hidden, where it is not all of it.
 
     Raises
     ------
@@ -119,15 +149,9 @@ def blind_sample(
         When the image is too small for a noise model.
     """
     noisy = np.asarray(noisy, np.float32)
-    try:
-        noise, coarse = blind_noise(noisy, movie), _coarse(noisy)
-    except ValueError as error:
-        raise ImageError(f"{name} tells nothing of its noise: {error}.", fix="Give a larger image.") from error
+    noise, coarse = noise_of(name, noisy, movie), _coarse(noisy)
     output, _ = run(noisy)
-    rng = np.random.default_rng(seed)
-    rounds = int(np.clip(np.ceil(WANTED / images / max(noisy.size // GRID**2, 1)), 1, GRID**2))
-    found = [_round(noisy, run, rng) for _ in range(rounds)]
-    measured, told, spread = (np.concatenate(each).astype(np.float64) for each in zip(*found, strict=True))
+    measured, told, spread = _told_blindly(hidings or (Hiding(noisy, run),), WANTED / images, seed)
     residual = noisy.astype(np.float64) - output
     return BlindSample(
         name=name,
@@ -139,8 +163,22 @@ def blind_sample(
         noise=noise,
         neighbours=_covariance(residual),
         coarse=coarse,
-        piled=_piled(name, noisy, noise),
+        piled=piled(name, noisy, noise),
     )
+
+
+def noise_of(name: str, noisy: Array, movie: bool) -> NoiseModel:
+    """Give the noise of an image, see `blind_noise`.
+
+    Raises
+    ------
+    ImageError
+        When it is too small.
+    """
+    try:
+        return blind_noise(noisy, movie)
+    except ValueError as error:
+        raise ImageError(f"{name} tells nothing of its noise: {error}.", fix="Give a larger image.") from error
 
 
 def calibration_without_truth(
@@ -166,6 +204,9 @@ def calibration_without_truth(
     for sample in samples:
         if sample.piled:
             raise _cannot(sample.piled)
+        known = (sample.measured, sample.told, sample.spread, np.array(sample.noise), np.array(sample.coarse))
+        if not all(np.isfinite(each).all() for each in known) or (sample.spread < 0).any():
+            raise _cannot(f"values or spreads of {sample.name} are not finite, or spreads are negative")
     count = sum(sample.measured.size for sample in samples)
     if count < FEWEST:
         raise _cannot(f"there are {count} hidden pixels, and it takes {FEWEST}")
@@ -230,8 +271,12 @@ class _Pooled:
         """Give the bins' inner edges in width, and in each bin the mean squared error over the mean squared width."""
         bins = self._binned(self._width)
         edges = np.array([self._width[chosen].max() for chosen in bins[:-1]])
-        found = [max(self._excess(chosen)[0], 0.0) / float(np.mean(self._width[chosen] ** 2)) for chosen in bins]
+        found = [self._least(chosen) / float(np.mean(self._width[chosen] ** 2)) for chosen in bins]
         return edges, np.array(found)
+
+    def _least(self, chosen: npt.NDArray[np.intp]) -> float:
+        """Give the mean squared error in some pixels: not less than what the noise is known to."""
+        return max(self._excess(chosen)[0], UNSURE * abs(float(self._noise[chosen].mean())))
 
     def _binned(self, by: Floats) -> list[npt.NDArray[np.intp]]:
         count = int(np.clip(by.size // _PER_BIN, 1, _BINS))
@@ -276,20 +321,44 @@ def _quantile(level: float, shares: Floats, sigmas: Floats) -> float:
     return float(brentq(share, 0.0, 10 * float(sigmas.max()), xtol=1e-9))
 
 
-def _round(noisy: Array, run: Run, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    hidden = _grid(noisy.shape, rng)
+def _told_blindly(hidings: Sequence[Hiding], wanted: float, seed: int) -> list[Floats]:
+    """Give measured values, outputs and spreads of about so many hidden pixels."""
+    rng = np.random.default_rng(seed)
+    pixels = sum(each.size for each in hidings)
+    rounds = int(np.clip(np.ceil(wanted / max(pixels // GRID**2, 1)), 1, GRID**2))
+    firsts = [rng.integers(0, GRID**2, _cells(each.noisy.shape)) for each in hidings]
+    # NB: no pixel is hidden twice: its noise would count twice.
+    found = [
+        _round(each, (first + number) % GRID**2, rng)
+        for number in range(rounds)
+        for each, first in zip(hidings, firsts, strict=True)
+    ]
+    return [np.concatenate(each).astype(np.float64) for each in zip(*found, strict=True)]
+
+
+def _round(hiding: Hiding, places: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    noisy = hiding.noisy
+    hidden = _hidden(noisy.shape, places)
     shown = noisy.copy()
     shown[hidden] = _neighbours(noisy, hidden, rng)
-    output, spread = run(shown)
-    return noisy[hidden], np.asarray(output)[hidden], np.asarray(spread)[hidden]
+    output, spread = hiding.run(shown)
+    counts = np.zeros(noisy.shape, bool)
+    counts[hiding.counted] = True
+    chosen = counts[hidden]
+    measured, told, doubt = (np.asarray(each)[hidden][chosen] for each in (noisy, output, spread))
+    return measured, told, doubt
 
 
-def _grid(shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Array, ...]:
-    """Draw one pixel of each cell of GRID x GRID in every plane."""
-    planes, rows, columns = int(np.prod(shape[:-2])), -(-shape[-2] // GRID), -(-shape[-1] // GRID)
-    place = rng.integers(0, GRID, (2, planes, rows, columns))
-    y = np.arange(rows)[None, :, None] * GRID + place[0]
-    x = np.arange(columns)[None, None, :] * GRID + place[1]
+def _cells(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Give the numbers of planes, and of cells of GRID x GRID along y and x."""
+    return int(np.prod(shape[:-2])), -(-shape[-2] // GRID), -(-shape[-1] // GRID)
+
+
+def _hidden(shape: tuple[int, ...], places: Array) -> tuple[Array, ...]:
+    """Give the pixel of each cell at its place, 0 to GRID ** 2 - 1; where that is outside of the image, none."""
+    planes, rows, columns = places.shape
+    y = np.arange(rows)[None, :, None] * GRID + places // GRID
+    x = np.arange(columns)[None, None, :] * GRID + places % GRID
     plane = np.broadcast_to(np.arange(planes)[:, None, None], y.shape)
     inside = (y < shape[-2]) & (x < shape[-1])
     leading = np.unravel_index(plane[inside], shape[:-2]) if shape[:-2] else ()
@@ -323,7 +392,7 @@ def _covariance(residual: Floats) -> float:
     return max(along_y, along_x)
 
 
-def _piled(name: str, noisy: Array, noise: NoiseModel) -> str:
+def piled(name: str, noisy: Array, noise: NoiseModel) -> str:
     """Tell values that are cut off: at the highest, or at the lowest unless photons are counted, which have a zero."""
     low, high = noisy.min(), noisy.max()
     if float(np.mean(noisy == high)) > _PILED:

@@ -10,19 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import convolve, gaussian_filter
 
-from bioimg_fiji.errors import JobCancelledError, ParameterError
+from bioimg_fiji.errors import JobCancelledError, ParameterError, StorageError, TrainingError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.package import About
 from bioimg_fiji.package.attachments import attachments_of
 from bioimg_fiji.runtime.export import export
 from bioimg_fiji.runtime.restart import starting_point
-from bioimg_fiji.train import TrainConfig, TrainedModel, checkpoint, synthetic, train
+from bioimg_fiji.runtime.trained import Telling
+from bioimg_fiji.train import TrainConfig, TrainedModel, checkpoint, synthetic, telling, train
 from bioimg_fiji.train.feed import Tensors
 from bioimg_fiji.train.loop import Loop, head_loss
+from bioimg_fiji.train.registry import method_named
+from bioimg_fiji.train.telling import Told, _Learning
 from bioimg_fiji.trust.conformal import Calibration
-from bioimg_fiji.trust.fitness import FitStatistics, Seen
+from bioimg_fiji.trust.fitness import FitStatistics, Seen, each_normalised
 
 TINY = TrainConfig(steps=6, batch_size=2, patch=32, filters=2, depth=1, checkpoint_every=2, device="cpu", threads=1)
 
@@ -126,7 +130,10 @@ def test_loss_of_the_head_is_least_at_the_variance() -> None:
 def test_confidence_is_calibrated_with_the_targets_held_out(tmp_path: Path) -> None:
     model = trained("care", exposures(3), truths(3), confidence=True, steps=60)
     calibration = Calibration.from_json(json.loads(model.attachments["confidence.json"]))
-    assert (calibration.spread, calibration.truth, len(calibration.images)) == ("head", "images", 3)
+    assert (calibration.spread, calibration.truth, len(calibration.images)) == ("head", "held-out pixels", 3)
+    assert calibration.label() == "empirical (held-out pixels of 3 images of the training)"
+    with pytest.raises(ParameterError, match="not independent of the model"):
+        calibration.factor(0.9, "certified")
     assert [image.name for image in calibration.images] == ["cells 0", "cells 1", "cells 2"]
     assert all(image.pixels == 14 * 14 and len(image.sha256) == 64 for image in calibration.images)
     figures = model.provenance["figures"]
@@ -178,3 +185,128 @@ def test_a_head_is_learnt_when_a_training_goes_on(tmp_path: Path) -> None:
         package = export(model, about, tmp_path / "n.zip")
         assert ("told.pt" in attachments_of(package)) is confidence
         start = starting_point(package)
+
+
+class Known:
+    """A denoiser whose real error is known: it never looks at a pixel itself, and its spread is three times too small."""
+
+    def __init__(self, reach: float = 1.2) -> None:
+        weight = np.zeros((9, 9))
+        weight[4, 4] = 1
+        self._weight = gaussian_filter(weight, reach)
+        self._weight[4, 4] = 0
+
+    def run(self, pixels: np.ndarray) -> Telling:
+        told = convolve(pixels[0].astype(np.float64), self._weight / self._weight.sum(), mode="mirror")[np.newaxis]
+        edges = np.abs(gaussian_filter(told, (0, 1, 1)) - gaussian_filter(told, (0, 3, 3)))
+        return Telling(told, (0.4 + 0.3 * edges) / 3, np.zeros((1, 1), np.float32))
+
+
+def learnt(method: str, images: Sequence[Image], **changes: object) -> Told:
+    """Calibrate the known denoiser as if it had been trained."""
+    model = trained(method, [image.with_pixels(image.pixels[..., :64, :64]) for image in images], **changes)
+    config = dataclasses.replace(TINY, method=method, force=True, **changes)  # type: ignore[arg-type]
+    learning = _Learning(model, method, method_named(method).source(images, config), images)
+    learning._network = Known()  # type: ignore[assignment]
+    return learning.confidence()
+
+
+def real_coverage(found: Told, scenes: Sequence[np.ndarray], noise: float, level: float) -> float:
+    calibration = Calibration.from_json(json.loads(found.attachments["confidence.json"]))
+    assert calibration.label().startswith("modelled from noise")
+    rng, shares = np.random.default_rng(9), []
+    for scene in scenes:
+        telling = Known().run(noisy(scene, rng, noise)[np.newaxis])
+        low, high, _ = calibration.interval(telling.output[0], telling.spread[0], calibration.factor(level))
+        shares.append(np.mean((low <= scene) & (scene <= high)))
+    return float(np.mean(shares))
+
+
+def noisy(scene: np.ndarray, rng: np.random.Generator, reach: float = 0.0) -> np.ndarray:
+    """Add camera noise of 8 grey levels, which neighbours share where `reach` is above 0."""
+    white = rng.normal(size=scene.shape)
+    noise = gaussian_filter(white, reach) if reach else white
+    return np.asarray(scene + 8 * noise / noise.std(), np.float32)
+
+
+def scenes(count: int, first: int) -> list[np.ndarray]:
+    return [synthetic.truth(synthetic.phantom(512, seed=first + number)) for number in range(count)]
+
+
+def test_hidden_pixels_that_were_held_out_calibrate_noise2void() -> None:
+    rng = np.random.default_rng(0)
+    images = [Image(noisy(scene, rng), "yx", title=f"{n}") for n, scene in enumerate(scenes(2, 0))]
+    found = learnt("n2v", images)
+    for level in (0.5, 0.9):
+        assert real_coverage(found, scenes(2, 20), 0.0, level) == pytest.approx(level, abs=0.06)
+
+
+@pytest.mark.parametrize("reach", [0.0, 0.6])
+def test_other_exposures_calibrate_noise2noise_whatever_neighbours_share(reach: float) -> None:
+    rng = np.random.default_rng(0)
+    images = [
+        Image(np.stack([noisy(scene, rng, reach) for _ in range(2)]), "tyx", title=f"{n}")
+        for n, scene in enumerate(scenes(2, 0))
+    ]
+    found = learnt("n2n", images)
+    coverage = real_coverage(found, scenes(2, 20), reach, 0.9)
+    # What neighbours share makes the noise of still pairs look smaller by a sixth, and the bounds too wide.
+    assert 0.86 < coverage < (0.99 if reach else 0.96)
+
+
+def test_other_exposures_that_are_cut_off_calibrate_nothing() -> None:
+    rng = np.random.default_rng(0)
+    (scene,) = scenes(1, 0)
+    cut = np.stack([np.minimum(noisy(scene, rng), 110) for _ in range(2)])
+    found = learnt("n2n", [Image(cut, "tyx", title="cut")])
+    assert not found.attachments
+    assert "saturated" in found.sentences[0]
+
+
+def test_methods_for_noise_that_neighbours_share_are_not_calibrated_by_hidden_pixels() -> None:
+    rng = np.random.default_rng(0)
+    images = [Image(noisy(scene, rng), "yx", title=f"{n}") for n, scene in enumerate(scenes(2, 0))]
+    found = learnt("structn2v", images, noise_axis="x", noise_span=3)
+    assert not found.attachments
+    assert "structn2v" in found.sentences[0]
+
+
+def test_a_segmentation_keeps_what_whole_images_are_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "_PIXELS", 4 * 96**2)
+
+    def cells(seed: int) -> tuple[Image, Image]:
+        rng = np.random.default_rng(seed)
+        labels = np.zeros((192, 192), np.uint16)
+        for number, (y, x) in enumerate(rng.integers(60, 120, (12, 2)), 1):
+            labels[y : y + 10, x : x + 10] = number
+        image = Image(rng.poisson(20 + 50 * (labels > 0)).astype(np.uint16), "yx", title=f"cells {seed}")
+        return image, image.with_pixels(labels)
+
+    images, targets = zip(*map(cells, range(4)), strict=True)
+    model = trained("segmentation", images, targets)
+    statistics = FitStatistics.from_json(json.loads(model.attachments["fit.json"]))
+    for seed in range(10, 14):
+        pixels = cells(seed)[0].pixels
+        seen = Seen(each_normalised(pixels[np.newaxis]), model.told().run(pixels).features)
+        figures = statistics.figures(seen)
+        assert abs(figures["noise"].excess) < 1
+        assert figures["distance"].excess < 1
+
+
+def test_a_head_without_a_finite_gradient_stops_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(squares: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
+        return head_loss(squares, log_variance) * float("nan")
+
+    monkeypatch.setattr("bioimg_fiji.train.loop.head_loss", broken)
+    with pytest.raises(TrainingError, match="gradient nan"):
+        trained("n2v", exposures(1), confidence=True)
+
+
+def test_what_cannot_be_read_afterwards_does_not_lose_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(self: _Learning, groups: object) -> None:
+        raise StorageError("The disk is gone.")
+
+    monkeypatch.setattr(_Learning, "_excerpts", unreadable)
+    model = trained("n2v", exposures(1))
+    assert "fit.json" not in model.attachments
+    assert len(model.history) == TINY.steps
