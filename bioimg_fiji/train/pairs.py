@@ -74,13 +74,13 @@ class PairSource(PatchSource):
         wanted = self.data.normalised_target(self._targets[second][(slice(None), *wide)])
         return [self.data.normalised(self.data.samples[first][(slice(None), *place)]), wanted]
 
-    def held_out_pairs(self, most: int, margin: int, side: int) -> Iterator[HeldOut]:
-        """Give held-out blocks of up to `most` pairs, none longer than `side` along y and x.
+    def held_out_pairs(self, most: int) -> Iterator[HeldOut]:
+        """Give held-out blocks of up to `most` pairs, see `held_out_places`.
 
-        Each is a raw input (c, (z,) y, x), its block with up to `margin` pixels around it; the target of the same part;
-        and where the block is in the target.
+        Each is a raw input (c, (z,) y, x), its block with pixels around it; the target of the same part; and where the
+        block is in the target.
         """
-        for first, second, ends, wide in self.held_out_places(most, margin, side):
+        for first, second, ends, wide in self.held_out_places(most):
             scaled = list(zip(ends, wide, self.enlarged, strict=True))
             yield (
                 self.data.samples[first][(slice(None), *(slice(a, b) for a, b in wide))],

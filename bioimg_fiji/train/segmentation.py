@@ -110,12 +110,12 @@ class SegmentationSource(PairSource):
         mean, std = self._moments[number]
         return ((pixels - mean) / std).astype(np.float32)
 
-    def held_out_labels(self, most: int, margin: int, side: int) -> Iterator[HeldOut]:
+    def held_out_labels(self, most: int) -> Iterator[HeldOut]:
         """Give normalised inputs around held-out blocks, the labels there, and where the block is in them.
 
         See `held_out_pairs`; labels have the axes ((z,) y, x).
         """
-        for first, _, ends, wide in self.held_out_places(most, margin, side):
+        for first, _, ends, wide in self.held_out_places(most):
             place = tuple(slice(a, b) for a, b in wide)
             inner = tuple(slice(a - start, b - start) for (a, b), (start, _) in zip(ends, wide, strict=True))
             inputs = self.normalised(self.data.samples[first][(slice(None), *place)], first)

@@ -47,8 +47,8 @@ _IMAGES, _FEWER, _EACH = 64, 16, 8
 """Images that are looked at: fewer of large ones, which are then looked at as a whole; and samples of each."""
 _LEAST, _SLICES = 64, 32
 """Least side of an excerpt, and most slices."""
-_MARGIN, _SIDE = 32, 512
 _LEVEL = 0.9
+"""Whose coverage is told."""
 
 _log = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ class _Learning:
         """Give output, spread and target of the held-out pixels, (pixels,), by group of samples."""
         found: dict[int, list[tuple[NDArray[Any], ...]]] = {}
         chosen = source.held_out_chosen(_IMAGES)
-        blocks = source.held_out_pairs(_IMAGES, _MARGIN, _SIDE)
+        blocks = source.held_out_pairs(_IMAGES)
         for (first, _), (inputs, target, inner) in zip(chosen, blocks, strict=True):
             telling = self._network.run(inputs)
             assert telling.spread is not None
@@ -218,7 +218,7 @@ class _Learning:
     def _hidden(self, source: PatchSource) -> list[BlindSample]:
         """Hide held-out pixels of each image, and let the model tell them."""
         hidings: dict[int, list[Hiding]] = {}
-        for first, _, ends, wide in source.held_out_places(_IMAGES, _MARGIN, _SIDE):
+        for first, _, ends, wide in source.held_out_places(_IMAGES):
             noisy = source.data.samples[first][(slice(None), *(slice(a, b) for a, b in wide))][0]
             inner = tuple(slice(a - start, b - start) for (a, b), (start, _) in zip(ends, wide, strict=True))
             hiding = Hiding(np.asarray(noisy, np.float32), self._run_channel, inner)

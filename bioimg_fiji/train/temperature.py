@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 PAPER = "Guo et al. 2017, On calibration of modern neural networks (temperature scaling)"
-_PATCHES, _MARGIN, _SIDE = 64, 32, 512
+_PATCHES = 64
 _PIXELS = 2**16
 """Most pixels of a patch, evenly spread: volumes have so many that they would not fit into memory."""
 _RANGE = (0.25, 4.0)
@@ -145,7 +145,7 @@ def _held_out(model: TrainedModel, source: SegmentationSource) -> Sequence[tuple
     # The inputs are normalised by their whole images, as they are when the package runs.
     plain = model.of_normalised()
     found = []
-    for inputs, labels, inner in source.held_out_labels(_PATCHES, _MARGIN, _SIDE):
+    for inputs, labels, inner in source.held_out_labels(_PATCHES):
         foreground = plain.outputs(inputs)[CHANNELS.index("foreground")]
         step = math.ceil(labels[inner].size / _PIXELS)
         told, true = (each[inner].ravel()[::step] for each in (foreground, labels))

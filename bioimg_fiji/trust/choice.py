@@ -21,10 +21,15 @@ from bioimg_fiji.trust.significance import Mask
 Method = Literal["residual", "squirrel", "reblur"]
 
 _DARK = 0.01
+"""Quantile of the values that stands for the darkest ones: noise is not less than theirs."""
 _LEAST_SHARE = 0.01
+"""Variance of the noise at the mean that dark places have at least: a tenth of its standard deviation."""
 _ROUNDING = 1 / 12
+"""Variance of rounding to whole numbers."""
 _SAME_SCALE = (0.5, 2.0)
+"""Factors between which a result is in the raw image's unit: a denoiser changes contrast by less."""
 _SAME_MEAN = 0.5
+"""Standard deviations of the raw image by which the means of both differ at most then."""
 
 
 @dataclass(frozen=True)

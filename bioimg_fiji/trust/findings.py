@@ -9,7 +9,9 @@ from bioimg_fiji.trust.choice import Channel
 from bioimg_fiji.trust.errormap import MOST_PLACES, STRONG, Found
 
 _WIDESPREAD = 0.01
+"""Share of pixels beyond `STRONG` from which places are not single ones."""
 _UNLIKE_NOISE, _KEPT_NOISE = 1.3, 0.7
+"""Typical difference, 1 for white noise."""
 
 
 def sentences(found: Found, title: str) -> tuple[str, ...]:

@@ -19,10 +19,12 @@ from bioimg_fiji.metrics.blind import NoiseModel
 Array = npt.NDArray[Any]
 
 _SIDE, _CELL = 16, 8
+"""Sides of the squares that are looked at, and of the cells in them whose means are structure."""
 _PIECES = 256
 """Squares of 16 x 16 pixels that are looked at."""
 _FEWEST = 4
 _DARK = 0.05
+"""Quantile of the cells' means that stands for the dark parts."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,11 @@ LOOP = "btcz"
 """Letters of the axes of planes, in the order of an `Index`."""
 
 _SAMPLES, _TILE = 8, 256
+"""Parts of a channel, and their sides, by which its fit is made."""
 _FRAMES, _FEWEST_FRAMES, _SIDE = 32, 6, 512
+"""Of a movie, as many frames of that side tell the noise; with fewer frames its planes do."""
 _SQUARE = 16
+"""Side of the squares of finite pixels that tell the noise."""
 
 
 def enlargement(image: Image, raw: Image) -> int:

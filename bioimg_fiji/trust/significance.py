@@ -27,9 +27,13 @@ CHANCE = 0.05
 """Share of images of pure noise whose worst place is beyond `chance_level`."""
 
 _RADIUS = 3
+"""Pixels within which two peaks are one."""
 _WINDOW = 48
+"""Pixels around a peak in which its area is measured."""
 _SAME = 0.5
+"""Share of the peak that pixels of its area reach."""
 _MOST = 200
+"""Peaks of a plane that are looked at, the highest ones."""
 
 Mask = NDArray[np.bool_]
 

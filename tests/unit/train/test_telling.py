@@ -12,14 +12,14 @@ import pytest
 import torch
 from scipy.ndimage import convolve, gaussian_filter
 
-from bioimg_fiji.errors import JobCancelledError, ParameterError, StorageError, TrainingError
+from bioimg_fiji.errors import JobCancelledError, PackageError, ParameterError, StorageError, TrainingError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.package import About
 from bioimg_fiji.package.attachments import attachments_of
 from bioimg_fiji.runtime.export import export
 from bioimg_fiji.runtime.restart import starting_point
-from bioimg_fiji.runtime.trained import Telling
+from bioimg_fiji.runtime.trained import Telling, TrainedNetwork
 from bioimg_fiji.train import TrainConfig, TrainedModel, checkpoint, synthetic, telling, train
 from bioimg_fiji.train.feed import Tensors
 from bioimg_fiji.train.loop import Loop, head_loss
@@ -188,7 +188,7 @@ def test_a_head_is_learnt_when_a_training_goes_on(tmp_path: Path) -> None:
 
 
 class Known:
-    """A denoiser whose real error is known: it never looks at a pixel itself, and its spread is three times too small."""
+    """A denoiser that never looks at the pixel itself, and whose spread is three times too small."""
 
     def __init__(self, reach: float = 1.2) -> None:
         weight = np.zeros((9, 9))
@@ -310,3 +310,17 @@ def test_what_cannot_be_read_afterwards_does_not_lose_the_model(monkeypatch: pyt
     model = trained("n2v", exposures(1))
     assert "fit.json" not in model.attachments
     assert len(model.history) == TINY.steps
+
+
+def test_a_network_that_tells_another_spread_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = trained("n2v", exposures(1), confidence=True)
+    original = TrainedNetwork.told_bytes
+
+    def wrong(self: TrainedNetwork) -> dict[str, bytes]:
+        other = dataclasses.replace(self, head={name: values + 1 for name, values in self.head.items()})
+        return original(other)
+
+    monkeypatch.setattr(TrainedNetwork, "told_bytes", wrong)
+    with pytest.raises(PackageError, match=r"told.onnx of m model does not tell the spread"):
+        export(model, About("m", "m", "# m\n\n## Validation\n"), tmp_path / "m.zip")
+    assert not (tmp_path / "m.zip").exists()

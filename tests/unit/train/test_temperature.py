@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from bioimg_fiji.commands import find
+from bioimg_fiji.errors import StorageError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.metrics import expected_calibration_error
@@ -16,6 +18,7 @@ from bioimg_fiji.nets import build
 from bioimg_fiji.objects import label
 from bioimg_fiji.package import open_package
 from bioimg_fiji.train import TrainConfig, temperature, train
+from bioimg_fiji.train.registry import method_named
 
 
 def blurred(count: int = 40_000, sharpness: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -92,6 +95,33 @@ def test_a_training_ends_with_calibrated_probabilities(tmp_path: Path) -> None:
     again = train(images, config, targets=labels, checkpoint=checkpoint, resume=True)
     assert again.provenance["calibration"] == told
     assert all(torch.equal(again.state_dict[name], model.state_dict[name]) for name in model.state_dict)
+
+
+def test_a_network_that_is_off_by_a_known_factor_is_calibrated() -> None:
+    images, labels = zip(*(discs(seed) for seed in range(6)), strict=True)
+    config = TrainConfig(method="segmentation", steps=60, batch_size=4, filters=4, device="cpu")
+    model = train(images, config, targets=labels)
+    source = method_named("segmentation").source(images, config, labels)
+    first, _ = temperature.calibrated(model, source, Job())
+    wrong = dataclasses.replace(first, state_dict=temperature.divided(first.state_dict, 0, 1 / 1.8))
+    found, told = temperature.calibrated(wrong, source, Job())
+    assert told["temperature"] == pytest.approx(1.8, rel=0.1)
+    assert told["ece_after"] < told["ece_before"]
+    for name, values in first.state_dict.items():
+        torch.testing.assert_close(found.state_dict[name], values, rtol=0.15, atol=0.02)
+
+
+def test_what_cannot_be_read_does_not_lose_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*_: object) -> None:
+        raise StorageError("The disk is gone.")
+
+    monkeypatch.setattr(temperature, "_held_out", unreadable)
+    image, labels = discs(0)
+    notes: list[str] = []
+    config = TrainConfig(method="segmentation", steps=2, batch_size=1, filters=2, depth=1, device="cpu")
+    model = train([image], config, targets=[labels], job=Job(on_note=notes.append))
+    assert "calibration" not in model.provenance
+    assert any("could not be read or run: The disk is gone." in note for note in notes)
 
 
 def forward(kwargs: object, state: object, inputs: np.ndarray) -> np.ndarray:

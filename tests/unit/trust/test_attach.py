@@ -12,7 +12,7 @@ import pytest
 
 from bioimg_fiji.errors import PackageError, StorageError
 from bioimg_fiji.package import ModelPackage, open_package
-from bioimg_fiji.package.attachments import attachments_of
+from bioimg_fiji.package.attachments import attachments_of, with_attached
 from bioimg_fiji.package.read import read_description
 from bioimg_fiji.runtime.fake import FakeModel, write_fake_package
 from bioimg_fiji.trust import attach
@@ -132,3 +132,9 @@ def test_names_that_lead_elsewhere_are_no_attachments(name: str, tmp_path: Path)
     package = write_fake_package(tmp_path / "m.zip", FakeModel(axes="cyx"))
     config = {"bioimg_fiji": {"trust": {"attachments": {name: "0" * 64}}}}
     assert attachments_of(dataclasses.replace(package, config=config)) == {}
+
+
+def test_an_entry_without_a_source_is_kept_as_it_is() -> None:
+    odd = {"note": "no file"}
+    said = with_attached({"format_version": "0.5.3", "attachments": [odd, {"source": "a"}]}, {"a": "00"}, {})
+    assert said["attachments"] == [odd, {"source": "a", "sha256": "00"}]
