@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from bioimg_fiji.errors import PackageError, ParameterError, WeightsError
-from bioimg_fiji.files.sink import RAW, Sink, open_sink
+from bioimg_fiji.files.sink import RAW, Sink, open_sink, put_in_place
 from bioimg_fiji.files.source import Array, MemorySource, RawSource, Source, map_raw, open_source, phantom
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
@@ -35,7 +35,7 @@ from bioimg_fiji.predict import (
 )
 from bioimg_fiji.predict.large import opened
 from bioimg_fiji.predict.outputs import spread_gain
-from bioimg_fiji.predict.unfinished import aside
+from bioimg_fiji.predict.unfinished import aside, beside, part_folder
 from bioimg_fiji.trust.conformal import COMMAND, FILE, Calibration
 from bioimg_fiji.trust.spread import (
     Loaded,
@@ -340,41 +340,21 @@ def _write_beside(
 ) -> float:
     """Write the bounds beside a result, each whole or not at all; add them to `files`."""
     sinks: dict[str, Sink] = {}
-    begun = {name: _beside(target, f"{name}.begun") for name in (LOWER, UPPER, WIDTH)}
-    try:
-        for name, path in begun.items():
+    with part_folder(target) as folder:
+        for name in BOUNDS:
             made = header(name, image, result.image, confidence)
-            _remove(path)
+            path = folder / beside(target, name).name
             sinks[name] = open_sink(path, dataclasses.replace(made, properties={**made.properties, **properties}))
         mean = _bounded(result, spread, confidence, unit, _into(sinks), job)
         for name, sink in sinks.items():
             sink.finish()
-            files[name] = _beside(target, name)
-            _remove(files[name])
-            sink.path.replace(files[name])
-    finally:
-        for path in begun.values():
-            _remove(path)
+            files[name] = beside(target.absolute(), name)
+            put_in_place(sink.path, files[name], folder / "before")
     return mean
 
 
 def _into(sinks: Mapping[str, Sink]) -> Callable[[str, tuple[slice, ...], Array], None]:
     return lambda name, place, part: sinks[name].write(place, part)
-
-
-def _beside(target: Path, name: str) -> Path:
-    """Give the place of a further result, as those of other outputs."""
-    stem, dot, suffix = target.name.partition(".ome.")
-    if not dot:
-        stem, dot, suffix = target.stem, ".", target.suffix[1:]
-    return target.absolute().with_name(f"{stem}-{name}{dot}{suffix}")
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _check_kind(
