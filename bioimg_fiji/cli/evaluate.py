@@ -12,15 +12,14 @@ from typing import Any
 
 import click
 
-from bioimg_fiji.cli.options import check_sent, given, image_of, options_for
+from bioimg_fiji.cli.options import check_sent, given, image_of, is_many, options_for
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Result, find
-from bioimg_fiji.commands.gathering import LISTS, read_target
+from bioimg_fiji.commands.gathering import read_target
 from bioimg_fiji.commands.result import Table
 from bioimg_fiji.errors import ParameterError, storage_error
 from bioimg_fiji.files import whole
-from bioimg_fiji.files.ome_zarr import is_zarr
 
 EXIT_FAILED = 1
 _WILD = "*?["
@@ -72,7 +71,7 @@ def _chosen(image: Sequence[Path], others: dict[str, Path], values: dict[str, An
         if "pattern" in values:
             raise ParameterError.of("--pattern", "left out: IMAGE is a pattern itself", values["pattern"])
         first, image, values["pattern"] = first.parent, [first.parent], first.name
-    sources = [path for path in (*image, *others.values()) if _is_source(path)]
+    sources = [path for path in (*image, *others.values()) if is_many(path)]
     if len(image) == 1 and not sources:
         found = {"image": image_of(first, values)}
         yield found | {name: image_of(path, values, read_target) for name, path in others.items()}
@@ -80,7 +79,7 @@ def _chosen(image: Sequence[Path], others: dict[str, Path], values: dict[str, An
     check_sent([*sources, first][0], values)
     _check_no_bounds(others)
     named = {f"{name}_source": path for name, path in others.items()}
-    if len(image) == 1 and _is_source(first):
+    if len(image) == 1 and is_many(first):
         yield {"source": first, **named}
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -99,10 +98,6 @@ def _check_no_bounds(others: dict[str, Path]) -> None:
                 str(others[name]),
                 fix="Evaluate one image after the other, each with the files of its truth and of its two bounds.",
             )
-
-
-def _is_source(path: Path) -> bool:
-    return (path.is_dir() and not is_zarr(path)) or path.suffix.lower() in LISTS
 
 
 def write_csv(table: Table, path: Path) -> None:

@@ -118,9 +118,10 @@ def call(name: str, values: tuple[str, ...], output: Path | None) -> int:
     for value in values:
         name_, _, text = value.partition("=")
         parsed[name_] = text if "=" in value else "true"
-    for number, image_key in enumerate(command.parameters.image_keys()):
-        if image_key in parsed:
-            parsed[image_key] = image_of(parsed[image_key], parsed, read_target if number else read_image)
+    images, lists = command.parameters.image_keys(), command.parameters.image_list_keys()
+    for key, text in parsed.items():
+        if key in images or key.rpartition(".")[0] in lists:
+            parsed[key] = image_of(text, parsed, read_image if key in images[:1] else read_target)
     terminal = Terminal()
     with terminal.job() as job:
         result = run_at(command, parsed, job)

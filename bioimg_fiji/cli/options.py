@@ -9,9 +9,11 @@ from typing import Any
 import click
 
 from bioimg_fiji.commands import Command
+from bioimg_fiji.commands.gathering import LISTS
 from bioimg_fiji.commands.parameters import ON_SERVER, SERVER
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.files import read_image
+from bioimg_fiji.files.ome_zarr import is_zarr
 from bioimg_fiji.image import Image
 from bioimg_fiji.remote.named import LOCAL
 
@@ -71,6 +73,11 @@ def image_of(
             fix="Name the server that has it: --server NAME (of `bioimg-fiji call`: server=NAME).",
         )
     return text
+
+
+def is_many(path: Path) -> bool:
+    """Whether a path stands for several images: a folder that is no OME-Zarr, or a list."""
+    return (path.is_dir() and not is_zarr(path)) or path.suffix.lower() in LISTS
 
 
 def check_sent(path: Path, options: Mapping[str, Any]) -> None:
