@@ -7,6 +7,9 @@
     results.json  shapes and types of the results
     *.zarr ...    the results so far; raw ones, where an operation has to see the whole result first
 
+A run with bounds (trust.intervals) has such a folder too: its `tiles` are numbers of whole runs, and the one under way
+has a folder of its own in it.
+
 Lives here: what of it is written and read, and that the results get to their places. Lives not here: which tiles there
 are, and how they are computed (large).
 """
