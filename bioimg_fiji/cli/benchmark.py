@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bioimg_fiji.cli.options import given, options_for
+from bioimg_fiji.cli.options import given, is_elsewhere, options_for
 from bioimg_fiji.cli.terminal import Terminal, number
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Result, find
 from bioimg_fiji.commands.benchmark import SEPARATOR
+from bioimg_fiji.commands.parameters import SERVER
 from bioimg_fiji.commands.result import Table
 from bioimg_fiji.errors import ParameterError
 
@@ -59,6 +61,8 @@ def _benchmark(suite: str | None, model: tuple[str, ...], as_list: bool, new: Pa
         values |= {"action": "verify", "suite": model[0]}
     else:
         values = {"output": FOLDER, **values, "suite": suite, "models": SEPARATOR.join(model)}
+    if values.get("action") != "list":
+        _check_here(values)
     terminal = Terminal()
     with terminal.job() as job:
         done = run_at(find("benchmark"), values, job)
@@ -66,6 +70,18 @@ def _benchmark(suite: str | None, model: tuple[str, ...], as_list: bool, new: Pa
     tables = {name: fitting(table, width) for name, table in done.tables.items()}
     terminal.result(dataclasses.replace(_without_tables(done), tables=tables))
     return EXIT_FAILED if done.partial else 0
+
+
+def _check_here(values: Mapping[str, Any]) -> None:
+    """Refuse a named server: suites, data and results are folders, and none of them is sent or brought back."""
+    if is_elsewhere(values):
+        raise ParameterError.of(
+            "--server",
+            "left out, but with --list: the folders of suites, data and results would be those of the server",
+            values[SERVER],
+            fix="Run it on that computer itself. From here, `bioimg-fiji call benchmark suite=... output=... "
+            f"server={values[SERVER]}` takes paths that it has, and leaves the page there.",
+        )
 
 
 def _without_tables(done: Result) -> Result:
@@ -76,7 +92,7 @@ def _without_tables(done: Result) -> Result:
 def fitting(table: Table, width: int) -> Table:
     """Leave out columns from the right, the last two figures not, until a table fits a terminal of that width."""
     names = list(table.columns)
-    cells = [[number(cell) if cell is not None else "" for cell in row] for row in table.rows]
+    cells = [[number(cell) for cell in row] for row in table.rows]
     widths = {name: max(len(name), *(len(row[place]) for row in cells), 0) + 2 for place, name in enumerate(names)}
     kept = list(names)
     if "reason" in kept and not any(row[names.index("reason")] for row in cells):
@@ -85,5 +101,5 @@ def fitting(table: Table, width: int) -> Table:
     while spare and sum(widths[name] for name in kept if name not in _KEPT) > width - 20 * ("reason" in kept):
         kept.remove(spare.pop())
     places = [names.index(name) for name in kept]
-    rows = tuple(tuple("" if row[place] is None else row[place] for place in places) for row in table.rows)
+    rows = tuple(tuple(row[place] for place in places) for row in table.rows)
     return Table(tuple(kept), rows, tuple(table.units[place] for place in places) if table.units else ())

@@ -12,23 +12,22 @@ from typing import Any
 
 import click
 
-from bioimg_fiji.cli.options import check_sent, given, options_for
+from bioimg_fiji.cli.options import check_sent, given, image_of, is_many, options_for
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Result, find
-from bioimg_fiji.commands.gathering import LISTS, read_target
+from bioimg_fiji.commands.gathering import read_target
 from bioimg_fiji.commands.result import Table
 from bioimg_fiji.errors import ParameterError, storage_error
-from bioimg_fiji.files import read_image, whole
-from bioimg_fiji.files.ome_zarr import is_zarr
+from bioimg_fiji.files import whole
 
 EXIT_FAILED = 1
 _WILD = "*?["
 _HELP = """Compare images with the truth, or without one with the raw images.
 
 IMAGE is one file or several, a folder, a pattern such as "results/*.tif", or a list of files (the truth's behind a
-tab). --truth and --raw are a file, or a folder with files of the same names. A row for each image, and a summary; ends
-with 1 where an image could not be measured.
+tab). --truth and --raw are a file, or a folder with files of the same names; --lower and --upper go with one image.
+A row for each image, and a summary; ends with 1 where an image could not be measured.
 """
 
 
@@ -66,29 +65,39 @@ def _evaluate(image: tuple[Path, ...], table: Path | None, **options: Any) -> in
 @contextmanager
 def _chosen(image: Sequence[Path], others: dict[str, Path], values: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Give the images under the command's keys."""
-    axes, first = values.get("axes"), image[0]
+    first = image[0]
     wild = len(image) == 1 and not first.exists() and any(letter in first.name for letter in _WILD)
     if wild:
         if "pattern" in values:
             raise ParameterError.of("--pattern", "left out: IMAGE is a pattern itself", values["pattern"])
         first, image, values["pattern"] = first.parent, [first.parent], first.name
-    if len(image) == 1 and not _is_source(first):
-        found = {"image": read_image(first, axes)}
-        yield found | {name: read_target(path, axes) for name, path in others.items()}
+    sources = [path for path in (*image, *others.values()) if is_many(path)]
+    if len(image) == 1 and not sources:
+        found = {"image": image_of(first, values)}
+        yield found | {name: image_of(path, values, read_target) for name, path in others.items()}
         return
-    check_sent(first, values)
-    sources = {f"{name}_source" if name in ("truth", "raw") else name: path for name, path in others.items()}
-    if len(image) == 1:
-        yield {"source": first, **sources}
+    check_sent([*sources, first][0], values)
+    _check_no_bounds(others)
+    named = {f"{name}_source": path for name, path in others.items()}
+    if len(image) == 1 and is_many(first):
+        yield {"source": first, **named}
         return
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "images.txt"
         listed.write_text("".join(f"{path.absolute()}\n" for path in image), "utf-8")
-        yield {"source": listed, **sources}
+        yield {"source": listed, **named}
 
 
-def _is_source(path: Path) -> bool:
-    return (path.is_dir() and not is_zarr(path)) or path.suffix.lower() in LISTS
+def _check_no_bounds(others: dict[str, Path]) -> None:
+    """Refuse bounds where there are several images: they have no names to find them by."""
+    for name in ("lower", "upper"):
+        if name in others:
+            raise ParameterError.of(
+                f"--{name}",
+                "left out where there are several images, or folders",
+                str(others[name]),
+                fix="Evaluate one image after the other, each with the files of its truth and of its two bounds.",
+            )
 
 
 def write_csv(table: Table, path: Path) -> None:
@@ -108,8 +117,4 @@ def _readable(done: Result) -> Result:
     if "summary" not in done.tables:
         return done
     figures = {name: value for name, value in done.figures.items() if name in ("kind", "rows", "failed")}
-    blank = {
-        name: dataclasses.replace(table, rows=tuple(tuple("" if c is None else c for c in row) for row in table.rows))
-        for name, table in done.tables.items()
-    }
-    return dataclasses.replace(done, figures=figures, tables=blank)
+    return dataclasses.replace(done, figures=figures)

@@ -216,10 +216,11 @@ def paired(
 
 
 def _by_key(paths: Iterable[Path], folder: Path, field: str) -> dict[str, Path]:
-    """Give files by their names below the folder without the extension; two of one name cannot be told apart."""
+    """Give files by their names below the folder (which may be a file itself), without the extension; each once."""
     found: dict[str, Path] = {}
     for path in paths:
-        inner = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
+        below = path != folder and path.is_relative_to(folder)
+        inner = path.relative_to(folder) if below else Path(path.name)
         ending = next((each for each in _ENDINGS if inner.name.lower().endswith(each)), inner.suffix)
         key = str(inner.with_name(inner.name[: len(inner.name) - len(ending)])).casefold()
         if key in found:

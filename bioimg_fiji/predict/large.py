@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import AxesError, ImageError, JobCancelledError, StorageError, WeightsError
+from bioimg_fiji.errors import AxesError, ImageError, StorageError, WeightsError
 from bioimg_fiji.files.sink import RAW, check_sink
 from bioimg_fiji.files.source import Source, map_raw, open_source
 from bioimg_fiji.image import Image
@@ -37,7 +37,7 @@ from bioimg_fiji.predict.lazy import LazySample, streamed
 from bioimg_fiji.predict.look import misfits
 from bioimg_fiji.predict.run import Prediction
 from bioimg_fiji.predict.samples import cuts_of
-from bioimg_fiji.predict.unfinished import Diary, Files, Place, Written, folder_of, part_folder
+from bioimg_fiji.predict.unfinished import Diary, Files, Place, Written, part_folder, telling_what_is_kept
 from bioimg_fiji.predict.work import PredictOptions, Work, borrowed, halved, provenance, sizes
 from bioimg_fiji.runtime import Adapter
 from bioimg_fiji.runtime.memory import check_size, learn, tile_budget
@@ -113,20 +113,11 @@ def predict_file(
     """
     path, target = Path(path), Path(target).absolute()
     options, job = options or PredictOptions(), job or Job()
-    _check_target(path, target)
+    check_files(path, target)
     _check_outputs(package)
-    try:
-        with opened(path, options) as source:
-            work = _work(source, package, options, job)
-            report, files = _predicted(
-                work, source, target, job, properties or {}, adapter, features or options.features
-            )
-    except JobCancelledError as error:
-        if not folder_of(target).exists():
-            raise
-        raise JobCancelledError(
-            str(error), fix="The same command goes on from there; delete the folder that ends with .part otherwise."
-        ) from error
+    with telling_what_is_kept(target), opened(path, options) as source:
+        work = _work(source, package, options, job)
+        report, files = _predicted(work, source, target, job, properties or {}, adapter, features or options.features)
     return FilePrediction(files.paths, report)
 
 
@@ -358,7 +349,8 @@ class _Run:
                     self._job.progress(*self._status)
 
 
-def _check_target(path: Path, target: Path) -> None:
+def check_files(path: Path, target: Path) -> None:
+    """Refuse a result that cannot be written in parts, or would replace the image itself; errors of `predict_file`."""
     check_sink(target)
     from bioimg_fiji.files import check_folder
 

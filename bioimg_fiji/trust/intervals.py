@@ -13,12 +13,14 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bioimg_fiji.errors import PackageError, ParameterError, WeightsError
-from bioimg_fiji.files.sink import RAW, Sink, open_sink
+from bioimg_fiji.files.sink import RAW, Sink, open_sink, put_in_place
 from bioimg_fiji.files.source import Array, MemorySource, RawSource, Source, map_raw, open_source, phantom
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
@@ -33,14 +35,23 @@ from bioimg_fiji.predict import (
     predict_file,
     predict_source,
 )
-from bioimg_fiji.predict.large import opened
+from bioimg_fiji.predict.large import check_files, opened
 from bioimg_fiji.predict.outputs import spread_gain
-from bioimg_fiji.predict.unfinished import aside
+from bioimg_fiji.predict.unfinished import (
+    Diary,
+    aside,
+    beside,
+    part_folder,
+    read_begun,
+    telling_what_is_kept,
+    write_begun,
+)
 from bioimg_fiji.trust.conformal import COMMAND, FILE, Calibration, half_width
 from bioimg_fiji.trust.spread import (
     Loaded,
     Spreading,
     SpreadName,
+    Sums,
     members_of,
     predict_spread,
     source_run,
@@ -52,6 +63,9 @@ from bioimg_fiji.trust.turns import blocks
 
 LOWER, UPPER, WIDTH = BOUNDS = "lower", "upper", "confidence"
 """Names of the images, with which their titles end."""
+
+_PLAIN = 0
+"""Number of the plain run in the diary of an unfinished one; the members' begin with 1."""
 
 
 @dataclass(frozen=True)
@@ -212,10 +226,12 @@ def predict_source_with(
     _check_output(confidence.made.package, output)
     result = RawSource(output, folder / f"output{RAW}")
     scratch = aside(folder / f"output{RAW}")
-    spread = _spread_by_parts(source, result, images.pop(SPREAD, None), scratch, confidence, options, job)
-    sinks = {
-        name: open_sink(folder / f"{name}{RAW}", header(name, source.image, output, confidence)) for name in BOUNDS
-    }
+    told = images.pop(SPREAD, None)
+    if told is None:
+        spread = _spread_by_parts(source, result, _FileSums(scratch, output), confidence, options, job)
+    else:
+        spread = MemorySource(told)
+    sinks = _begun_bounds(lambda name: folder / f"{name}{RAW}", source.image, output, confidence)
     mean = _bounded(result, spread, confidence, unit, _into(sinks), job)
     shutil.rmtree(scratch, ignore_errors=True)
     for name, sink in sinks.items():
@@ -235,28 +251,76 @@ def predict_file_with(
 ) -> FilePrediction:
     """Run a model from file to file, as `predict_file`; the bounds lie beside the result, named as its other outputs.
 
+    All get to their places at the end, none without the others. Until then they lie in the folder of an unfinished
+    result, and a run that was stopped goes on: from the tiles of the plain run or of the member that was under way.
+    What lies there is no error bar yet, and is named as none.
+
     Raises
     ------
     As `predict_file`.
     """
-    with opened(path, options) as source:
+    target = target.absolute()
+    check_files(path, target)
+    with telling_what_is_kept(target), opened(path, options) as source, part_folder(target) as folder:
         unit = spread_gain(source.image, confidence.made.package)
-        scratch = aside(target.absolute())
-        try:
-            found = predict_file(path, target, confidence.made.package, options, job, properties)
+        doing = _doing(source, confidence, options, properties)
+        with contextlib.closing(Diary(folder, doing, 0)) as diary, contextlib.ExitStack() as stack:
+            found = _plain(path, folder / target.name, confidence.made.package, options, job, properties)
             files = dict(found.files)
             head = files.pop(SPREAD, None)
-            scratch.mkdir(exist_ok=True)
-            with contextlib.ExitStack() as stack:
-                result = stack.enter_context(open_source(files["output"]))
-                _check_output(confidence.made.package, result.image)
-                told = None if head is None else stack.enter_context(open_source(head))
-                spread = _spread_by_parts(source, result, told, scratch, confidence, options, job)
-                mean = _write_beside(source.image, result, spread, target, confidence, unit, properties, files, job)
-        finally:  # NB: also after an error: a spread that is not calibrated looks like an error bar
-            shutil.rmtree(scratch, ignore_errors=True)
+            result = stack.enter_context(open_source(files["output"]))
+            _check_output(confidence.made.package, result.image)
+            diary.mark(_PLAIN)
+            if head is None:
+                sums = _FileSums(folder / "sums", result.image, diary)
+                spread = _spread_by_parts(source, result, sums, confidence, options, job)
+            else:
+                spread = stack.enter_context(open_source(head))
+            begun = partial(beside, folder / target.name)
+            sinks = _begun_bounds(begun, source.image, result.image, confidence, properties)
+            mean = _bounded(result, spread, confidence, unit, _into(sinks), job)
+            for name, sink in sinks.items():
+                sink.finish()
+                files[name] = sink.path
+        for name, file in reversed(files.items()):  # the result last: without it, a run that is killed here goes on
+            files[name] = target.with_name(file.name)
+            put_in_place(file, files[name], folder / "before")
     job.note(confidence.sentence)
     return FilePrediction(files, {**found.report, **confidence.figures, "interval_width": mean})
+
+
+def _doing(
+    source: Source, confidence: Confidence, options: PredictOptions, properties: Mapping[str, str]
+) -> dict[str, Any]:
+    """Say what is done: a run of anything else begins anew."""
+    from bioimg_fiji import __version__
+
+    made = confidence.made
+    return {
+        "image": source.identity,
+        "packages": [[each.sha256, *each.beside] for each in (made.package, *made.others)],
+        "confidence": [made.kind, confidence.level, confidence.factor, confidence.floor, confidence.label],
+        "options": [options.weights, options.device, options.tile, options.axes or ""],
+        "properties": dict(properties),
+        "version": __version__,
+    }
+
+
+def _plain(
+    path: Path, target: Path, package: ModelPackage, options: PredictOptions, job: Job, properties: Mapping[str, str]
+) -> FilePrediction:
+    """Run the model into a folder of what is unfinished; there a run that was stopped later has left the result."""
+    folder = target.parent
+    begun, report = read_begun(folder), folder / "report.json"
+    if begun:
+        job.note("Going on where an earlier run has stopped: the result is there, its bounds are not.")
+        return FilePrediction(
+            {name: folder / each["file"] for name, each in begun.items()}, json.loads(report.read_text("utf-8"))
+        )
+    found = predict_file(path, target, package, options, job, properties)
+    report.write_text(json.dumps(dict(found.report)), "utf-8")
+    write_begun(folder, {name: {"file": file.relative_to(folder).as_posix()} for name, file in found.files.items()})
+    return found
 
 
 def header(name: str, image: Image, output: Image, confidence: Confidence) -> Image:
@@ -280,6 +344,22 @@ def header(name: str, image: Image, output: Image, confidence: Confidence) -> Im
     return dataclasses.replace(made, properties=properties)
 
 
+def _begun_bounds(
+    place: Callable[[str], Path],
+    image: Image,
+    output: Image,
+    confidence: Confidence,
+    properties: Mapping[str, str] | None = None,
+) -> dict[str, Sink]:
+    """Begin the files of the bounds, or go on with them."""
+    sinks = {}
+    for name in BOUNDS:
+        made = header(name, image, output, confidence)
+        made = dataclasses.replace(made, properties={**made.properties, **(properties or {})})
+        sinks[name] = open_sink(place(name), made)
+    return sinks
+
+
 def _bounded(
     output: Source,
     spread: Source,
@@ -301,79 +381,47 @@ def _bounded(
     return 2 * total / output.image.pixels.size
 
 
+class _FileSums(Sums):
+    """The sums in files of a folder, those after one member beside those after the next.
+
+    So a member that a kill has left half in the sums is in none that the next run goes on from.
+    """
+
+    def __init__(self, folder: Path, image: Image, diary: Diary | None = None) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.done = () if diary is None else diary.done - {_PLAIN}
+        self._image, self._diary = Image(phantom(image.shape, np.dtype(np.float32)), image.axes), diary
+
+    def after(self, number: int) -> tuple[Array, Array]:
+        """Give the arrays of both sums after so many members."""
+        total, squares = (self._array(f"{name}-{number % 2}") for name in ("total", "squares"))
+        if number == 0:
+            total[...] = 0
+            squares[...] = 0
+        return total, squares
+
+    def mark(self, number: int) -> None:
+        """Note that a member is in the sums."""
+        if self._diary is not None:
+            self._diary.mark(number)
+
+    def _array(self, name: str) -> Array:
+        sink = open_sink(self.folder / f"{name}{RAW}", self._image)
+        return np.memmap(sink.path, "<f4", "r+", 0, self._image.shape)
+
+
 def _spread_by_parts(
-    source: Source,
-    result: Source,
-    told: Image | Source | None,
-    scratch: Path,
-    confidence: Confidence,
-    options: PredictOptions,
-    job: Job,
+    source: Source, result: Source, sums: _FileSums, confidence: Confidence, options: PredictOptions, job: Job
 ) -> Source:
-    """Give the spread of a result that was written by parts; sums and the members' results lie in `scratch`."""
-    if told is not None:
-        return told if isinstance(told, Source) else MemorySource(told)
-    scratch.mkdir(exist_ok=True)
-
-    def room(shape: tuple[int, ...], name: str) -> Array:
-        sink = open_sink(scratch / f"{name}{RAW}", Image(phantom(shape, np.dtype(np.float32)), result.image.axes))
-        array: Array = np.memmap(sink.path, "<f4", "r+", 0, shape)
-        array[...] = 0
-        return array
-
-    run = source_run(source, options, scratch / "member")
+    """Give the spread of a result that was written by parts; the members' results lie beside the sums."""
+    run = source_run(source, options, sums.folder / "member")
     members = members_of(confidence.made, source.image, options.axes)
-    return MemorySource(result.image.with_pixels(spread_of(result, members, run, room, job)))
-
-
-def _write_beside(
-    image: Image,
-    result: Source,
-    spread: Source,
-    target: Path,
-    confidence: Confidence,
-    unit: float,
-    properties: Mapping[str, str],
-    files: dict[str, Path],
-    job: Job,
-) -> float:
-    """Write the bounds beside a result, each whole or not at all; add them to `files`."""
-    sinks: dict[str, Sink] = {}
-    begun = {name: _beside(target, f"{name}.begun") for name in (LOWER, UPPER, WIDTH)}
-    try:
-        for name, path in begun.items():
-            made = header(name, image, result.image, confidence)
-            _remove(path)
-            sinks[name] = open_sink(path, dataclasses.replace(made, properties={**made.properties, **properties}))
-        mean = _bounded(result, spread, confidence, unit, _into(sinks), job)
-        for name, sink in sinks.items():
-            sink.finish()
-            files[name] = _beside(target, name)
-            _remove(files[name])
-            sink.path.replace(files[name])
-    finally:
-        for path in begun.values():
-            _remove(path)
-    return mean
+    return MemorySource(result.image.with_pixels(spread_of(result, members, run, sums, job)))
 
 
 def _into(sinks: Mapping[str, Sink]) -> Callable[[str, tuple[slice, ...], Array], None]:
     return lambda name, place, part: sinks[name].write(place, part)
-
-
-def _beside(target: Path, name: str) -> Path:
-    """Give the place of a further result, as those of other outputs."""
-    stem, dot, suffix = target.name.partition(".ome.")
-    if not dot:
-        stem, dot, suffix = target.stem, ".", target.suffix[1:]
-    return target.absolute().with_name(f"{stem}-{name}{dot}{suffix}")
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _check_kind(

@@ -10,7 +10,7 @@ Lives here: who the members are, and their spread. Lives not here: what a spread
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -35,9 +35,6 @@ SpreadName = Literal["auto", "head", "augmentation", "ensemble"]
 MIRRORED = ("", "y", "x", "yx")
 _ISOTROPIC = 0.02
 
-Room = Callable[[tuple[int, ...], str], Array]
-"""Gives a float32 array of zeros of a shape, under a name."""
-
 Loaded = Callable[[ModelPackage], Adapter]
 """Gives the loaded model of a package, where the caller has them; none is closed then."""
 
@@ -59,6 +56,33 @@ class Spreading:
     kind: SpreadKind
     package: ModelPackage
     others: tuple[ModelPackage, ...] = ()
+
+
+class Sums:
+    """The members' differences from the plain result, and their squares, summed pixel by pixel: in memory.
+
+    Parameters
+    ----------
+    shape
+        Shape of the result.
+
+    Attributes
+    ----------
+    done
+        Numbers of the members (from 1) that are in the sums already, and are not run again.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.done: Collection[int] = ()
+        self._sums = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+
+    def after(self, number: int) -> tuple[Array, Array]:
+        """Give the arrays of both sums after so many members; they may be those of the member before."""
+        del number
+        return self._sums
+
+    def mark(self, number: int) -> None:
+        """Note that a member is in the sums."""
 
 
 @dataclass(frozen=True)
@@ -177,13 +201,12 @@ def predict_spread(
         found = predict(named, member.package, options, part, loaded and loaded(member.package))
         return MemorySource(found.images["output"])
 
-    room: Room = lambda shape, _: np.zeros(shape, np.float32)  # noqa: E731
     members = members_of(made, main, options.axes)
-    return plain, spread_of(output, members, run, room, job)
+    return plain, spread_of(output, members, run, Sums(output.image.shape), job)
 
 
 def spread_of(
-    output: Source, members: Sequence[Member], run: Callable[[Member, Job], Source], room: Room, job: Job
+    output: Source, members: Sequence[Member], run: Callable[[Member, Job], Source], sums: Sums, job: Job
 ) -> Array:
     """Give the standard deviation of all members, the plain result among them, by blocks.
 
@@ -195,8 +218,8 @@ def spread_of(
         Further runs.
     run
         Gives a member's result, as it lies.
-    room
-        Where sums are kept.
+    sums
+        Where they are summed, and which of them are so already.
     job
         For progress and cancelling.
 
@@ -205,35 +228,42 @@ def spread_of(
     PackageError
         When a member's result has another shape.
     """
-    shape = output.image.shape
-    total, squares = room(shape, "total"), room(shape, "squares")
+    shape, count = output.image.shape, len(members) + 1
     for number, member in enumerate(members, 1):
+        if number in sums.done:
+            continue
         with TurnedSource(run(member, _Part(job, number, len(members))), member.turn.back) as result:
             if result.image.shape != shape:
                 raise PackageError(
                     f"{member.package.name} gives a result of shape {result.image.shape}, and not {shape}.",
                     fix="An ensemble is of models that give the same kind of result.",
                 )
+            (total, squares), (more, more_squares) = sums.after(number - 1), sums.after(number)
             for place in blocks(output.image):
                 job.check()
                 apart = result.read(place).astype(np.float32) - output.read(place)
-                total[place] += apart
-                squares[place] += apart * apart
-    count = len(members) + 1
+                more[place] = total[place] + apart
+                more_squares[place] = squares[place] + apart * apart
+        sums.mark(number)
+    (total, squares), (_, spread) = sums.after(len(members)), sums.after(count)
     for place in blocks(output.image):
         mean = total[place] / count
-        squares[place] = np.sqrt(np.maximum(squares[place] / count - mean * mean, 0.0))
-    return squares
+        spread[place] = np.sqrt(np.maximum(squares[place] / count - mean * mean, 0.0))
+    return spread
 
 
 def source_run(source: Source, options: PredictOptions, folder: Path) -> Callable[[Member, Job], Source]:
-    """Give what runs members by parts; their results lie in `folder`, one at a time."""
+    """Give what runs members by parts; their results lie in `folder`, one at a time.
+
+    A member that was stopped goes on from its tiles there, when it is the first one that is run.
+    """
     options = dataclasses.replace(options, features=None)
 
     def run(member: Member, part: Job) -> Source:
         folder.mkdir(exist_ok=True)
         for each in folder.iterdir():
-            each.unlink()
+            if each.is_file():  # results of the member before; a folder is of this one, or of what was stopped
+                each.unlink()
         image = predict_source(TurnedSource(source, member.turn), folder, member.package, options, part).images[
             "output"
         ]

@@ -19,7 +19,7 @@ from bioimg_fiji.benchmark import baselines, page, pictures, results, score, sui
 from bioimg_fiji.benchmark.cases import Pair, cases, exposed
 from bioimg_fiji.benchmark.results import OfImage, Row
 from bioimg_fiji.benchmark.suite import Noise, Suite
-from bioimg_fiji.cli.benchmark import fitting
+from bioimg_fiji.cli.benchmark import benchmark_line, fitting
 from bioimg_fiji.commands.compared import disagreement
 from bioimg_fiji.commands.measured import Measured
 from bioimg_fiji.commands.result import Table
@@ -409,7 +409,18 @@ def test_tables_fit_narrow_terminals() -> None:
     names = ("model", "psnr", "ssim", "nrmse", "seconds_per_image", "memory", "reason")
     table = Table(names, (("a-model", 30.123, 0.9, 0.1, 0.5, 100.0, ""), ("other", None, None, None, None, None, "")))
     assert fitting(table, 200).columns == names[:-1]
+    assert fitting(table, 200).rows[1][1] is None
     assert fitting(table, 45).columns == ("model", "psnr", "seconds_per_image", "memory")
+
+
+def test_folders_of_a_benchmark_are_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for line in (["synthetic"], ["verify", "a.json"], ["--new", "suite"]):
+        with pytest.raises(ParameterError, match=r"--server must be left out.*gpu") as caught:
+            benchmark_line().main([*line, "--server", "gpu"], standalone_mode=False)
+        assert "server=gpu" in caught.value.fix
+    with pytest.raises(ParameterError, match="name of a server"):  # the suites of a server may be asked for
+        benchmark_line().main(["--list", "--server", "gpu"], standalone_mode=False)
 
 
 def test_files_of_the_real_suites(shared_data: Path) -> None:

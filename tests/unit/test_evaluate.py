@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from scipy.ndimage import gaussian_filter
 from bioimg_fiji import metrics
 from bioimg_fiji.commands import Result, find
 from bioimg_fiji.commands.evaluate import RESULTS, SUMMARY
-from bioimg_fiji.errors import FileFormatError, ImageError, ParameterError, StorageError
+from bioimg_fiji.errors import AxesError, FileFormatError, ImageError, ParameterError, StorageError
 from bioimg_fiji.evaluate import kind_of
 from bioimg_fiji.evaluate.parents import read_parents
+from bioimg_fiji.files import write_image
 from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.intensity import Intensity
 from bioimg_fiji.train import synthetic
@@ -339,3 +341,75 @@ def test_a_table_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) 
     line = [str(tmp_path / "not read.tif"), "--csv", str(tmp_path / "nowhere" / "table.csv")]
     with pytest.raises(StorageError, match="there is no such folder"):
         evaluate_line().main(line, standalone_mode=False)
+
+
+def shell(*line: object) -> int:
+    """Run a line of the shell in this process; give its exit code."""
+    return int(importlib.import_module("bioimg_fiji.cli.main").group.main([*map(str, line)], standalone_mode=False))
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """An image, and two folders with a file of its name and another one's."""
+    for name, images in (("a.tif", pair(32)), ("b.tif", pair(32)[::-1])):
+        for folder, image in zip(("truths", "raws"), images[::-1], strict=True):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            write_image(image, tmp_path / folder / name)
+    write_image(pair(32)[0], tmp_path / "a.tif")
+    return tmp_path
+
+
+def test_one_image_finds_its_truth_in_a_folder(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image, truth = pair(32)
+    line = ("evaluate", saved / "a.tif", "--truth", saved / "truths", "--metrics", "psnr")
+    assert shell(*line) == 0
+    assert f"{metrics.psnr(truth.pixels, image.pixels):.4g}" in capsys.readouterr().out
+    assert shell(*line, "--raw", saved / "raws") == 0
+    with pytest.raises(ParameterError, match="one image where --server is gpu: folders and lists") as caught:
+        shell(*line, "--server", "gpu")
+    assert caught.value.details["got"] == repr(str(saved / "truths"))
+
+
+def test_bounds_go_with_one_image(saved: Path) -> None:
+    line = ("evaluate", saved / "a.tif", saved / "raws" / "b.tif", "--truth", saved / "truths")
+    with pytest.raises(ParameterError, match="--upper must be left out where there are several images") as caught:
+        shell(*line, "--upper", saved / "a.tif")
+    assert "one image after the other" in caught.value.fix
+
+
+def test_an_image_of_a_server_wants_a_server(saved: Path) -> None:
+    for line in (
+        ("evaluate", "server:data/a.tif", "--truth", saved / "a.tif"),
+        ("call", "evaluate", f"image={saved / 'a.tif'}", "truth=server:data/a.tif"),
+    ):
+        with pytest.raises(ParameterError, match=r"where no server is named.*server:data/a.tif") as caught:
+            shell(*line)
+        assert "--server NAME" in caught.value.fix
+
+
+def test_what_has_no_value_is_an_empty_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image, truth = pair(32)
+    pixels = np.stack([image.pixels, image.pixels])
+    pixels[1, 3, 3] = np.nan
+    write_image(Image(pixels, "tyx"), tmp_path / "a.tif")
+    write_image(Image(np.stack([truth.pixels] * 2), "tyx"), tmp_path / "b.tif")
+    keys = (f"image={tmp_path / 'a.tif'}", f"truth={tmp_path / 'b.tif'}", "metrics=psnr")
+    assert shell("call", "evaluate", *keys) == 0
+    printed = capsys.readouterr()
+    assert "None" not in printed.out
+    assert "no value in 1 of 2 rows" in printed.err
+
+
+def test_a_call_reads_images_by_its_axes_and_tells_what_failed(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stack = RNG(0).normal(100, 10, (5, 32, 32)).astype(np.float32)
+    for name in ("x.tif", "y.tif"):
+        tifffile.imwrite(saved / name, stack)
+    keys = (f"image={saved / 'x.tif'}", f"truth={saved / 'y.tif'}", "metrics=psnr")
+    with pytest.raises(AxesError):
+        shell("call", "evaluate", *keys)
+    assert shell("call", "evaluate", *keys, "axes=zyx") == 0
+    assert capsys.readouterr().out.count("Infinity") >= 5
+    (saved / "raws" / "a.tif").write_bytes(b"no image")
+    folders = (f"source={saved / 'raws'}", f"truth_source={saved / 'truths'}")
+    assert shell("call", "evaluate", *folders) == 1
+    assert "1 of 2 images failed" in capsys.readouterr().err

@@ -14,16 +14,17 @@ import roifile
 from bioimg_fiji.commands import Result, find
 from bioimg_fiji.commands.confidence import _other_than_intensities
 from bioimg_fiji.commands.macro import PROPERTY as MACRO
-from bioimg_fiji.errors import ImageError, PackageError, ParameterError, StorageError
+from bioimg_fiji.errors import ImageError, JobCancelledError, PackageError, ParameterError, StorageError
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.files.source import map_raw, raw_file
 from bioimg_fiji.image import Channel, Image, Scale
 from bioimg_fiji.intensity import Intensity
-from bioimg_fiji.jobs import Job
+from bioimg_fiji.jobs import Job, Progress
 from bioimg_fiji.package import open_package
 from bioimg_fiji.package.attachments import attachments_of
 from bioimg_fiji.predict import PROPERTY
 from bioimg_fiji.runtime.fake import FakeModel, write_fake_package, write_random_unet
+from bioimg_fiji.trust import intervals
 from bioimg_fiji.trust.attach import with_attachments
 from bioimg_fiji.trust.conformal import Sample, SpreadKind, calibration_of, dumps, pixels_sha256
 
@@ -293,7 +294,7 @@ def test_without_a_truth_small_images_are_refused(tmp_path: Path) -> None:
         calibrate(tmp_path, picture(dtype="float32"))
 
 
-def test_no_uncalibrated_spread_is_left_when_a_run_on_a_file_fails(
+def test_neither_a_result_nor_its_spread_lies_there_before_the_bounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = write_random_unet(tmp_path / "plain.zip", spread=True)
@@ -304,11 +305,78 @@ def test_no_uncalibrated_spread_is_left_when_a_run_on_a_file_fails(
     def fail(*_: object) -> None:
         raise StorageError("The disk is full.")
 
-    monkeypatch.setattr("bioimg_fiji.trust.intervals._bounded", fail)
     values = {"input": tmp_path / "raw.tif", "model": tmp_path / "m.zip", "output": tmp_path / "out.ome.tif"}
-    with pytest.raises(StorageError, match="full"):
-        find("run_file").run({**values, "confidence": 90})
-    assert [path.name for path in tmp_path.glob("out*")] == ["out.ome.tif"]
+    for level in (80, 90):
+        with monkeypatch.context() as patch:
+            patch.setattr("bioimg_fiji.trust.intervals._bounded", fail)
+            reports: list[Progress] = []
+            with pytest.raises(StorageError, match="full"):
+                find("run_file").run({**values, "confidence": level}, Job(reports.append))
+        assert "Tiles" in {report.message for report in reports}  # another level is another run
+        assert [path.name for path in tmp_path.glob("out*")] == ["out.ome.tif.part"]
+    reports.clear()
+    files = find("run_file").run({**values, "confidence": 90}, Job(reports.append)).files
+    assert not reports  # the model is not run again
+    assert {path.name for path in tmp_path.glob("out*")} == {path.name for path in files.values()}
+    expected = run(tmp_path / "m.zip", picture(), confidence=90).images
+    for name in BOUNDS:
+        np.testing.assert_array_equal(read_image(files[name]).pixels, expected[name].pixels)
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
+@pytest.mark.parametrize("message", ["Tiles", "Confidence, run 3 of 7: Tiles"])
+def test_a_run_on_a_file_that_was_stopped_goes_on(model: Path, tmp_path: Path, suffix: str, message: str) -> None:
+    frames = np.stack([picture(seed=seed).pixels for seed in range(5)])
+    write_image(picture("tyx").with_pixels(frames), tmp_path / "raw.tif")
+    values = {"input": tmp_path / "raw.tif", "model": model, "confidence": 90}
+    expected = find("run_file").run({**values, "output": tmp_path / f"whole{suffix}"}).files
+    values["output"] = tmp_path / f"out{suffix}"
+
+    def stop(report: Progress) -> None:
+        if report.message == message and report.current == 4:
+            job.cancel()
+
+    job = Job(stop)
+    with pytest.raises(JobCancelledError) as caught:
+        find("run_file").run(values, job)
+    assert caught.value.fix.startswith("The same command goes on")
+    assert [path.name for path in tmp_path.glob("out*")] == [f"out{suffix}.part"]
+    reports: list[Progress] = []
+    files = find("run_file").run(values, Job(reports.append)).files
+    tiles = [report for report in reports if report.message.endswith("Tiles")]
+    assert tiles[0].message == message
+    assert 1 <= tiles[0].current <= 4
+    assert {path.name for path in tmp_path.glob("out*")} == {path.name for path in files.values()}
+    for name, path in files.items():
+        np.testing.assert_array_equal(read_image(path).pixels, read_image(expected[name]).pixels)
+
+
+@pytest.mark.parametrize(("owner", "name"), [(intervals._FileSums, "mark"), (intervals, "put_in_place")])
+def test_no_member_is_summed_twice(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    """Killed when the sums are written and the diary is not, and when some files are in their places."""
+    write_image(picture(), tmp_path / "raw.tif")
+    values = {"input": tmp_path / "raw.tif", "model": model, "output": tmp_path / "out.ome.tif", "confidence": 90}
+    real = getattr(owner, name)
+    calls: list[object] = []
+
+    def die(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise StorageError("Killed.")
+        real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, die)
+        with pytest.raises(StorageError, match="Killed"):
+            find("run_file").run(values)
+    assert not (tmp_path / "out.ome.tif").exists()
+    files = find("run_file").run(values).files
+    expected = run(model, picture(), confidence=90).images
+    for each, path in files.items():
+        np.testing.assert_array_equal(read_image(path).pixels, expected[each].pixels)
+    assert {path.name for path in tmp_path.glob("out*")} == {path.name for path in files.values()}
 
 
 @pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])

@@ -18,7 +18,7 @@ from bioimg_fiji.package import ModelPackage
 from bioimg_fiji.predict import PredictOptions, predict
 from bioimg_fiji.runtime.fake import FakeModel, write_fake_package, write_random_unet
 from bioimg_fiji.trust import turns
-from bioimg_fiji.trust.spread import Member, members_of, predict_spread, spread_of, spreading, turns_of
+from bioimg_fiji.trust.spread import Member, Sums, members_of, predict_spread, spread_of, spreading, turns_of
 from bioimg_fiji.trust.turns import PLAIN, Turn, TurnedSource, blocks, turned
 
 TURNS = st.builds(Turn, st.booleans(), st.sampled_from(["", "y", "x", "yx", "z", "zy", "zx", "zyx"]))
@@ -141,7 +141,7 @@ def test_a_member_of_another_shape_is_refused(unet: ModelPackage) -> None:
         return MemorySource(picture(size=20))
 
     with pytest.raises(PackageError, match="gives a result of shape"):
-        spread_of(MemorySource(picture()), [Member(unet)], run, lambda shape, _: np.zeros(shape, np.float32), Job())
+        spread_of(MemorySource(picture()), [Member(unet)], run, Sums(picture().shape), Job())
 
 
 def test_members_are_few(unet: ModelPackage) -> None:
