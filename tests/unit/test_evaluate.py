@@ -148,6 +148,22 @@ def test_each_region_has_a_row_and_all_have_a_slope(tmp_path: Path) -> None:
         run(image, truth=truth, roi="regions")
 
 
+def test_regions_of_background_have_no_bias() -> None:
+    pixels = np.full((60, 60), 100.5)
+    pixels[:30, :30] = 1000
+    pixels[40:45, 40:45] = 90
+    pixels[40:50, 10:20] = 110
+    drawn = Image(pixels + 10, "yx", overlay=(square(0, 0, 30), square(40, 40, 5), square(40, 10, 10)))
+    found = run(drawn, truth=Image(pixels, "yx"), roi="regions", metrics="bias")
+    assert column(found, "bias") == [pytest.approx(10 / 899.5), None, None]
+    (note,) = found.notes
+    assert note.startswith("bias has no value in 2 of 3 rows: the region is background: it has less than a tenth")
+    with pytest.raises(ParameterError, match="bias cannot be measured: the region is background"):
+        run(Image(pixels + 10, "yx", roi=square(40, 40, 5)), truth=Image(pixels, "yx"), metrics="bias")
+    with pytest.raises(ValueError, match="no signal above the offset"):
+        metrics.mean_bias(np.full(4, 95.0), np.full(4, 100.0), offset=98)
+
+
 def test_movies_tell_whether_activity_comes_out() -> None:
     photons, weights = synthetic.movie("spikes", frames=60)
     noisy = synthetic.expose(photons, RNG(0))

@@ -177,6 +177,8 @@ def test_regions_have_the_means_that_numpy_gives() -> None:
         metrics.region_means(stack, regions[1:])
     with pytest.raises(ValueError, match="no signal"):
         metrics.region_bias(np.ones((20, 30)), np.ones((20, 30)), regions, offset=1)
+    with pytest.raises(ValueError, match="no signal"):
+        metrics.region_bias(np.ones((20, 30)), np.ones((20, 30)), regions, offset=2)
 
 
 @pytest.mark.parametrize("sigma", [1.0, 2.0, 3.0])
