@@ -76,6 +76,20 @@ def test_intensities_get_all_that_suits_them() -> None:
     assert result.notes == ()
 
 
+def test_lengths_of_pixels_that_are_not_square_are_told_in_pixels() -> None:
+    image, truth = pair(64, scales={"y": Scale(0.4, "micron"), "x": Scale(0.1, "micron")})
+    result = run(image, truth=truth, metrics="frc decorrelation psnr")
+    assert result.figures["frc"] == pytest.approx(metrics.frc_resolution(metrics.frc(truth.pixels, image.pixels)))
+    assert result.figures["decorrelation"] == pytest.approx(metrics.decorrelation(image.pixels).resolution)
+    assert result.tables[RESULTS].units == ("dB", "pixels", "pixels")
+    (note,) = result.notes
+    assert note.startswith("Pixels are 0.4 micron high and 0.1 micron wide: frc and decorrelation")
+    assert run(image, truth=truth, metrics="psnr").notes == ()
+    blind = run(image, raw=truth)
+    assert "frc_before" in blind.figures
+    assert "frc_before_scaled" not in blind.figures
+
+
 def test_a_row_for_each_channel_slice_and_frame() -> None:
     truth = np.stack([scene(n, 32) for n in range(12)]).reshape(2, 3, 2, 32, 32)
     image = truth + RNG(0).normal(0, 5, truth.shape)
