@@ -124,15 +124,19 @@ def evaluate(parameters: Evaluate, job: Job) -> Result:
     return _result(*measured(parameters, job))
 
 
-def measured(parameters: Evaluate, job: Job) -> tuple[Evaluation, Kind]:
-    """Evaluate one image; give what was found, and the kind of data."""
+def measured(parameters: Evaluate, job: Job, kind: Kind | None = None) -> tuple[Evaluation, Kind]:
+    """Evaluate one image; give what was found, and the kind of data.
+
+    With kind=auto it is that of the images before, where there are any: all rows have the same metrics.
+    """
     from bioimg_fiji.evaluate import Asked, kind_of
     from bioimg_fiji.evaluate import evaluate as measure
 
     images = _images(parameters)
-    kind = kind_of(images["image"], images.get("truth")) if parameters.kind == "auto" else parameters.kind
+    if kind is None:
+        kind = kind_of(images["image"], images.get("truth")) if parameters.kind == "auto" else parameters.kind
     given = _given(parameters, images, kind, job)
-    asked = Asked(kind, _names(parameters.metrics), _tables(parameters))
+    asked = Asked(kind, _names(parameters.metrics), _tables(parameters), divide=parameters.kind == "auto")
     return measure(given, asked, lambda done, planes: job.progress("Measuring", done, planes)), kind
 
 

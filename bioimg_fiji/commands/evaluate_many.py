@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bioimg_fiji.commands.evaluate import Evaluate
     from bioimg_fiji.evaluate import Evaluation, Kind
 
-    Measure = Callable[[Evaluate, Job], tuple[Evaluation, Kind]]
+    Measure = Callable[[Evaluate, Job, Kind | None], tuple[Evaluation, Kind]]
 
 RESULTS, SUMMARY = "results", "summary"
 """Names of the tables."""
@@ -47,9 +47,7 @@ def evaluate_many(parameters: Evaluate, source: Path, measure: Measure, job: Job
         job.progress("Images", number, len(files))
         try:
             one = _one(parameters, image, truth, raw)
-            if kind is not None:
-                one = one.model_copy(update={"kind": kind})
-            evaluation, kind = measure(one, _OfMany(job, name))
+            evaluation, kind = measure(one, _OfMany(job, name), kind)
             found[name] = evaluation.figures
             units |= evaluation.figure_units
         except JobCancelledError:

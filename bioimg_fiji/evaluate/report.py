@@ -15,11 +15,24 @@ from bioimg_fiji.evaluate.samples import Given
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked for: the kind of data, names of metrics (none: all that suit), and tables of parents of tracks."""
+    """What is asked for.
+
+    Parameters
+    ----------
+    kind
+        Of data.
+    metrics
+        Names; none: all that suit.
+    tables
+        Parents of tracks.
+    divide
+        Whether masks are divided into their connected pieces; else their number is a label.
+    """
 
     kind: Kind
     metrics: tuple[str, ...] = ()
     tables: Tables = field(default_factory=Tables)
+    divide: bool = True
 
 
 def evaluate(given: Given, asked: Asked, tell: Tell | None = None) -> Evaluation:
@@ -56,7 +69,7 @@ def evaluate(given: Given, asked: Asked, tell: Tell | None = None) -> Evaluation
             )
     tell = tell or _silent
     if asked.kind == "labels":
-        found = labels.evaluate(given, asked.metrics, asked.tables, tell)
+        found = labels.evaluate(given, asked.metrics, asked.tables, tell, divide=asked.divide)
     elif asked.kind == "blind":
         found = blind.evaluate(given, asked.metrics)
     else:

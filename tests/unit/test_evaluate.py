@@ -291,6 +291,30 @@ def test_volumes_are_matched_as_volumes_and_masks_divided() -> None:
     assert "divided into their connected pieces" in result.notes[0]
 
 
+def test_an_object_in_two_pieces_is_one_and_no_mask() -> None:
+    truth = np.zeros((30, 30), np.uint8)
+    truth[2:8, 2:8] = truth[2:8, 12:18] = 7
+    truth[20:26, 20:26] = 9
+    found = np.where(truth == 7, truth, 0)
+    assert run(Image(found, "yx"), truth=Image(truth, "yx")).figures["found"] == 1
+    as_one = Image(np.where(truth > 0, np.uint8(1), np.uint8(0)), "yx")
+    assert run(as_one, truth=Image(truth, "yx")).figures["found"] == 3
+    named = run(as_one, truth=Image(truth, "yx"), kind="labels")
+    assert (named.figures["found"], named.notes) == (1, ())
+
+
+def test_objects_of_masks_are_not_followed() -> None:
+    first, second = np.zeros((30, 30), bool), np.zeros((30, 30), bool)
+    first[2:8, 12:18] = first[10:16, 2:8] = True
+    second[4:10, 12:18] = second[2:8, 2:8] = True  # the scan comes to the other object first
+    movie = Image(np.stack([first, second]), "tyx")
+    with pytest.raises(ParameterError, match="tra cannot be measured: objects of masks have no identities"):
+        run(movie, truth=movie, metrics="tra")
+    assert run(movie, truth=movie).figures["det"] == 1
+    one = Image(np.stack([first, second]).astype(np.uint8), "tyx")
+    assert run(one, truth=one, metrics="tra", kind="labels").figures["tra"] == 1
+
+
 def test_probabilities_are_judged_by_calibration() -> None:
     rng = RNG(0)
     sure = rng.random((64, 64))
