@@ -373,6 +373,8 @@ def test_tables_of_parents(tmp_path: Path) -> None:
     path = tmp_path / "tracks.txt"
     path.write_text("label,parent\n1,0\n2,1\n\n3,1\n")
     assert read_parents(path) == {2: 1, 3: 1}
+    path.write_text("2 1\n3 1\n", "utf-8-sig")  # as Excel and Notepad write it
+    assert read_parents(path) == {2: 1, 3: 1}
     for text, error in (("1 2 3\n", "Line 1"), ("1 0 2 0\nx 1 1 1\n", "Line 2"), ("2 1\n2 1\n", "again")):
         path.write_text(text)
         with pytest.raises(FileFormatError, match=error):
