@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bioimg_fiji.commands.evaluate import RESULTS, SUMMARY
 from bioimg_fiji.commands.gathering import files_of, paired, read_target
 from bioimg_fiji.commands.result import Cell, Result, Table
 from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from bioimg_fiji.evaluate import Evaluation, Kind
 
     Measure = Callable[[Evaluate, Job, Kind | None], tuple[Evaluation, Kind]]
-
-RESULTS, SUMMARY = "results", "summary"
-"""Names of the tables."""
 
 _OTHERS = ("image", "truth", "raw", "lower", "upper", "tracks", "truth_tracks")
 _log = logging.getLogger(__name__)

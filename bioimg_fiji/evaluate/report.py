@@ -60,6 +60,7 @@ def evaluate(given: Given, asked: Asked, tell: Tell | None = None) -> Evaluation
             fix="Give truth=..., or raw=... where no truth is known.",
             field=needed,
             expected="an image",
+            got="",
         )
     known = names(asked.kind)
     for name in asked.metrics:
@@ -78,7 +79,11 @@ def evaluate(given: Given, asked: Asked, tell: Tell | None = None) -> Evaluation
         if not any(figure == name or figure.rstrip("0123456789") == name for figure in found.figures):
             reason = found.reasons.get(name, "the images are constant, too small or not finite")
             raise ParameterError(
-                f"{name} cannot be measured: {reason}.", fix="Name others, or say auto.", field="metrics"
+                f"{name} cannot be measured: {reason}.",
+                fix="Name others, or say auto.",
+                field="metrics",
+                expected="auto, or names of metrics that have a value",
+                got=name,
             )
     return found
 

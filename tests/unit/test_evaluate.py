@@ -369,6 +369,28 @@ def test_what_cannot_be_compared_is_refused() -> None:
     assert run(movie, truth=stack, axes="tyx", metrics="psnr").figures["rows"] == 3
 
 
+def test_keys_that_would_have_no_effect_are_refused(tmp_path: Path) -> None:
+    image, truth = pair(64)
+    labels = Image(np.eye(64, dtype=np.uint16), "yx")
+    (tmp_path / "tracks.txt").write_text("1 0\n")
+    for name in ("tracks", "truth_tracks"):
+        with pytest.raises(ParameterError, match=f"{name} must be left out for kind=intensity") as told:
+            run(image, truth=truth, **{name: tmp_path / "tracks.txt"})
+        assert told.value.details["field"] == name
+    with pytest.raises(ParameterError, match="lower must be left out for kind=labels"):
+        run(labels, truth=labels, lower=image, upper=image)
+    with pytest.raises(ParameterError, match="data_range must be left out for kind=blind"):
+        run(image, raw=truth, data_range=255)
+
+
+def test_errors_of_parameters_say_what_was_expected_and_what_came() -> None:
+    image, truth = pair(64)
+    for values in ({}, {"raw": truth, "kind": "intensity"}, {"truth": truth, "metrics": "ms_ssim"}):
+        with pytest.raises(ParameterError) as told:
+            run(image, **values)
+        assert {"field", "expected", "got"} <= set(told.value.details)
+
+
 def test_tables_of_parents(tmp_path: Path) -> None:
     path = tmp_path / "tracks.txt"
     path.write_text("label,parent\n1,0\n2,1\n\n3,1\n")
