@@ -20,8 +20,8 @@ import tifffile
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
+from benchmarks.training.figures import auroc
 from bioimg_fiji import metrics
 from bioimg_fiji.commands import find
 from bioimg_fiji.commands.documentation import describe
@@ -57,8 +57,8 @@ def main(nuclei: Path, output: Path, steps: int) -> None:
     for name, results in (("before", before), ("after", after)):
         print(name, _told(results, tests, model.channels, rule))
     print(
-        f"objects {len(sure)}, right {right.mean():.3f}, AUROC {auroc(sure, right):.3f}, calibration error "
-        f"{metrics.expected_calibration_error(sure, right, bins=BINS):.3f}"
+        f"objects {len(sure)}, right {right.mean():.3f}, AUROC {auroc(sure[~right], sure[right]):.3f}, "
+        f"calibration error {metrics.expected_calibration_error(sure, right, bins=BINS):.3f}"
     )
     _calibration(output / "trust-calibration.png", _pixels(before, tests), _pixels(after, tests), (sure, right))
     place = [number for number, (image, _) in enumerate(tests) if image.shape == (256, 256)][SHOWN]
@@ -67,13 +67,6 @@ def main(nuclei: Path, output: Path, steps: int) -> None:
         export(model, describe(model.provenance, "nuclei"), package, "objects")
         _confidence(output / "trust-objects.png", images[TRAINING + place], tests[place][1], package)
         _why(output / "trust-why.png", images[TRAINING + place], package)
-
-
-def auroc(sure: Array, right: Array) -> float:
-    """Give the share of pairs of a right and a wrong object of which the right one is the surer."""
-    good = int(right.sum())
-    ranks = float(rankdata(sure)[right].sum()) - good * (good + 1) / 2
-    return ranks / (good * (len(right) - good))
 
 
 def _pixels(results: Sequence[Array], tests: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
@@ -127,7 +120,9 @@ def _calibration(path: Path, before: Any, after: Any, objects: Any) -> None:
         error = metrics.expected_calibration_error(said, true)
         left.plot(*_curve(said, true), "o-", color=colour, label=f"{name}, ECE {error:.4f}")
     left.legend()
-    right.plot(*_curve(*objects), "o-", color="#7570b3", label=f"confidence, AUROC {auroc(*objects):.2f}")
+    sure, true = objects
+    order = auroc(sure[~true], sure[true])
+    right.plot(*_curve(sure, true), "o-", color="#7570b3", label=f"confidence, AUROC {order:.2f}")
     right.legend(loc="upper left")
     figure.savefig(path, dpi=110)
 
@@ -163,7 +158,7 @@ def _confidence(path: Path, image: Image, mask: Array, package: Path) -> None:
 
 
 def _why(path: Path, image: Image, package: Path) -> None:
-    """Draw what the three methods say of one nucleus, and eight maps of the bottleneck."""
+    """Draw what the three methods say of one nucleus, and four maps of the bottleneck."""
     labels = find("run_model").run({"image": image, "model": package}).images["output"].pixels
     sizes = np.bincount(labels.ravel().astype(np.intp))
     rows, columns = np.nonzero(labels == int(sizes[1:].argmax()) + 1)

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 RESULTS, SUMMARY = "results", "summary"
 """Names of the tables."""
 
+_ONLY_FOR: dict[str, Kind] = {
+    "tracks": "labels",
+    "truth_tracks": "labels",
+    "lower": "intensity",
+    "upper": "intensity",
+    "data_range": "intensity",
+}
+"""Keys that nothing but one kind of data uses."""
+
 
 class Evaluate(Parameters):
     """Parameters of `evaluate`."""
@@ -124,15 +133,20 @@ def evaluate(parameters: Evaluate, job: Job) -> Result:
     return _result(*measured(parameters, job))
 
 
-def measured(parameters: Evaluate, job: Job) -> tuple[Evaluation, Kind]:
-    """Evaluate one image; give what was found, and the kind of data."""
+def measured(parameters: Evaluate, job: Job, kind: Kind | None = None) -> tuple[Evaluation, Kind]:
+    """Evaluate one image; give what was found, and the kind of data.
+
+    With kind=auto it is that of the images before, where there are any: all rows have the same metrics.
+    """
     from bioimg_fiji.evaluate import Asked, kind_of
     from bioimg_fiji.evaluate import evaluate as measure
 
     images = _images(parameters)
-    kind = kind_of(images["image"], images.get("truth")) if parameters.kind == "auto" else parameters.kind
+    if kind is None:
+        kind = kind_of(images["image"], images.get("truth")) if parameters.kind == "auto" else parameters.kind
+    _check(parameters, kind)
     given = _given(parameters, images, kind, job)
-    asked = Asked(kind, _names(parameters.metrics), _tables(parameters))
+    asked = Asked(kind, _names(parameters.metrics), _tables(parameters), divide=parameters.kind == "auto")
     return measure(given, asked, lambda done, planes: job.progress("Measuring", done, planes)), kind
 
 
@@ -149,9 +163,23 @@ def _images(parameters: Evaluate) -> dict[str, Image]:
             fix="Give truth=..., or raw=... (the image before processing) where no truth is known.",
             field="truth",
             expected="an image",
+            got="",
         )
     axes = parameters.axes
     return {name: image.with_axes(axes) for name, image in images.items()} if axes else images
+
+
+def _check(parameters: Evaluate, kind: Kind) -> None:
+    """Refuse what would have no effect."""
+    for name, needed in _ONLY_FOR.items():
+        value = getattr(parameters, name)
+        if value is not None and kind != needed:
+            raise ParameterError.of(
+                name,
+                f"left out for kind={kind}, since only kind={needed} uses it",
+                value.title if isinstance(value, Image) else str(value),
+                fix=f"Leave out {name}, or say kind={needed} where the data are that.",
+            )
 
 
 def _given(parameters: Evaluate, images: dict[str, Image], kind: Kind, job: Job) -> Given:

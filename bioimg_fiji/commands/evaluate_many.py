@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bioimg_fiji.commands.evaluate import RESULTS, SUMMARY
 from bioimg_fiji.commands.gathering import files_of, paired, read_target
 from bioimg_fiji.commands.result import Cell, Result, Table
 from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
     from bioimg_fiji.commands.evaluate import Evaluate
     from bioimg_fiji.evaluate import Evaluation, Kind
 
-    Measure = Callable[[Evaluate, Job], tuple[Evaluation, Kind]]
-
-RESULTS, SUMMARY = "results", "summary"
-"""Names of the tables."""
+    Measure = Callable[[Evaluate, Job, Kind | None], tuple[Evaluation, Kind]]
 
 _OTHERS = ("image", "truth", "raw", "lower", "upper", "tracks", "truth_tracks")
 _log = logging.getLogger(__name__)
@@ -47,9 +45,7 @@ def evaluate_many(parameters: Evaluate, source: Path, measure: Measure, job: Job
         job.progress("Images", number, len(files))
         try:
             one = _one(parameters, image, truth, raw)
-            if kind is not None:
-                one = one.model_copy(update={"kind": kind})
-            evaluation, kind = measure(one, _OfMany(job, name))
+            evaluation, kind = measure(one, _OfMany(job, name), kind)
             found[name] = evaluation.figures
             units |= evaluation.figure_units
         except JobCancelledError:

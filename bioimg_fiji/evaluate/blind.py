@@ -20,7 +20,7 @@ def evaluate(given: Given, wanted: Sequence[str]) -> Evaluation:
     found = [judge(channel(raw, c), channel(given.image, c)).figures for c in range(given.image.size("c"))]
     kept = [{name: value for name, value in each.items() if not wanted or name in wanted} for each in found]
     names = tuple(dict.fromkeys(name for each in kept for name in each))
-    length, value = given.image.scale("x").unit, given.image.intensity.unit if given.image.intensity else ""
+    length, value = given.image.pixel_size.unit, given.image.intensity.unit if given.image.intensity else ""
     units = dict.fromkeys(_LENGTHS, "pixels") | {f"{name}_scaled": length for name in _LENGTHS}
     units |= dict.fromkeys(_VALUES, value)
     several = len(kept) > 1

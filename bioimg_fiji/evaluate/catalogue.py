@@ -20,6 +20,8 @@ VALUE = "value"
 """Stands for the unit of intensities."""
 
 _BACKGROUND = 0.01
+_LEAST_SIGNAL = 0.1
+"""Share of the plane's mean signal below which a region is background, and its relative bias any number."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,12 @@ def _ssim(sample: Sample) -> float:
 
 
 def _bias(sample: Sample) -> float:
-    dark = float(np.quantile(finite(sample.array("truth"), "the truth"), _BACKGROUND))
-    return metrics.mean_bias(sample.inside("truth"), sample.inside("image"), dark)
+    plane = finite(sample.array("truth"), "the truth")
+    dark = float(np.quantile(plane, _BACKGROUND))
+    inside = sample.inside("truth")
+    if float(inside.mean()) - dark < _LEAST_SIGNAL * (float(plane.mean()) - dark):
+        raise ValueError("the region is background: it has less than a tenth of the plane's mean signal")
+    return metrics.mean_bias(inside, sample.inside("image"), dark)
 
 
 def _frc(sample: Sample) -> float:

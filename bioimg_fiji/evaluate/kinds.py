@@ -11,6 +11,9 @@ from bioimg_fiji.image import Image
 
 Kind = Literal["intensity", "labels", "probability", "blind"]
 
+_SET = (1, 255)
+"""Values of what is set in a mask; another number alone is the label of an object."""
+
 _PIECES = 3
 """Most connected pieces that a label has on average; equal intensities lie in many more."""
 
@@ -51,9 +54,9 @@ def is_labels(image: Image) -> bool:
 
 
 def is_mask(pixels: NDArray[Any]) -> bool:
-    """Whether pixels have one value besides 0, so that objects are its connected pieces."""
+    """Whether pixels are those of a mask, true and false, or 0 and 1 or 255: objects are its connected pieces."""
     found = pixels[pixels != 0]
-    return bool(found.size) and bool(np.all(found == found.flat[0]))
+    return bool(found.size) and found.flat[0] in _SET and bool(np.all(found == found.flat[0]))
 
 
 def objects_of(mask: NDArray[Any]) -> NDArray[np.int32]:

@@ -38,11 +38,11 @@ class Tables:
         return self.found is not None or self.true is not None
 
 
-def evaluate(given: Given, wanted: Sequence[str], tables: Tables, tell: Tell) -> Evaluation:
+def evaluate(given: Given, wanted: Sequence[str], tables: Tables, tell: Tell, *, divide: bool = True) -> Evaluation:
     """Match the objects of each frame, planes or volumes; figures are those of all objects together.
 
-    A mask, one value besides 0, is divided into its connected pieces. With a selection or regions, objects are cut at
-    the border.
+    With `divide` a mask is divided into its connected pieces; where tables are given its number is that of a track.
+    With a selection or regions, objects are cut at the border.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def evaluate(given: Given, wanted: Sequence[str], tables: Tables, tell: Tell) ->
     """
     volumes = given.image.size("z") > 1
     images = {"image": given.image, **given.others}
-    masks = [name for name in _PAIR if not tables.given and is_mask(images[name].pixels)]
+    masks = [name for name in _PAIR if divide and not tables.given and is_mask(images[name].pixels)]
     rows = Rows(given, volumes=volumes)
     matchings: list[metrics.Matching] = []
     movies: dict[tuple[int, ...], Movie] = {}
@@ -71,6 +71,9 @@ def evaluate(given: Given, wanted: Sequence[str], tables: Tables, tell: Tell) ->
         frames[1].append(found)
     if masks:
         rows.notes.append(f"Masks ({' and '.join(masks)}) were divided into their connected pieces.")
+        rows.reasons["tra"] = (
+            "objects of masks have no identities that could be followed; give labels, with kind=labels"
+        )
     figures = _figures(metrics.together(matchings), wanted)
     return rows.evaluation(figures | _of_movies(list(movies.values()), given, wanted, tables, rows), {})
 
@@ -112,6 +115,6 @@ def _of_movies(
     if given.image.size("t") == 1 or given.regions is not None:
         rows.reasons |= dict.fromkeys(asked, "it needs a movie, and no regions")
         return figures
-    for name in asked:
+    for name in (each for each in asked if each not in rows.reasons):
         figures |= rows.figure(name, [partial(ways[name], *movie) for movie in movies])
     return figures

@@ -26,7 +26,7 @@ def read_parents(path: Path) -> dict[int, int]:
         When it is no such table; names the line.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise FileFormatError(f"{path} cannot be read: {error}.", fix="Give a text file.") from error
     parents: dict[int, int] = {}

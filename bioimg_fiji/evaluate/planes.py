@@ -38,8 +38,10 @@ def evaluate(given: Given, kind: Kind, wanted: Sequence[str], tell: Tell) -> Eva
     chosen = [metric for metric in chosen if metric.name not in rows.reasons]
     with_regions = given.regions is not None and kind == "intensity"
     ways = {metric.name: metric.measure for metric in chosen if not (with_regions and metric.name == SLOPE)}
-    step = _length(given)[0]
-    ways |= {metric.name: _scaled(metric, step) for metric in chosen if metric.unit == RESOLUTION}
+    lengths = [metric for metric in chosen if metric.unit == RESOLUTION]
+    ways |= {metric.name: _scaled(metric, _length(given)[0]) for metric in lengths}
+    if lengths and not given.image.square:
+        rows.notes.append(_not_square(given, lengths))
     further = {metric.name: metric.measure for metric in REGION_MEANS if with_regions}
     for number, sample in enumerate(samples(given)):
         tell(number, 0 if given.regions is not None else given.planes)
@@ -96,9 +98,15 @@ def _traces(truth: NDArray[Any], image: NDArray[Any], regions: NDArray[Any] | No
 
 
 def _length(given: Given) -> tuple[float, str]:
-    """Give the size of a pixel along x and its unit; 1 and "pixels" where the image is not calibrated."""
-    scale = given.image.scale("x")
-    return (abs(scale.step), scale.unit) if scale.unit not in ("", "pixel", "pixels") else (1.0, "pixels")
+    """Give the side of a pixel and its unit; 1 and "pixels" where it is not known, or pixels are not square."""
+    size = given.image.pixel_size
+    return size.step, size.unit or "pixels"
+
+
+def _not_square(given: Given, lengths: Sequence[Metric]) -> str:
+    high, wide = (f"{scale.step:g} {scale.unit or 'pixel'}" for scale in map(given.image.scale, "yx"))
+    names = " and ".join(metric.name for metric in lengths)
+    return f"Pixels are {high} high and {wide} wide: {names}, of all directions together, can be told in pixels only."
 
 
 def _scaled(metric: Metric, step: float) -> Callable[[Sample], float]:

@@ -15,11 +15,24 @@ from bioimg_fiji.evaluate.samples import Given
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked for: the kind of data, names of metrics (none: all that suit), and tables of parents of tracks."""
+    """What is asked for.
+
+    Parameters
+    ----------
+    kind
+        Of data.
+    metrics
+        Names; none: all that suit.
+    tables
+        Parents of tracks.
+    divide
+        Whether masks are divided into their connected pieces; else their number is a label.
+    """
 
     kind: Kind
     metrics: tuple[str, ...] = ()
     tables: Tables = field(default_factory=Tables)
+    divide: bool = True
 
 
 def evaluate(given: Given, asked: Asked, tell: Tell | None = None) -> Evaluation:
@@ -47,6 +60,7 @@ def evaluate(given: Given, asked: Asked, tell: Tell | None = None) -> Evaluation
             fix="Give truth=..., or raw=... where no truth is known.",
             field=needed,
             expected="an image",
+            got="",
         )
     known = names(asked.kind)
     for name in asked.metrics:
@@ -56,7 +70,7 @@ def evaluate(given: Given, asked: Asked, tell: Tell | None = None) -> Evaluation
             )
     tell = tell or _silent
     if asked.kind == "labels":
-        found = labels.evaluate(given, asked.metrics, asked.tables, tell)
+        found = labels.evaluate(given, asked.metrics, asked.tables, tell, divide=asked.divide)
     elif asked.kind == "blind":
         found = blind.evaluate(given, asked.metrics)
     else:
@@ -65,7 +79,11 @@ def evaluate(given: Given, asked: Asked, tell: Tell | None = None) -> Evaluation
         if not any(figure == name or figure.rstrip("0123456789") == name for figure in found.figures):
             reason = found.reasons.get(name, "the images are constant, too small or not finite")
             raise ParameterError(
-                f"{name} cannot be measured: {reason}.", fix="Name others, or say auto.", field="metrics"
+                f"{name} cannot be measured: {reason}.",
+                fix="Name others, or say auto.",
+                field="metrics",
+                expected="auto, or names of metrics that have a value",
+                got=name,
             )
     return found
 

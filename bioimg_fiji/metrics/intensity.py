@@ -121,11 +121,11 @@ def mean_bias(truth: NDArray[Any], image: NDArray[Any], offset: float = 0.0) -> 
     Raises
     ------
     ValueError
-        When shapes differ or the mean of the truth is the offset.
+        When shapes differ or the mean of the truth is not above the offset.
     """
     reference, other = pair(truth, image)
     signal = float(reference.mean()) - offset
-    if signal == 0:
+    if signal <= 0:
         raise ValueError("the truth has no signal above the offset")
     return (float(other.mean()) - float(reference.mean())) / signal
 

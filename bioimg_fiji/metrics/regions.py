@@ -75,10 +75,10 @@ def region_bias(truth: NDArray[Any], image: NDArray[Any], regions: NDArray[Any],
     Raises
     ------
     ValueError
-        As `region_means`, and when a region of the truth has the mean `offset`.
+        As `region_means`, and when the mean of a region of the truth is not above `offset`.
     """
     reference, other = pair(truth, image)
     real, seen = region_means(reference, regions), region_means(other, regions)
-    if np.any(real == offset):
+    if np.any(real <= offset):
         raise ValueError("a region of the truth has no signal above the offset")
     return float(np.mean((seen - real) / (real - offset)))

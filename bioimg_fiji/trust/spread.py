@@ -33,7 +33,6 @@ from bioimg_fiji.trust.turns import PLAIN, Turn, TurnedSource, blocks, turned
 SpreadName = Literal["auto", "head", "augmentation", "ensemble"]
 
 MIRRORED = ("", "y", "x", "yx")
-_ISOTROPIC = 0.02
 
 Loaded = Callable[[ModelPackage], Adapter]
 """Gives the loaded model of a package, where the caller has them; none is closed then."""
@@ -137,11 +136,9 @@ def turns_of(image: Image, package: ModelPackage, axes: str | None = None) -> tu
     """
     way = fit(image, package, axes)
     sides = dict(zip(way.tiled, way.rules, strict=True))
-    steps = [image.scale(letter).step for letter in "yx"]
-    square = abs(steps[0] - steps[1]) <= _ISOTROPIC * abs(steps[0]) and image.scale("y").unit == image.scale("x").unit
     alike = sides.get("y") == sides.get("x") and not way.follows and "yx" in package.outputs[0].letters
     along = method_of(package) == "structn2v"
-    ways = (False, True) if square and alike and not along else (False,)
+    ways = (False, True) if image.square and alike and not along else (False,)
     found = [Turn(exchanged, mirrored) for exchanged in ways for mirrored in MIRRORED]
     if "z" in way.tiled:
         found = [

@@ -18,6 +18,7 @@ import tifffile
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from benchmarks.training.figures import auroc
 from bioimg_fiji import Image
 from bioimg_fiji.commands import find
 from bioimg_fiji.jobs import Job
@@ -140,7 +141,7 @@ def _judged(name: str, package: ModelPackage, sets: Images, *, bars: bool = True
     alarms = _share(fitting)
     yield _figure(f"{name}: false alarms on fitting images", alarms, "%", f"<= {ALARMS:g}", alarms <= ALARMS)
     for kind, judged in found.items():
-        value = _auroc([excess(each.figures) for each in fitting], [excess(each.figures) for each in judged])
+        value = auroc([excess(each.figures) for each in fitting], [excess(each.figures) for each in judged])
         bar = f">= {AUROC}" if bars and kind != "blurred" else ""
         yield _figure(f"{name}: AUROC, {kind}", value, "", bar, value >= AUROC or not bar)
         yield _figure(f"{name}: yellow or red, {kind}", _share(judged), "%", "", None)
@@ -149,12 +150,6 @@ def _judged(name: str, package: ModelPackage, sets: Images, *, bars: bool = True
 def _share(judged: Sequence[Fitness]) -> float:
     """Give how many of a hundred are yellow or red."""
     return 100.0 * sum(each.light != "green" for each in judged) / len(judged)
-
-
-def _auroc(fitting: Sequence[float], others: Sequence[float]) -> float:
-    """Give how often another image is further off than a fitting one; ties count half."""
-    one, other = np.asarray(fitting)[:, None], np.asarray(others)[None]
-    return float(np.mean((other > one) + 0.5 * (other == one)))
 
 
 def _figure(name: str, value: float | str, unit: str, bar: str, holds: bool | None) -> dict[str, Any]:

@@ -1,7 +1,11 @@
-"""Heat maps, feature maps and the confidence of objects by macro in ImageJ, and the first two in a shell."""
+"""Heat maps, feature maps and the confidence of objects by macro in ImageJ, and the first two in a shell; the examples
+of docs/trust-why.md as they stand.
+"""
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,7 @@ from bioimg_fiji.commands import find
 from bioimg_fiji.errors import MacroError
 from bioimg_fiji.fiji import Fiji
 from bioimg_fiji.image import Image, Scale
+from support.documents import blocks
 from support.processes import run_cli
 
 pytestmark = pytest.mark.timeout(240)
@@ -99,3 +104,42 @@ def test_the_shell_gives_the_same_pixels(cells: tuple[Image, Image], model: Path
         values = {"image": cells[0], "model": model, **dict(each.split("=") for each in keys)}
         wanted = find(command).run(values).images["output"]
         np.testing.assert_array_equal(files.read_image(file).pixels, wanted.pixels)
+
+
+@pytest.fixture
+def folder(cells: tuple[Image, Image], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The images and the model of the examples; paths are seen from there."""
+    large = cells[0].with_pixels(np.tile(cells[0].pixels, (2, 2)))
+    files.write_image(large, tmp_path / "cells.tif")
+    shutil.copy(model, tmp_path / "nuclei.zip")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_macro_of_the_documentation(folder: Path) -> None:
+    (macro,) = blocks("docs/trust-why.md", "ijm")
+    (folder / "why.ijm").write_text(
+        macro
+        + """
+        maps = getTitle() + " " + nSlices;
+        selectImage("cells-why");
+        makeRectangle(120, 80, 40, 40);
+        getStatistics(area, near);
+        makeRectangle(0, 0, 60, 40);
+        getStatistics(area, far);
+        print(maps + " " + (near > 0) + " " + (far > 0));
+        """
+    )
+    done = run_cli("macro", folder / "why.ijm")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "cells-down.2.3 16 1 0", done.stdout
+
+
+def test_the_lines_of_the_documentation(folder: Path) -> None:
+    (lines,) = blocks("docs/trust-why.md", "sh")
+    for line, wanted in zip(lines.splitlines(), ("method occlusion", "layer down.2.3"), strict=True):
+        program, *arguments = shlex.split(line)
+        assert program == "bioimg-fiji"
+        done = run_cli(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert wanted in " ".join(done.stdout.split()), done.stdout

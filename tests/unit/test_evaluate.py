@@ -78,6 +78,20 @@ def test_intensities_get_all_that_suits_them() -> None:
     assert result.notes == ()
 
 
+def test_lengths_of_pixels_that_are_not_square_are_told_in_pixels() -> None:
+    image, truth = pair(64, scales={"y": Scale(0.4, "micron"), "x": Scale(0.1, "micron")})
+    result = run(image, truth=truth, metrics="frc decorrelation psnr")
+    assert result.figures["frc"] == pytest.approx(metrics.frc_resolution(metrics.frc(truth.pixels, image.pixels)))
+    assert result.figures["decorrelation"] == pytest.approx(metrics.decorrelation(image.pixels).resolution)
+    assert result.tables[RESULTS].units == ("dB", "pixels", "pixels")
+    (note,) = result.notes
+    assert note.startswith("Pixels are 0.4 micron high and 0.1 micron wide: frc and decorrelation")
+    assert run(image, truth=truth, metrics="psnr").notes == ()
+    blind = run(image, raw=truth)
+    assert "frc_before" in blind.figures
+    assert "frc_before_scaled" not in blind.figures
+
+
 def test_a_row_for_each_channel_slice_and_frame() -> None:
     truth = np.stack([scene(n, 32) for n in range(12)]).reshape(2, 3, 2, 32, 32)
     image = truth + RNG(0).normal(0, 5, truth.shape)
@@ -148,6 +162,22 @@ def test_each_region_has_a_row_and_all_have_a_slope(tmp_path: Path) -> None:
     assert from_file.tables[RESULTS].rows == result.tables[RESULTS].rows
     with pytest.raises(ImageError, match="no areas in its overlay"):
         run(image, truth=truth, roi="regions")
+
+
+def test_regions_of_background_have_no_bias() -> None:
+    pixels = np.full((60, 60), 100.5)
+    pixels[:30, :30] = 1000
+    pixels[40:45, 40:45] = 90
+    pixels[40:50, 10:20] = 110
+    drawn = Image(pixels + 10, "yx", overlay=(square(0, 0, 30), square(40, 40, 5), square(40, 10, 10)))
+    found = run(drawn, truth=Image(pixels, "yx"), roi="regions", metrics="bias")
+    assert column(found, "bias") == [pytest.approx(10 / 899.5), None, None]
+    (note,) = found.notes
+    assert note.startswith("bias has no value in 2 of 3 rows: the region is background: it has less than a tenth")
+    with pytest.raises(ParameterError, match="bias cannot be measured: the region is background"):
+        run(Image(pixels + 10, "yx", roi=square(40, 40, 5)), truth=Image(pixels, "yx"), metrics="bias")
+    with pytest.raises(ValueError, match="no signal above the offset"):
+        metrics.mean_bias(np.full(4, 95.0), np.full(4, 100.0), offset=98)
 
 
 def test_movies_tell_whether_activity_comes_out() -> None:
@@ -263,6 +293,30 @@ def test_volumes_are_matched_as_volumes_and_masks_divided() -> None:
     assert "divided into their connected pieces" in result.notes[0]
 
 
+def test_an_object_in_two_pieces_is_one_and_no_mask() -> None:
+    truth = np.zeros((30, 30), np.uint8)
+    truth[2:8, 2:8] = truth[2:8, 12:18] = 7
+    truth[20:26, 20:26] = 9
+    found = np.where(truth == 7, truth, 0)
+    assert run(Image(found, "yx"), truth=Image(truth, "yx")).figures["found"] == 1
+    as_one = Image(np.where(truth > 0, np.uint8(1), np.uint8(0)), "yx")
+    assert run(as_one, truth=Image(truth, "yx")).figures["found"] == 3
+    named = run(as_one, truth=Image(truth, "yx"), kind="labels")
+    assert (named.figures["found"], named.notes) == (1, ())
+
+
+def test_objects_of_masks_are_not_followed() -> None:
+    first, second = np.zeros((30, 30), bool), np.zeros((30, 30), bool)
+    first[2:8, 12:18] = first[10:16, 2:8] = True
+    second[4:10, 12:18] = second[2:8, 2:8] = True  # the scan comes to the other object first
+    movie = Image(np.stack([first, second]), "tyx")
+    with pytest.raises(ParameterError, match="tra cannot be measured: objects of masks have no identities"):
+        run(movie, truth=movie, metrics="tra")
+    assert run(movie, truth=movie).figures["det"] == 1
+    one = Image(np.stack([first, second]).astype(np.uint8), "tyx")
+    assert run(one, truth=one, metrics="tra", kind="labels").figures["tra"] == 1
+
+
 def test_probabilities_are_judged_by_calibration() -> None:
     rng = RNG(0)
     sure = rng.random((64, 64))
@@ -317,9 +371,33 @@ def test_what_cannot_be_compared_is_refused() -> None:
     assert run(movie, truth=stack, axes="tyx", metrics="psnr").figures["rows"] == 3
 
 
+def test_keys_that_would_have_no_effect_are_refused(tmp_path: Path) -> None:
+    image, truth = pair(64)
+    labels = Image(np.eye(64, dtype=np.uint16), "yx")
+    (tmp_path / "tracks.txt").write_text("1 0\n")
+    for name in ("tracks", "truth_tracks"):
+        with pytest.raises(ParameterError, match=f"{name} must be left out for kind=intensity") as told:
+            run(image, truth=truth, **{name: tmp_path / "tracks.txt"})
+        assert told.value.details["field"] == name
+    with pytest.raises(ParameterError, match="lower must be left out for kind=labels"):
+        run(labels, truth=labels, lower=image, upper=image)
+    with pytest.raises(ParameterError, match="data_range must be left out for kind=blind"):
+        run(image, raw=truth, data_range=255)
+
+
+def test_errors_of_parameters_say_what_was_expected_and_what_came() -> None:
+    image, truth = pair(64)
+    for values in ({}, {"raw": truth, "kind": "intensity"}, {"truth": truth, "metrics": "ms_ssim"}):
+        with pytest.raises(ParameterError) as told:
+            run(image, **values)
+        assert {"field", "expected", "got"} <= set(told.value.details)
+
+
 def test_tables_of_parents(tmp_path: Path) -> None:
     path = tmp_path / "tracks.txt"
     path.write_text("label,parent\n1,0\n2,1\n\n3,1\n")
+    assert read_parents(path) == {2: 1, 3: 1}
+    path.write_text("2 1\n3 1\n", "utf-8-sig")  # as Excel and Notepad write it
     assert read_parents(path) == {2: 1, 3: 1}
     for text, error in (("1 2 3\n", "Line 1"), ("1 0 2 0\nx 1 1 1\n", "Line 2"), ("2 1\n2 1\n", "again")):
         path.write_text(text)

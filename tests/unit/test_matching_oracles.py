@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 
@@ -16,9 +17,12 @@ from torchmetrics.functional.detection import panoptic_quality
 
 from bioimg_fiji.metrics.matching import match, together
 
+if sys.version_info >= (3, 15):  # as in pyproject.toml: elsewhere a missing StarDist must fail
+    pytest.skip("StarDist is not made for this Python", allow_module_level=True)
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # csbdeep, which stardist imports, looks for TensorFlow
-    stardist = pytest.importorskip("stardist.matching", reason="StarDist is not installed")
+    from stardist import matching as stardist
 
 OVERLAPS = (0.5, 0.6, 0.7, 0.8, 0.9)
 ABOVE_HALF = float(np.nextafter(np.float32(0.5), 1))  # stardist compares single precision

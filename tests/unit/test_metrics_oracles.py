@@ -1,4 +1,4 @@
-"""Metrics of images against scikit-image and torchmetrics, on real nuclei and on random images."""
+"""Metrics of images against scikit-image, torchmetrics and scipy.stats, on real nuclei and on random images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ import tifffile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 from scipy.ndimage import gaussian_filter
+from scipy.stats import linregress, pearsonr
+from skimage.measure import block_reduce
 from skimage.metrics import normalized_root_mse, peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import (
     multiscale_structural_similarity_index_measure,
@@ -105,6 +108,45 @@ def test_random_images_as_torchmetrics(seed: int, shape: tuple[int, int]) -> Non
     assert stack == pytest.approx((float(wanted) + 1) / 2, abs=WITHIN)
 
 
+@given(PAIRS)
+def test_slopes_of_random_images_as_scipy(pair: Pair) -> None:
+    truth, image = pair
+    assert metrics.intensity_slope(truth, image) == pytest.approx(
+        linregress(truth.ravel(), image.ravel()).slope, rel=WITHIN, abs=WITHIN
+    )
+
+
+def test_slopes_of_blocks_and_regions_as_scipy(nuclei: Iterator[Pair]) -> None:
+    for truth, image in nuclei:
+        whole = np.s_[: truth.shape[0] // 8 * 8, : truth.shape[1] // 8 * 8]
+        means = [block_reduce(np.asarray(each[whole], float), (8, 8), np.mean).ravel() for each in (truth, image)]
+        assert metrics.roi_slope(truth, image) == pytest.approx(linregress(*means).slope, rel=WITHIN)
+        regions = np.add.outer(np.arange(truth.shape[0]) // 30 * 20, np.arange(truth.shape[1]) // 20)
+        labels = np.unique(regions)[1:]
+        means = [ndimage.mean(np.asarray(each, float), regions, labels) for each in (truth, image)]
+        assert metrics.region_slope(truth, image, regions) == pytest.approx(linregress(*means).slope, rel=WITHIN)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_traces_as_scipy_and_numpy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = np.zeros((40, 4, 5))
+    truth[rng.integers(0, 40, 6)] = rng.uniform(50, 100, (6, 4, 5))
+    image = 0.6 * truth + rng.normal(20, 8, truth.shape)
+    left, right = np.zeros((2, 4, 5))
+    left[:, :2], right[:, 3:] = 1, 1
+    (real, others), (seen, more) = metrics.traces(truth, [left, right]), metrics.traces(image, [left, right])
+    one = metrics.trace_correlation(truth, image, [left])
+    assert one == pytest.approx(pearsonr(real, seen).statistic, abs=WITHIN)
+    together = [np.concatenate([each - each.mean() for each in pair]) for pair in ((real, others), (seen, more))]
+    both = metrics.trace_correlation(truth, image, [left, right])
+    assert both == pytest.approx(pearsonr(*together).statistic, abs=WITHIN)
+    events = real > 0.5 * real.max()
+    rise = (each[events] - each[~events].mean() for each in (real, seen))
+    slope = np.linalg.lstsq(next(rise)[:, None], next(rise), rcond=None)[0][0]
+    assert metrics.amplitude_slope(truth, image, [left]) == pytest.approx(slope, rel=WITHIN)
+
+
 @given(PAIRS, st.floats(1e-3, 1e3), st.floats(-1e4, 1e4), st.booleans())
 def test_si_psnr_does_not_see_affine_changes(pair: Pair, factor: float, offset: float, turned: bool) -> None:
     truth, image = pair
@@ -177,6 +219,8 @@ def test_regions_have_the_means_that_numpy_gives() -> None:
         metrics.region_means(stack, regions[1:])
     with pytest.raises(ValueError, match="no signal"):
         metrics.region_bias(np.ones((20, 30)), np.ones((20, 30)), regions, offset=1)
+    with pytest.raises(ValueError, match="no signal"):
+        metrics.region_bias(np.ones((20, 30)), np.ones((20, 30)), regions, offset=2)
 
 
 @pytest.mark.parametrize("sigma", [1.0, 2.0, 3.0])
