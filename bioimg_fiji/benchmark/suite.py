@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,10 @@ MANIFEST, SUMS = "suite.toml", "SHA256SUMS"
 
 KINDS: Mapping[str, Kind] = {"denoising": "intensity", "restoration": "intensity", "segmentation": "labels"}
 """Kind of data of a task's results (`evaluate`)."""
+
+RUN_KEYS = ("axes", "weights", "tile", "fit", "foreground", "boundary", "threshold", "minimum_size")
+"""Keys of `run_model` that a suite, a user or a file of results may set: they tune the model of a row, and neither name
+another one, nor grant it trust, nor choose what is scored."""
 
 
 class _Part(BaseModel):
@@ -73,7 +77,7 @@ class Manifest(_Part):
     data: Data
     split: Split = Split()
     run: Mapping[str, str | int | float | bool] = {}
-    """Keys of `run_model` for every model."""
+    """Of `RUN_KEYS`, for every model."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,12 @@ def write_new(folder: Path) -> Path:
     return target
 
 
+def refused(keys: Iterable[str]) -> str:
+    """Say which of these keys is none of `RUN_KEYS`; "" where all are."""
+    wrong = next((name for name in keys if name not in RUN_KEYS), None)
+    return f"{wrong!r} is none of {', '.join(RUN_KEYS)}" if wrong is not None else ""
+
+
 def base(metric: str) -> str:
     """Give the name that `evaluate` knows a figure by: ap for ap50."""
     return "ap" if metric.startswith("ap") and metric[2:].isdecimal() else metric
@@ -190,6 +200,8 @@ def base(metric: str) -> str:
 def _check(manifest: Manifest, file: Path) -> None:
     """Refuse what no type tells."""
     data, known = manifest.data, of_pairs(KINDS[manifest.task])
+    if reason := refused(manifest.run):
+        raise _wrong(file, "run", reason)
     for name in (manifest.metric, *manifest.further):
         if base(name) not in known:
             raise _wrong(file, "metric, further", f"{name!r} is none of {', '.join(known)}")

@@ -6,9 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bioimg_fiji.commands.compared import Model, Place, baselines, measure, packages, recomputed
+from bioimg_fiji.commands.compared import Model, Place, baselines, measure, options_of, packages, recomputed
 from bioimg_fiji.commands.keys import Device, device_key, trust_key
-from bioimg_fiji.commands.macro import parse_line
 from bioimg_fiji.commands.parameters import Parameters, key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Cell, Result, Table
@@ -128,10 +127,7 @@ def _begun(place: Place, output: Path, job: Job) -> Results:
 
 def _keys(parameters: Benchmark) -> dict[str, Any]:
     """Give the keys of `run_model` that were given."""
-    options = parse_line(parameters.options or "")
-    wrong = [name for name in ("image", "model", "selection", "device", "trust") if name in options]
-    if wrong:
-        raise ParameterError.of("options", "keys of BioImg Run Model... that benchmark has not itself", wrong[0])
+    options = options_of(parameters.options or "")
     return {"device": parameters.device, "trust": parameters.trust or "", "options": options}
 
 

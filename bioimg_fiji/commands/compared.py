@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import logging
+import math
 import statistics
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,10 +48,27 @@ class Model:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+def options_of(line: str) -> dict[str, str]:
+    """Read further keys of `run_model`, as in a macro (ParameterError for one that is none of `RUN_KEYS`)."""
+    from bioimg_fiji.benchmark.suite import RUN_KEYS, refused
+
+    options = parse_line(line)
+    if reason := refused(options):
+        raise ParameterError(
+            f"options: {reason}.",
+            fix="The benchmark sets the others itself: give models with model=, code that is trusted with trust=.",
+            field="options",
+            expected=f"keys of {', '.join(RUN_KEYS)}",
+            got=line,
+        )
+    return options
+
+
 def packages(sources: Sequence[str], suite: Suite, keys: Mapping[str, Any]) -> list[Model]:
     """Open the models; one that cannot be opened becomes a row with the reason.
 
-    `keys` has `device`, `trust` and `options`, further keys of `run_model`.
+    `keys` has `device`, `trust` and `options` (`options_of`). A selection that was saved with an image does not count,
+    as the whole image is scored.
     """
     from bioimg_fiji.benchmark.results import DONE, FAILED, Row, made
     from bioimg_fiji.package import open_package
@@ -66,9 +84,8 @@ def packages(sources: Sequence[str], suite: Suite, keys: Mapping[str, Any]) -> l
         told = Path(source).expanduser()
         where = str(told.resolve()) if told.exists() else source
         name = Path(source).stem if told.exists() else source
-        values: dict[str, Any] = {"model": where, "device": keys["device"], "trust": keys["trust"]}
-        values |= {"labels": True} if suite.kind == "labels" else {}
-        values |= {**suite.manifest.run, **keys["options"]}
+        values = {**suite.manifest.run, **keys["options"], "labels": suite.kind == "labels", "selection": "ignore"}
+        values |= {"model": where, "device": keys["device"], "trust": keys["trust"]}
         row = Row(name, where, package.sha256, options, DONE, made=now)
         found.append(Model(row, {name: value for name, value in values.items() if value != ""}))
     return found
@@ -216,7 +233,7 @@ def _again(row: Row, place: Place, keys: Mapping[str, Any], job: Job) -> list[Mo
     if row.is_baseline:
         return baselines([row.source], place, job)
     device = row.made["machine"]["device"] if keys["device"] == "auto" else keys["device"]
-    return packages([row.source], place.suite, {**keys, "device": device, "options": parse_line(row.options)})
+    return packages([row.source], place.suite, {**keys, "device": device, "options": options_of(row.options)})
 
 
 def disagreement(told: Row, found: Row) -> str:
@@ -233,7 +250,7 @@ def disagreement(told: Row, found: Row) -> str:
 
 
 def _close(old: float, new: float) -> bool:
-    return old == new or abs(old - new) <= TOLERANCE * max(abs(old), abs(new), TOLERANCE)
+    return math.isclose(old, new, rel_tol=TOLERANCE, abs_tol=TOLERANCE**2) or (math.isnan(old) and math.isnan(new))
 
 
 def _now() -> str:

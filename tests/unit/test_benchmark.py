@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import roifile
 from scipy.ndimage import gaussian_filter
 
 from bioimg_fiji import metrics
@@ -20,13 +21,15 @@ from bioimg_fiji.benchmark.cases import Pair, cases, exposed
 from bioimg_fiji.benchmark.results import OfImage, Row
 from bioimg_fiji.benchmark.suite import Noise, Suite
 from bioimg_fiji.cli.benchmark import fitting
-from bioimg_fiji.commands.compared import disagreement
+from bioimg_fiji.commands import find
+from bioimg_fiji.commands.compared import Place, disagreement, measure, options_of, packages
 from bioimg_fiji.commands.measured import Measured
 from bioimg_fiji.commands.result import Table
 from bioimg_fiji.errors import BioimgError, FileFormatError, JobCancelledError, ParameterError, WorkerDiedError
-from bioimg_fiji.files import write_image
+from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
+from bioimg_fiji.runtime.fake import write_fake_package
 from bioimg_fiji.train import synthetic
 
 pytestmark = pytest.mark.timeout(120)
@@ -418,3 +421,62 @@ def test_files_of_the_real_suites(shared_data: Path) -> None:
         assert found.checked or suite.find(name).manifest.data.generator
         pair = found.test[0].load()
         assert pair.image.shape == pair.truth.shape, name
+
+
+@pytest.mark.parametrize(
+    "key", ["model", "image", "image2", "selection", "device", "trust", "ensemble", "server", "labels", "think"]
+)
+def test_neither_suite_nor_options_name_another_model_or_trust_it(folder: Path, key: str) -> None:
+    with pytest.raises(ParameterError, match=f"run: '{key}' is none of axes, weights"):
+        changed(folder, "[split]", f'[run]\n{key} = "x"\n[split]')
+    with pytest.raises(ParameterError, match=f"options: '{key}' is none of axes, weights") as told:
+        options_of(f"threshold=0.4 {key}=x")
+    assert "trust=" in told.value.fix
+
+
+def test_the_keys_that_may_be_set_are_those_of_run_model() -> None:
+    assert set(suite.RUN_KEYS) < set(find("run_model").describe()["schema"]["properties"])
+    assert options_of("threshold=0.4 fit=off") == {"threshold": "0.4", "fit": "off"}
+
+
+def test_options_of_a_file_of_results_are_looked_at_before_anything_runs(
+    folder: Path, ranked: results.Results, tmp_path: Path
+) -> None:
+    forged = dataclasses.replace(ranked, rows=(row("a", 20.0, options="model=/other.zip trust=0123456789abcdef"),))
+    path = results.write(forged, tmp_path)
+    with pytest.raises(ParameterError, match="options: 'model' is none of"):
+        find("benchmark").run({"action": "verify", "suite": str(path)})
+
+
+def test_what_a_suite_and_options_say_does_not_replace_the_row_s_model(folder: Path, tmp_path: Path) -> None:
+    write_fake_package(tmp_path / "mean.zip")
+    read = changed(folder, "[split]", "[run]\nthreshold = 0.25\ntile = 64\n[split]")
+    keys = {"device": "cpu", "trust": "", "options": {"tile": "128"}}
+    (model,) = packages([str(tmp_path / "mean.zip")], read, keys)
+    assert model.values["model"] == str(tmp_path / "mean.zip")
+    assert (model.values["threshold"], model.values["tile"], model.values["device"]) == (0.25, "128", "cpu")
+
+
+def test_a_selection_saved_with_an_image_does_not_count(folder: Path, tmp_path: Path) -> None:
+    write_fake_package(tmp_path / "mean.zip")
+
+    def figure() -> float:
+        read = suite.find(str(folder))
+        (model,) = packages([str(tmp_path / "mean.zip")], read, {"device": "cpu", "trust": "", "options": {}})
+        found = measure(model, Place(read, cases(read, None), None), Job())
+        assert found.outcome == results.DONE, found.reason
+        return found.figures["psnr"]
+
+    whole = figure()
+    box = roifile.ImagejRoi.frompoints(np.array([[5, 5], [20, 5], [20, 20], [5, 20]], np.float32)).tobytes()
+    for part in ("images", "truth"):
+        path = folder / part / "b0.tif"
+        write_image(dataclasses.replace(read_image(path), roi=box), path)
+        assert read_image(path).roi, "the file has no selection: this shows nothing"
+    assert figure() == whole
+
+
+@pytest.mark.parametrize(("old", "new"), [(math.inf, 20.0), (20.0, math.inf), (math.inf, -math.inf), (math.nan, 1.0)])
+def test_a_figure_that_is_no_number_does_not_agree_with_one(old: float, new: float) -> None:
+    assert "psnr is told as" in disagreement(row("a", old), row("a", new))
+    assert disagreement(row("a", old), row("a", old)) == ""
