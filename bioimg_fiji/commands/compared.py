@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bioimg_fiji.commands.macro import format_line, parse_line
 from bioimg_fiji.commands.measured import Measured
-from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError, StorageError
+from bioimg_fiji.errors import BioimgError, ImageError, JobCancelledError, ParameterError, StorageError
 from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def packages(sources: Sequence[str], suite: Suite, keys: Mapping[str, Any]) -> l
 
 
 def baselines(names: Sequence[str] | None, place: Place, job: Job) -> list[Model]:
-    """Prepare the baselines: those of these names, or all that suit (None).
+    """Prepare the baselines: those of these names, or all that suit (None); one that cannot learn has the reason.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def baselines(names: Sequence[str] | None, place: Place, job: Job) -> list[Model
         For one that does not suit the suite.
     """
     from bioimg_fiji.benchmark import baselines as known
-    from bioimg_fiji.benchmark.results import DONE, Row, made
+    from bioimg_fiji.benchmark.results import DONE, FAILED, Row, made
 
     training = place.data.training
     asked = known.suiting(place.suite, training=bool(training)) if names is None else names
@@ -108,10 +108,14 @@ def baselines(names: Sequence[str] | None, place: Place, job: Job) -> list[Model
     for name in asked:
         known.check(name, place.suite, training=bool(training))
         job.progress(f"{place.suite.name}: preparing {name}")
-        width = known.learn(name, training)
+        row = Row(name, name, "", "", DONE, made=made("cpu", _now()))
+        try:
+            width = known.learn(name, training)
+        except ImageError as error:
+            found.append(Model(dataclasses.replace(row, outcome=FAILED, reason=str(error))))
+            continue
         learnt = f"sigma={width:.4g}" if width else ""
-        row = Row(name, name, learnt, "", DONE, made=made("cpu", _now()))
-        found.append(Model(row, {"baseline": name, "width": width}))
+        found.append(Model(dataclasses.replace(row, sha256=learnt), {"baseline": name, "width": width}))
     return found
 
 

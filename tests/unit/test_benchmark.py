@@ -480,3 +480,25 @@ def test_a_selection_saved_with_an_image_does_not_count(folder: Path, tmp_path: 
 def test_a_figure_that_is_no_number_does_not_agree_with_one(old: float, new: float) -> None:
     assert "psnr is told as" in disagreement(row("a", old), row("a", new))
     assert disagreement(row("a", old), row("a", old)) == ""
+
+
+@pytest.mark.parametrize(
+    ("truth", "said"),
+    [
+        (np.full((64, 64), 7, np.float32), "constant"),
+        (np.full((64, 64), np.nan, np.float32), "finite"),
+        (blobs(1, 32), "32"),
+    ],
+)
+def test_a_baseline_that_can_learn_nothing_is_a_row_and_the_others_go_on(
+    folder: Path, tmp_path: Path, truth: np.ndarray[Any, Any], said: str
+) -> None:
+    write_image(Image(truth, "yx"), folder / "truth" / "b1.tif")
+    done = find("benchmark").run({"suite": str(folder), "output": tmp_path / "out"})
+    assert done.partial
+    rows = {row.model: row for row in results.read(tmp_path / "out" / "blobs.json").rows}
+    assert {name: row.outcome for name, row in rows.items()} == {
+        "raw": results.DONE, "gaussian": results.FAILED, "gaussian-oracle": results.DONE,
+    }  # fmt: skip
+    assert rows["gaussian"].reason.startswith("b1.tif: ")
+    assert said in rows["gaussian"].reason
