@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import importlib.resources
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bioimg_fiji.benchmark import pictures, results
 from bioimg_fiji.benchmark.results import DONE, Results, Row
 from bioimg_fiji.benchmark.score import rank
 from bioimg_fiji.errors import FileFormatError
+from bioimg_fiji.evaluate.rows import cell
 from bioimg_fiji.files import whole
 from bioimg_fiji.html import text
 
@@ -41,14 +42,15 @@ def write(folder: Path) -> Path:
     return target
 
 
-def read_all(folder: Path) -> list[Results]:
-    """Read all results of a folder; other files of JSON are passed over."""
+def read_all(folder: Path, tell: Callable[[str], None] = lambda _: None) -> list[Results]:
+    """Read all results of a folder; other files of JSON are passed over, and `tell` hears of results that are wrong."""
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
             found.append(results.read(path))
-        except FileFormatError:
-            continue
+        except FileFormatError as error:
+            if results.are_meant(path):
+                tell(f"The page leaves out {path.name}: {error}")
     return found
 
 
@@ -56,7 +58,7 @@ def number(value: float | None) -> str:
     """Write a figure with as many digits as a reader needs."""
     if value is None:
         return ""
-    return "∞" if math.isinf(value) else f"{value:.4g}"
+    return f"{value:.4g}".replace("inf", "∞").replace("nan", "no number")
 
 
 def model_of(row: Row) -> str:
@@ -136,8 +138,8 @@ def _facts(each: Results) -> str:
         "SHA-256 of the suite": said["sha256"],
         "Packages": "; ".join(f"{row.model} {row.sha256[:16]}" for row in each.rows if not row.is_baseline),
         "Learnt by baselines": "; ".join(f"{row.model} {row.sha256}" for row in each.rows if "=" in row.sha256),
-        "Versions": ", ".join(dict.fromkeys(_told(told["versions"]) for told in made)),
-        "Machine": "; ".join(dict.fromkeys(_told(told["machine"]) for told in made)),
+        "Versions": ", ".join(dict.fromkeys(_told(told.get("versions", {})) for told in made)),
+        "Machine": "; ".join(dict.fromkeys(_told(told.get("machine", {})) for told in made)),
     }
     lines = (f"<dt>{name}</dt><dd>{text_of(value)}</dd>" for name, value in facts.items() if value)
     return f'<details><summary>How it was made</summary><dl class="quiet">{"".join(lines)}</dl></details>'
@@ -166,7 +168,7 @@ def _figure(label: str, row: Row | None, metric: str, *, headline: bool) -> str:
     shown = number(value)
     if row is not None and row.outcome != DONE and headline:
         shown = '<span class="failed">failed</span>'
-    sorted_by = "" if value is None else "Infinity" if value == math.inf else value
+    sorted_by = "" if value is None or math.isnan(value) else cell(value)
     return _cell(label, shown, sorted_by, number=True, headline=headline)
 
 

@@ -69,6 +69,7 @@ class Benchmark(Parameters):
 @command(id="benchmark", title="BioImg Benchmark...", menu=MENU, work="batch")
 def benchmark(parameters: Benchmark, job: Job) -> Result:
     """Compare models on data with a known truth: one number per suite and model, time, memory, and a page of ranks."""
+    from bioimg_fiji.benchmark import page
     from bioimg_fiji.benchmark import suite as suites
 
     if parameters.action == "list":
@@ -83,6 +84,7 @@ def benchmark(parameters: Benchmark, job: Job) -> Result:
         raise ParameterError.of("output", "the folder for the results", "", fix="Add output=FOLDER.")
     found = [suites.find(name) for name in _several(parameters.suite)]
     _make(parameters.output)
+    page.read_all(parameters.output, job.note)
     return _result([_run(each, parameters, parameters.output, job) for each in found], parameters.output)
 
 

@@ -236,7 +236,7 @@ def _suite_of(told: Results) -> Suite:
 def _again(row: Row, place: Place, keys: Mapping[str, Any], job: Job) -> list[Model]:
     if row.is_baseline:
         return baselines([row.source], place, job)
-    device = row.made["machine"]["device"] if keys["device"] == "auto" else keys["device"]
+    device = row.made.get("machine", {}).get("device", "auto") if keys["device"] == "auto" else keys["device"]
     return packages([row.source], place.suite, {**keys, "device": device, "options": options_of(row.options)})
 
 

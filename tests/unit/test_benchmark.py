@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -502,3 +503,72 @@ def test_a_baseline_that_can_learn_nothing_is_a_row_and_the_others_go_on(
     }  # fmt: skip
     assert rows["gaussian"].reason.startswith("b1.tif: ")
     assert said in rows["gaussian"].reason
+
+
+def altered(path: Path, *place: str | int, value: object) -> None:
+    """Write a value into a file of JSON at a place (keys and numbers)."""
+    content = json.loads(path.read_text("utf-8"))
+    part = content
+    for each in place[:-1]:
+        part = part[each]
+    part[place[-1]] = value
+    path.write_text(json.dumps(content), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (("suite",), ["a"], "suite"),
+        (("data", "test"), 3, "data.test"),
+        (("rows", 0), None, "rows.0"),
+        (("rows", 0, "figures"), {"psnr": "high"}, "rows.0.figures.psnr"),
+        (("rows", 0, "figures"), {"ssim": 1.0}, "has no psnr"),
+        (("rows", 0, "seconds"), [], "rows.0.seconds"),
+        (("rows", 0, "outcome"), "perfect", "rows.0.outcome"),
+        (("rows", 0, "images", 0, "figures"), None, "rows.0.images.0.figures"),
+        (("rows", 0, "made"), {"versions": 3}, "rows.0.made.versions"),
+        (("suite", "name"), "../../etc", "suite.name"),
+        (("suite", "name"), "/etc", "suite.name"),
+        (("suite", "name"), "..", "suite.name"),
+        (("suite", "name"), "C:\\x", "suite.name"),
+    ],
+)
+def test_wrong_results_of_others_are_told_by_file_and_field_and_stop_nothing(
+    ranked: results.Results, tmp_path: Path, place: tuple[str | int, ...], value: object, said: str
+) -> None:
+    path = results.write(ranked, tmp_path).rename(tmp_path / "foreign.json")
+    results.write(ranked, tmp_path)
+    altered(path, *place, value=value)
+    with pytest.raises(FileFormatError, match=re.escape(said)) as told:
+        results.read(path)
+    assert "foreign.json" in str(told.value)
+    (tmp_path / "other.json").write_text('{"of": "somebody else"}')
+    notes: list[str] = []
+    assert page.read_all(tmp_path, notes.append) == [ranked]
+    assert len(notes) == 1, "a file that says nothing of benchmarks is not told"
+    assert "foreign.json" in notes[0]
+    page.write(tmp_path)
+
+
+def test_a_benchmark_goes_on_beside_wrong_results(folder: Path, ranked: results.Results, tmp_path: Path) -> None:
+    path = results.write(ranked, tmp_path).rename(tmp_path / "foreign.json")
+    altered(path, "rows", 0, "figures", value=None)
+    notes: list[str] = []
+    values = {"suite": str(folder), "output": tmp_path, "baselines": "raw"}
+    assert find("benchmark").run(values, Job(on_note=notes.append)).figures["best_blobs"] == "raw"
+    assert any("foreign.json" in note and "rows.0.figures" in note for note in notes)
+
+
+def test_figures_that_are_no_numbers_are_read_as_they_were_written(ranked: results.Results, tmp_path: Path) -> None:
+    values = {"e": -math.inf, "f": math.nan}
+    for name, value in values.items():
+        ranked = ranked.with_row(row(name, value))
+    path = results.write(ranked, tmp_path)
+    told = {each["model"]: each["figures"]["psnr"] for each in json.loads(path.read_text())["rows"] if each["figures"]}
+    assert (told["c"], told["e"], told["f"]) == ("Infinity", "-Infinity", "NaN")
+    found = {each.model: each.figures.get("psnr") for each in results.read(path).rows}
+    assert found["e"] == -math.inf
+    assert math.isnan(found["f"] or 0)
+    assert [page.number(value) for value in (math.inf, -math.inf, math.nan)] == ["∞", "-∞", "no number"]
+    text = page.write(tmp_path).read_text("utf-8")
+    assert 'data-value="-Infinity"' in text
