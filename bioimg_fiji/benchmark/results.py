@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import platform
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -27,6 +28,8 @@ from bioimg_fiji.files import whole
 FORMAT: Literal["bioimg-fiji benchmark 1"] = "bioimg-fiji benchmark 1"
 DONE: Literal["done"] = "done"
 FAILED: Literal["failed"] = "failed"
+_DIGITS = 8
+"""Of a hash, where names are not enough."""
 _PACKAGES = ("numpy", "scipy", "scikit-image", "onnxruntime", "torch", "bioimageio.core")
 
 
@@ -130,12 +133,19 @@ class Row:
         """Whether it is done and no oracle, which nobody can use."""
         return self.outcome == DONE and not (self.is_baseline and self.source == ORACLE)
 
+    @property
+    def identity(self) -> str:
+        """What tells it from others of its name: the package's hash; of a baseline, or of what has none, the source."""
+        return self.source if self.is_baseline else self.sha256
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What a row is of: a package and the options."""
+        return self.identity, self.options
+
     def same(self, other: Row) -> bool:
         """Whether both are of the same package with the same options."""
-        return (self.source if self.is_baseline else self.sha256, self.options) == (
-            other.source if other.is_baseline else other.sha256,
-            other.options,
-        )
+        return self.key == other.key
 
 
 @dataclass(frozen=True)
@@ -265,6 +275,16 @@ def made(device: str, when: str) -> Made:
         "device": device,
     }
     return {"versions": versions, "machine": machine, "date": when}
+
+
+def names(rows: Iterable[Row]) -> dict[str, str]:
+    """Give the models' names by `Row.identity`; packages of one name have the first digits of their hash behind it."""
+    found = {row.identity: row for row in rows}
+    shared = Counter(row.model for row in found.values())
+    return {
+        identity: row.model if shared[row.model] == 1 or row.is_baseline else f"{row.model} {row.sha256[:_DIGITS]}"
+        for identity, row in found.items()
+    }
 
 
 def columns(results: Results) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -164,21 +165,21 @@ def _result(found: list[Results], output: Path) -> Result:
     files: dict[str, Path] = {}
     notes: list[str] = []
     for each in found:
-        name = str(each.suite["name"])
-        tables[name] = _table(each)
+        name, models = each.suite["name"], results.names(each.rows)
+        tables[name] = _table(each, models)
         files[name] = output / f"{name}.json"
         best = each.best
         bad = [row for row in each.rows if row.outcome != results.DONE]
         if best is not None:
             value = _cell(best.figures[each.metric])
-            figures[f"best_{name}"] = best.model
+            figures[f"best_{name}"] = models[best.identity]
             figures[each.metric if len(found) == 1 else f"{each.metric}_{name}"] = "" if value is None else value
-        notes += [f"{name}: {row.model} has no figure: {row.reason}" for row in bad]
+        notes += [f"{name}: {models[row.identity]} has no figure: {row.reason}" for row in bad]
     files["page"] = output / page.NAME
     return Result(tables=tables, figures=figures, files=files, notes=tuple(notes), partial=bool(notes))
 
 
-def _table(each: Results) -> Table:
+def _table(each: Results, models: Mapping[str, str]) -> Table:
     """Give the table of a suite: a row for each model, the best first."""
     from bioimg_fiji.benchmark import results
 
@@ -188,7 +189,7 @@ def _table(each: Results) -> Table:
         done = row.outcome == results.DONE
         figures = tuple(_cell(row.figures[name]) if name in row.figures else None for name in names)
         timing = (row.seconds, row.memory) if done else (None, None)
-        rows.append((row.model, *figures, *timing, "" if done else row.reason))
+        rows.append((models[row.identity], *figures, *timing, "" if done else row.reason))
     units = ("", *("" for _ in names), "s", "MiB", "")
     return Table(("model", *names, "seconds_per_image", "memory", "reason"), tuple(rows), units)
 
@@ -211,10 +212,11 @@ def _verify(parameters: Benchmark, job: Job) -> Result:
 
     told = results.read(Path(str(parameters.suite)).expanduser())
     rows, notes = [], []
+    models = results.names(told.rows)
     for row, found, reason in recomputed(told, parameters.root, _keys(parameters), job):
         old, new = row.figures.get(told.metric), found.figures.get(told.metric) if found else None
-        rows.append((row.model, _cell(old), _cell(new), "yes" if not reason else "no", reason))
-        notes += [f"{row.model}: {reason}"] if reason else []
+        rows.append((models[row.identity], _cell(old), _cell(new), "yes" if not reason else "no", reason))
+        notes += [f"{models[row.identity]}: {reason}"] if reason else []
     table = Table(("model", "told", "found", "agrees", "reason"), tuple(rows))
     agreeing = sum(row[3] == "yes" for row in rows)
     figures: dict[str, float | int | str | bool] = {"agree": agreeing, "models": len(rows)}

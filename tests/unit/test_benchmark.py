@@ -30,7 +30,7 @@ from bioimg_fiji.errors import BioimgError, FileFormatError, JobCancelledError, 
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
-from bioimg_fiji.runtime.fake import write_fake_package
+from bioimg_fiji.runtime.fake import FakeModel, write_fake_package
 from bioimg_fiji.train import synthetic
 
 pytestmark = pytest.mark.timeout(120)
@@ -572,3 +572,45 @@ def test_figures_that_are_no_numbers_are_read_as_they_were_written(ranked: resul
     assert [page.number(value) for value in (math.inf, -math.inf, math.nan)] == ["∞", "-∞", "no number"]
     text = page.write(tmp_path).read_text("utf-8")
     assert 'data-value="-Infinity"' in text
+
+
+def overview(folder: Path) -> dict[str, list[str]]:
+    """Give the figures of the page's first table by the models' names, as they are shown."""
+    text = page.write(folder).read_text("utf-8")
+    (table,) = re.findall(r"<h2>All suites.*?</table>", text, re.DOTALL)
+    lines = [re.findall(r"<td[^>]*>(.*?)</td>", line) for line in re.findall("<tr>(<td.*?)</tr>", table)]
+    return {name: [re.sub("<[^>]*>", "", each) for each in figures] for name, *figures in lines}
+
+
+def test_packages_of_one_name_are_told_apart(folder: Path, ranked: results.Results, tmp_path: Path) -> None:
+    twin = row("a", 40.0, source="/x/b/a.zip", sha256="0123456789abcdef" * 4)
+    results.write(ranked.with_row(twin), tmp_path)
+    other = dataclasses.replace(ranked, suite={**ranked.suite, "name": "more"})
+    results.write(other, tmp_path)
+    own = row("a", 0.0).sha256[:8]
+    shown = overview(tmp_path)
+    assert shown["a 01234567"] == ["40", ""]
+    assert shown[f"a {own}"] == ["20", "20"]
+    assert "a" not in shown
+    assert shown["d"] == ["30", "30"]
+
+
+def test_the_best_of_two_packages_of_one_name_is_told(folder: Path, tmp_path: Path) -> None:
+    for name, model in (("a", FakeModel()), ("b", FakeModel(halo=2))):
+        (tmp_path / name).mkdir()
+        write_fake_package(tmp_path / name / "model.zip", model)
+    values = {"suite": str(folder), "baselines": "none", "output": tmp_path / "out"}
+    models = f"{tmp_path / 'a' / 'model.zip'}; {tmp_path / 'b' / 'model.zip'}"
+    done = find("benchmark").run({**values, "models": models})
+    names = [cells[0] for cells in done.tables["blobs"].rows]
+    hashes = {each.sha256[:8] for each in results.read(tmp_path / "out" / "blobs.json").rows}
+    assert len(hashes) == 2
+    assert set(names) == {f"model {digits}" for digits in hashes}
+    assert done.figures["best_blobs"] == names[0]
+
+
+def test_a_model_that_failed_does_not_look_as_if_it_was_not_run(ranked: results.Results, tmp_path: Path) -> None:
+    results.write(ranked, tmp_path)
+    more = dataclasses.replace(ranked, suite={**ranked.suite, "name": "more"}, rows=(row("d", 1.0),))
+    results.write(more, tmp_path)
+    assert overview(tmp_path)["b"] == ["failed", ""]
