@@ -96,6 +96,16 @@ def changed(folder: Path, old: str, new: str) -> Suite:
         ('truth = "truth/*.tif"', 'truth = "truth/*.tif"\nalternate = true', "the truth comes from one of"),
         ('images = "images/*.tif"', "", "either images"),
         ('images = "images/*.tif"', 'images = "../*.tif"', "below the folder"),
+        ('images = "images/*.tif"', 'images = "C:/x/*.tif"', "data.images: paths lie below"),
+        ('truth = "truth/*.tif"', 'truth = "a\\\\..\\\\..\\\\*.tif"', "data.truth: paths lie below"),
+        ("[data]", '[data]\nfolder = "C:x"', "data.folder: paths lie below"),
+        ("[data]", '[data]\nfolder = "/x"', "data.folder: paths lie below"),
+        ("every = 2", "every = -1", "split.every"),
+        ('truth = "truth/*.tif"', "noise = { photons = 0 }", "data.noise.photons"),
+        ('truth = "truth/*.tif"', "noise = { photons = inf }", "data.noise.photons"),
+        ('truth = "truth/*.tif"', "noise = { photons = 1e30 }", "data.noise.photons"),
+        ('truth = "truth/*.tif"', "noise = { photons = 9, read_noise = -1 }", "data.noise.read_noise"),
+        ('truth = "truth/*.tif"', "noise = { photons = 9, seed = -1 }", "data.noise.seed"),
         ('title = "Blobs"', "title = Blobs", "the file"),
     ],
 )
@@ -614,3 +624,31 @@ def test_a_model_that_failed_does_not_look_as_if_it_was_not_run(ranked: results.
     more = dataclasses.replace(ranked, suite={**ranked.suite, "name": "more"}, rows=(row("d", 1.0),))
     results.write(more, tmp_path)
     assert overview(tmp_path)["b"] == ["failed", ""]
+
+
+SEGMENTATION = TEXT.replace("denoising", "segmentation").replace('"psnr"', '"ap50"').replace('"ssim", "roi_slope"', "")
+
+
+@pytest.mark.parametrize("metric", ["ap", "ap5", "ap05", "ap55", "ap95", "ap050", "ap100"])
+def test_only_overlaps_that_are_measured_are_metrics(folder: Path, metric: str) -> None:
+    (folder / "suite.toml").write_text(SEGMENTATION.replace("ap50", metric))
+    with pytest.raises(ParameterError, match=rf"'{metric}' is none of ap50, ap60, ap70, ap80, ap90, f1"):
+        suite.find(str(folder))
+    (folder / "suite.toml").write_text(SEGMENTATION.replace("ap50", "ap90"))
+    assert suite.find(str(folder)).manifest.metric == "ap90"
+
+
+@pytest.mark.parametrize("truth", ["noise = { photons = 10 }", "alternate = true", 'generator = "phantom"'])
+def test_the_truth_of_a_segmentation_is_labels(folder: Path, truth: str) -> None:
+    text = SEGMENTATION.replace('truth = "truth/*.tif"', truth)
+    text = text.replace('images = "images/*.tif"', "") if "generator" in truth else text
+    (folder / "suite.toml").write_text(text)
+    with pytest.raises(ParameterError, match="a segmentation has label images"):
+        suite.find(str(folder))
+
+
+def test_the_overlaps_of_metrics_are_those_of_an_evaluation(folder: Path) -> None:
+    (folder / "suite.toml").write_text(SEGMENTATION.replace("further = []", 'further = ["ap60", "ap90"]'))
+    labels = Image(np.kron([[1, 0], [0, 2]], np.ones((9, 9))).astype(np.uint16), "yx")
+    read = suite.find(str(folder))
+    assert score.figures(read, Pair(labels, labels), labels) == {"ap50": 1.0, "ap60": 1.0, "ap90": 1.0}
