@@ -108,10 +108,19 @@ class Suite:
         return KINDS[self.manifest.task]
 
     def root(self, given: Path | None) -> Path:
-        """Give the folder of the data: below `given`, else the setting `benchmark_data`, else the suite itself."""
+        """Give the folder of the data: the first with images of `given`, the suite's and the setting `benchmark_data`.
+
+        The setting is for the suites that come along: it does not divert one that has its images beside it.
+        """
         setting = settings.get("benchmark_data")
-        root = given or (Path(setting) if setting else self.folder)
-        return root.expanduser() / self.manifest.data.folder
+        asked = given or (Path(setting) if setting else self.folder)
+        roots = [each.expanduser() / self.manifest.data.folder for each in (asked, self.folder)]
+        places = roots if given else reversed(roots)
+        return next((place for place in places if self._has_images(place)), roots[0])
+
+    def _has_images(self, place: Path) -> bool:
+        images = self.manifest.data.images
+        return bool(images) and place.is_dir() and any(place.glob(images))
 
     def sums(self) -> dict[str, str]:
         """Give the SHA-256 of the files by their names below the folder of the data; none where they are not told."""

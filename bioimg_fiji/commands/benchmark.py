@@ -52,7 +52,10 @@ class Benchmark(Parameters):
         "gaussian, gaussian-oracle (its blur is chosen with the truth), otsu.",
     )
     root: Path | None = key(
-        None, title="Data", widget="folder", help="Folder of the data; empty: the setting benchmark_data, or the suite."
+        None,
+        title="Data",
+        widget="folder",
+        help="Folder of the data; empty: the suite's, or else the setting benchmark_data.",
     )
     resume: bool = key(
         False, title="Resume", help="Leave out models that were done with the same data, package, versions and machine."
@@ -98,6 +101,8 @@ def _run(suite: Suite, parameters: Benchmark, output: Path, job: Job) -> Results
     data = cases(suite, parameters.root)
     if not data.checked and not suite.manifest.data.generator:
         job.note(f"{suite.name} has no SHA256SUMS: nobody can tell whether the data are the same elsewhere.")
+    if (root := parameters.root) and not suite.root(root).is_relative_to(root.expanduser()):
+        job.note(f"{suite.name}: there are no images of it in {root}; those beside its suite.toml are taken.")
     place = Place(suite, data, output / page.PICTURES / suite.name)
     kept = _begun(place, output, job)
     models = [*packages(_asked_models(parameters), suite, _keys(parameters)), *_baselines(parameters, place, job)]

@@ -652,3 +652,23 @@ def test_the_overlaps_of_metrics_are_those_of_an_evaluation(folder: Path) -> Non
     labels = Image(np.kron([[1, 0], [0, 2]], np.ones((9, 9))).astype(np.uint16), "yx")
     read = suite.find(str(folder))
     assert score.figures(read, Pair(labels, labels), labels) == {"ap50": 1.0, "ap60": 1.0, "ap90": 1.0}
+
+
+def test_neither_setting_nor_root_divert_a_suite_that_has_its_images(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = suite.find(str(folder))
+    shutil.copytree(folder, tmp_path / "other")
+    (tmp_path / "empty").mkdir()
+    assert read.root(tmp_path / "other") == tmp_path / "other", "who names a folder that has them means it"
+    assert read.root(tmp_path / "empty") == folder
+    monkeypatch.setenv("BIOIMG_FIJI_BENCHMARK_DATA", str(tmp_path / "other"))
+    assert read.root(None) == folder
+    assert suite.find("stardist-nuclei-2d").root(None) == tmp_path / "other" / "stardist"
+    notes: list[str] = []
+    values = {"suite": str(folder), "output": tmp_path / "out", "baselines": "raw", "root": tmp_path / "empty"}
+    find("benchmark").run(values, Job(on_note=notes.append))
+    assert any("those beside its suite.toml" in note for note in notes)
+    notes.clear()
+    find("benchmark").run({**values, "root": tmp_path / "other"}, Job(on_note=notes.append))
+    assert not any("those beside its suite.toml" in note for note in notes)
