@@ -204,6 +204,8 @@ def recomputed(
             f"{data.sha256[:16]}..., and the results say {told.data['sha256'][:16]}...",
             fix="Get the same data; generated ones can differ with other versions of numpy and scipy.",
             field="root",
+            expected=told.data["sha256"],
+            got=data.sha256,
         )
     place = Place(suite, data, None)
     rows = [row for row in told.rows if row.outcome == DONE]
@@ -229,6 +231,8 @@ def _suite_of(told: Results) -> Suite:
             f"The suite {suite.name} in {suite.folder} is another one than that of the results.",
             fix=f"Get the {suites.MANIFEST} with the SHA-256 {told.suite['sha256']}.",
             field="suite",
+            expected=told.suite["sha256"],
+            got=suite.sha256,
         )
     return suite
 

@@ -182,8 +182,10 @@ def test_the_hash_of_the_data_tells_a_changed_file(folder: Path) -> None:
 
 def test_an_image_without_a_truth_is_named(folder: Path) -> None:
     (folder / "truth" / "b2.tif").unlink()
-    with pytest.raises(ParameterError, match=r"1 images have no truth.*b2\.tif"):
+    with pytest.raises(ParameterError, match=r"1 images have no truth.*b2\.tif") as caught:
         cases(suite.find(str(folder)), None)
+    assert caught.value.details["expected"] == "a truth for each image, of its name"
+    assert caught.value.details["got"] == "none for b2.tif"
 
 
 @pytest.mark.parametrize(("pattern", "what"), [("images", "image"), ("truth", "truth")])
@@ -672,3 +674,16 @@ def test_neither_setting_nor_root_divert_a_suite_that_has_its_images(
     notes.clear()
     find("benchmark").run({**values, "root": tmp_path / "other"}, Job(on_note=notes.append))
     assert not any("those beside its suite.toml" in note for note in notes)
+
+
+@pytest.mark.parametrize(("part", "field"), [("suite", "suite"), ("data", "root")])
+def test_results_of_another_suite_or_other_data_are_refused(
+    ranked: results.Results, tmp_path: Path, part: str, field: str
+) -> None:
+    path = results.write(ranked, tmp_path)
+    here = json.loads(path.read_text())[part]["sha256"]
+    altered(path, part, "sha256", value="0" * 64)
+    with pytest.raises(ParameterError) as caught:
+        find("benchmark").run({"action": "verify", "suite": str(path)})
+    told = caught.value.details
+    assert (told["field"], told["expected"], told["got"]) == (field, "0" * 64, here)
