@@ -12,7 +12,7 @@ from bioimg_fiji.cli.options import given, options_for
 from bioimg_fiji.cli.terminal import Terminal, number
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Result, find
-from bioimg_fiji.commands.benchmark import SEPARATOR
+from bioimg_fiji.commands.parameters import LIST
 from bioimg_fiji.commands.result import Table
 from bioimg_fiji.errors import ParameterError
 
@@ -58,7 +58,7 @@ def _benchmark(suite: str | None, model: tuple[str, ...], as_list: bool, new: Pa
             raise ParameterError.of("RESULT.json", "one file", " ".join(model), fix="Verify one after the other.")
         values |= {"action": "verify", "suite": model[0]}
     else:
-        values = {"output": FOLDER, **values, "suite": suite, "models": SEPARATOR.join(model)}
+        values = {"output": FOLDER, **values, "suite": suite, "models": LIST.join(model)}
     terminal = Terminal()
     with terminal.job() as job:
         done = run_at(find("benchmark"), values, job)

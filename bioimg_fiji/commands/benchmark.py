@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bioimg_fiji.commands.compared import Model, Place, baselines, measure, options_of, packages, recomputed
 from bioimg_fiji.commands.keys import Device, device_key, trust_key
-from bioimg_fiji.commands.parameters import Parameters, key
+from bioimg_fiji.commands.parameters import LIST, Parameters, key, several
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Cell, Result, Table
 from bioimg_fiji.errors import ParameterError, storage_error
@@ -18,9 +18,6 @@ from bioimg_fiji.jobs import Job
 if TYPE_CHECKING:
     from bioimg_fiji.benchmark.results import Results
     from bioimg_fiji.benchmark.suite import Suite
-
-SEPARATOR = ";"
-"""Between several models, and between several suites."""
 
 
 class Benchmark(Parameters):
@@ -41,7 +38,7 @@ class Benchmark(Parameters):
     model: Path | None = key(
         None, title="Model", widget="model", help="A bioimage.io model package: a .zip, its folder or a name."
     )
-    models: str | None = key(None, title="Further models", help="Paths or names with ; between.")
+    models: str | None = key(None, title="Further models", widget="models", help="Paths or names with ; between.")
     output: Path | None = key(
         None, title="Results to", widget="folder", help="The folder for results and page; those of others in it stay."
     )
@@ -86,7 +83,7 @@ def benchmark(parameters: Benchmark, job: Job) -> Result:
         return _verify(parameters, job)
     if parameters.output is None:
         raise ParameterError.of("output", "the folder for the results", "", fix="Add output=FOLDER.")
-    found = [suites.find(name) for name in _several(parameters.suite)]
+    found = [suites.find(name) for name in several(parameters.suite)]
     _make(parameters.output)
     page.read_all(parameters.output, job.note)
     return _result([_run(each, parameters, parameters.output, job) for each in found], parameters.output)
@@ -141,18 +138,14 @@ def _keys(parameters: Benchmark) -> dict[str, Any]:
 
 def _asked_models(parameters: Benchmark) -> list[str]:
     first = [str(parameters.model)] if parameters.model is not None else []
-    return list(dict.fromkeys([*first, *_several(parameters.models or "")]))
+    return list(dict.fromkeys([*first, *several(parameters.models)]))
 
 
 def _baselines(parameters: Benchmark, place: Place, job: Job) -> list[Model]:
-    names = _several(parameters.baselines.replace(",", SEPARATOR).replace(" ", SEPARATOR))
+    names = several(parameters.baselines.replace(",", LIST).replace(" ", LIST))
     if names == ["none"]:
         return []
     return baselines(None if names in ([], ["auto"]) else names, place, job)
-
-
-def _several(text: str) -> list[str]:
-    return [part.strip() for part in text.split(SEPARATOR) if part.strip()]
 
 
 def _make(folder: Path) -> None:

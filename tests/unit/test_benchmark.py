@@ -667,6 +667,7 @@ def test_neither_setting_nor_root_divert_a_suite_that_has_its_images(
     monkeypatch.setenv("BIOIMG_FIJI_BENCHMARK_DATA", str(tmp_path / "other"))
     assert read.root(None) == folder
     assert suite.find("stardist-nuclei-2d").root(None) == tmp_path / "other" / "stardist"
+    assert suite.find("synthetic-denoising").root(tmp_path) == tmp_path
     notes: list[str] = []
     values = {"suite": str(folder), "output": tmp_path / "out", "baselines": "raw", "root": tmp_path / "empty"}
     find("benchmark").run(values, Job(on_note=notes.append))
