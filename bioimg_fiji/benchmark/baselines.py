@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from bioimg_fiji.benchmark.cases import Case, Pair
 from bioimg_fiji.benchmark.suite import Suite
-from bioimg_fiji.errors import ParameterError
+from bioimg_fiji.errors import BioimgError, ImageError, ParameterError
 from bioimg_fiji.evaluate.kinds import objects_of
 from bioimg_fiji.image import Image
 from bioimg_fiji.metrics import best_gaussian
@@ -43,11 +43,27 @@ def check(name: str, suite: Suite, *, training: bool) -> None:
 
 
 def learn(name: str, training: Sequence[Case]) -> float:
-    """Give what a baseline learns from the training images: the Gaussian's sigma in pixels; else 0."""
+    """Give what a baseline learns from the training images: the Gaussian's sigma in pixels; else 0.
+
+    Raises
+    ------
+    ImageError
+        When it can learn nothing from one of them; names it.
+    """
     if name != GAUSSIAN:
         return 0.0
     spread = training[:: math.ceil(len(training) / MOST)]
-    return float(np.median([sigma(case.load()) for case in spread]))
+    return float(np.median([_sigma_of(case) for case in spread]))
+
+
+def _sigma_of(case: Case) -> float:
+    try:
+        return sigma(case.load())
+    except (BioimgError, ValueError) as error:
+        raise ImageError(
+            f"{case.name}: nothing can be learnt from this image for training: {error}",
+            fix="Correct it or take it out.",
+        ) from error
 
 
 def sigma(pair: Pair) -> float:

@@ -128,6 +128,8 @@ def _pairs(suite: Suite, folder: Path) -> list[tuple[Path, Path | None]]:
             f"{len(lacking)} images have no truth of their name in {folder / data.truth}: {', '.join(lacking[:3])}.",
             fix=_get(suite),
             field="root",
+            expected="a truth for each image, of its name",
+            got=f"none for {', '.join(lacking)}",
         )
     return [(path, truths[path.stem]) for path in images]
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import base64
 import importlib.resources
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bioimg_fiji.benchmark import pictures, results
 from bioimg_fiji.benchmark.results import DONE, Results, Row
 from bioimg_fiji.benchmark.score import rank
 from bioimg_fiji.errors import FileFormatError
+from bioimg_fiji.evaluate.rows import cell
 from bioimg_fiji.files import whole
 from bioimg_fiji.html import text
 
 NAME = "benchmark.html"
 PICTURES = "pictures"
 """Folder beside the results, with a folder for each suite."""
+
+Names = Mapping[str, str]
+"""Of the models, as in `results.names`."""
 
 _HASH = 12
 _PLACE = "<!-- body -->"
@@ -27,12 +31,12 @@ def write(folder: Path) -> Path:
     """Write the page of all results in a folder; give its path."""
     found = read_all(folder)
     suites = f"{len(found)} {'suite' if len(found) == 1 else 'suites'}"
-    models = len({row.model for each in found for row in each.rows})
+    names = results.names(row for each in found for row in each.rows)
     parts = [
         "<h1>Benchmark</h1>",
-        f'<p class="quiet">{suites}, {models} models and baselines. Press a heading to sort.</p>',
-        _overview(found) if len(found) > 1 else "",
-        *(_section(each, folder / PICTURES / str(each.suite["name"])) for each in found),
+        f'<p class="quiet">{suites}, {len(names)} models and baselines. Press a heading to sort.</p>',
+        _overview(found, names) if len(found) > 1 else "",
+        *(_section(each, names, folder / PICTURES / each.suite["name"]) for each in found),
     ]
     frame = importlib.resources.files("bioimg_fiji.benchmark").joinpath("page.html").read_text("utf-8")
     content = frame.replace(_PLACE, "\n".join(parts))
@@ -41,14 +45,15 @@ def write(folder: Path) -> Path:
     return target
 
 
-def read_all(folder: Path) -> list[Results]:
-    """Read all results of a folder; other files of JSON are passed over."""
+def read_all(folder: Path, tell: Callable[[str], None] = lambda _: None) -> list[Results]:
+    """Read all results of a folder; other files of JSON are passed over, and `tell` hears of results that are wrong."""
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
             found.append(results.read(path))
-        except FileFormatError:
-            continue
+        except FileFormatError as error:
+            if results.are_meant(path):
+                tell(f"The page leaves out {path.name}: {error}")
     return found
 
 
@@ -56,12 +61,13 @@ def number(value: float | None) -> str:
     """Write a figure with as many digits as a reader needs."""
     if value is None:
         return ""
-    return "∞" if math.isinf(value) else f"{value:.4g}"
+    return f"{value:.4g}".replace("inf", "∞").replace("nan", "no number")
 
 
-def model_of(row: Row) -> str:
+def model_of(row: Row, names: Names) -> str:
     """Give a model's name with the keys that were given besides."""
-    return f"{row.model} ({row.options.strip()})" if row.options else row.model
+    name = names[row.identity]
+    return f"{name} ({row.options.strip()})" if row.options else name
 
 
 def picture_of(row: Row) -> str:
@@ -69,31 +75,31 @@ def picture_of(row: Row) -> str:
     return f"{row.model}-{row.sha256[:_HASH]}-{row.options}"
 
 
-def _overview(found: Sequence[Results]) -> str:
+def _overview(found: Sequence[Results], names: Names) -> str:
     """Write a table with a row for each model and a column for each suite."""
-    models = dict.fromkeys(model_of(row) for each in found for row in each.rows)
+    models = {row.key: model_of(row, names) for each in found for row in each.rows}
     head = _heading("Model") + "".join(_heading(f"{each.suite['name']}: {each.metric}", number=True) for each in found)
     lines = []
-    for model in models:
+    for key, model in models.items():
         cells = [_cell("Model", text(model), model)]
         for each in found:
-            row = next((row for row in each.rows if model_of(row) == model), None)
-            cells.append(_figure(str(each.suite["name"]), row, each.metric, headline=_is_best(row, each)))
+            row = next((row for row in each.rows if row.key == key), None)
+            cells.append(_figure(each.suite["name"], row, each.metric, each, bold=_is_best(row, each)))
         lines.append(f"<tr>{''.join(cells)}</tr>")
     told = '<p class="quiet">The headline number of each; the best in bold, an oracle aside.</p>'
     return f"<section><h2>All suites</h2>{told}{_table(head, lines)}</section>"
 
 
-def _section(each: Results, folder: Path) -> str:
+def _section(each: Results, names: Names, folder: Path) -> str:
     said = each.suite
-    names = results.columns(each)
     pixels = any(pictures.path(folder, picture_of(row)).is_file() for row in each.rows)
     head = _heading("Rank", number=True) + (_heading("Result", sort=False) if pixels else "") + _heading("Model")
-    head += "".join(_heading(name, number=True) for name in names)
+    head += "".join(_heading(name, number=True) for name in results.columns(each))
     head += _heading("Seconds per image", number=True) + _heading("Memory (MiB)", number=True)
     ranking = [row for row in each.rows if row.ranks]
     places = {id(row): place for place, row in enumerate(ranking, 1)}
-    lines = [_line(row, places.get(id(row)), each, folder if pixels else None) for row in each.rows]
+    drawn = folder if pixels else None
+    lines = [_line(row, model_of(row, names), places.get(id(row)), each, drawn) for row in each.rows]
     count = len(each.data["test"])
     given = "".join(
         f"<figure>{shown}<figcaption>{caption}</figcaption></figure>"
@@ -108,14 +114,14 @@ def _section(each: Results, folder: Path) -> str:
     )
 
 
-def _line(row: Row, place: int | None, each: Results, folder: Path | None) -> str:
+def _line(row: Row, model: str, place: int | None, each: Results, folder: Path | None) -> str:
     done = row.outcome == DONE
-    name = f"<span>{text(model_of(row))}</span>" + ("" if done else f' <span class="failed">{text(row.reason)}</span>')
+    name = f"<span>{text(model)}</span>" + ("" if done else f' <span class="failed">{text(row.reason)}</span>')
     cells = [_cell("Rank", str(place or ""), place or "", number=True)]
     if folder is not None:
         cells.append(_cell("Result", _picture(folder, picture_of(row)), ""))
-    cells.append(_cell("Model", name, model_of(row)))
-    cells += [_figure(metric, row, metric, headline=metric == each.metric) for metric in results.columns(each)]
+    cells.append(_cell("Model", name, model))
+    cells += [_figure(metric, row, metric, each, bold=metric == each.metric) for metric in results.columns(each)]
     for label, value in (("Seconds per image", row.seconds), ("Memory (MiB)", row.memory)):
         cells.append(_cell(label, _short(value) if done else "", value if done else "", number=True))
     return f"<tr{' class=best' if done and _is_best(row, each) else ''}>{''.join(cells)}</tr>"
@@ -136,18 +142,11 @@ def _facts(each: Results) -> str:
         "SHA-256 of the suite": said["sha256"],
         "Packages": "; ".join(f"{row.model} {row.sha256[:16]}" for row in each.rows if not row.is_baseline),
         "Learnt by baselines": "; ".join(f"{row.model} {row.sha256}" for row in each.rows if "=" in row.sha256),
-        "Versions": ", ".join(dict.fromkeys(_told(told["versions"]) for told in made)),
-        "Machine": "; ".join(dict.fromkeys(_told(told["machine"]) for told in made)),
+        "Versions": ", ".join(dict.fromkeys(_told(told.get("versions", {})) for told in made)),
+        "Machine": "; ".join(dict.fromkeys(_told(told.get("machine", {})) for told in made)),
     }
-    lines = (f"<dt>{name}</dt><dd>{text_of(value)}</dd>" for name, value in facts.items() if value)
+    lines = (f"<dt>{name}</dt><dd>{text(value, longest=None)}</dd>" for name, value in facts.items() if value)
     return f'<details><summary>How it was made</summary><dl class="quiet">{"".join(lines)}</dl></details>'
-
-
-def text_of(value: object) -> str:
-    """Escape a text of any length."""
-    import html
-
-    return html.escape(str(value))
 
 
 def _told(values: Mapping[str, object]) -> str:
@@ -161,13 +160,14 @@ def _is_best(row: Row | None, each: Results) -> bool:
     return best == own
 
 
-def _figure(label: str, row: Row | None, metric: str, *, headline: bool) -> str:
+def _figure(label: str, row: Row | None, metric: str, each: Results, *, bold: bool) -> str:
+    """Write a row's figure; of one that failed the headline number says so, of a model that was not run it is empty."""
     value = row.figures.get(metric) if row is not None and row.outcome == DONE else None
     shown = number(value)
-    if row is not None and row.outcome != DONE and headline:
+    if row is not None and row.outcome != DONE and metric == each.metric:
         shown = '<span class="failed">failed</span>'
-    sorted_by = "" if value is None else "Infinity" if value == math.inf else value
-    return _cell(label, shown, sorted_by, number=True, headline=headline)
+    sorted_by = "" if value is None or math.isnan(value) else cell(value)
+    return _cell(label, shown, sorted_by, number=True, headline=bold)
 
 
 def _heading(name: str, *, number: bool = False, sort: bool = True) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
-import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Literal, Self
 
 import psutil
+import pydantic
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from typing_extensions import TypedDict
 
 import bioimg_fiji
 from bioimg_fiji.benchmark.baselines import ORACLE
@@ -23,12 +25,53 @@ from bioimg_fiji.benchmark.suite import Suite
 from bioimg_fiji.errors import FileFormatError
 from bioimg_fiji.files import whole
 
-FORMAT = "bioimg-fiji benchmark 1"
-DONE, FAILED = "done", "failed"
+FORMAT: Literal["bioimg-fiji benchmark 1"] = "bioimg-fiji benchmark 1"
+DONE: Literal["done"] = "done"
+FAILED: Literal["failed"] = "failed"
+_DIGITS = 8
+"""Of a hash, where names are not enough."""
 _PACKAGES = ("numpy", "scipy", "scikit-image", "onnxruntime", "torch", "bioimageio.core")
-_SUITE = ("name", "folder", "title", "task", "modality", "source", "licence", "metric", "further", "better", "sha256")
-_DATA = ("sha256", "checked", "training", "test", "files")
-_INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def _one_part(name: str) -> str:
+    """Refuse a name that would be a path: files and folders are named by it."""
+    if name in ("", ".", "..") or any(kind(name).name != name for kind in (PurePosixPath, PureWindowsPath)):
+        raise ValueError(f"it must be the name of a folder, without its path, but it is {name!r}")
+    return name
+
+
+class OfSuite(TypedDict):
+    """What the suite says of itself."""
+
+    name: Annotated[str, AfterValidator(_one_part)]
+    folder: str
+    title: str
+    task: str
+    modality: str
+    source: str
+    licence: str
+    metric: str
+    further: list[str]
+    better: str
+    sha256: str
+
+
+class OfData(TypedDict):
+    """The images, and the SHA-256 of all and of each file."""
+
+    sha256: str
+    checked: bool
+    training: list[str]
+    test: list[str]
+    files: dict[str, str]
+
+
+class Made(TypedDict, total=False):
+    """With what and where a result was made."""
+
+    versions: dict[str, str]
+    machine: dict[str, str | int | float]
+    date: str
 
 
 @dataclass(frozen=True)
@@ -71,14 +114,14 @@ class Row:
     source: str
     sha256: str
     options: str
-    outcome: str
+    outcome: Literal["done", "failed"]
     reason: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
     images: tuple[OfImage, ...] = ()
     start: float = 0.0
     seconds: float = 0.0
     memory: float = 0.0
-    made: Mapping[str, Any] = field(default_factory=dict)
+    made: Made = field(default_factory=Made)
 
     @property
     def is_baseline(self) -> bool:
@@ -90,26 +133,33 @@ class Row:
         """Whether it is done and no oracle, which nobody can use."""
         return self.outcome == DONE and not (self.is_baseline and self.source == ORACLE)
 
+    @property
+    def identity(self) -> str:
+        """What tells it from others of its name: the package's hash; of a baseline, or of what has none, the source."""
+        return self.source if self.is_baseline else self.sha256
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What a row is of: a package and the options."""
+        return self.identity, self.options
+
     def same(self, other: Row) -> bool:
         """Whether both are of the same package with the same options."""
-        return (self.source if self.is_baseline else self.sha256, self.options) == (
-            other.source if other.is_baseline else other.sha256,
-            other.options,
-        )
+        return self.key == other.key
 
 
 @dataclass(frozen=True)
 class Results:
     """The results of a suite: what it says of itself, its data's hashes, and a row for each model, the best first."""
 
-    suite: Mapping[str, Any]
-    data: Mapping[str, Any]
+    suite: OfSuite
+    data: OfData
     rows: tuple[Row, ...] = ()
 
     @property
     def metric(self) -> str:
         """The headline number."""
-        return str(self.suite["metric"])
+        return self.suite["metric"]
 
     @property
     def best(self) -> Row | None:
@@ -128,53 +178,88 @@ class Results:
         return same[0] if same and _comparable(same[0].made) == _comparable(row.made) else None
 
 
+class _File(BaseModel):
+    """The contents of a file of results; JSON has no infinity and no NaN, which are texts there."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+    format: Literal["bioimg-fiji benchmark 1"]
+    suite: OfSuite
+    data: OfData
+    rows: tuple[Row, ...]
+
+    @pydantic.model_validator(mode="after")
+    def _has_headlines(self) -> Self:
+        metric = self.suite["metric"]
+        for row in self.rows:
+            if row.outcome == DONE and metric not in row.figures:
+                raise ValueError(f"rows: {row.model} is done and has no {metric}")
+        return self
+
+
 def begin(suite: Suite, found: Cases) -> Results:
     """Give the results of a suite, without any."""
     said = suite.manifest
-    told = {name: getattr(said, name) for name in ("title", "task", "modality", "source", "licence", "metric")}
-    told |= {"further": list(said.further), "better": wish(said.metric), "sha256": suite.sha256}
-    data = {
+    told: OfSuite = {
+        "name": suite.name,
+        "folder": str(suite.folder),
+        "title": said.title,
+        "task": said.task,
+        "modality": said.modality,
+        "source": said.source,
+        "licence": said.licence,
+        "metric": said.metric,
+        "further": list(said.further),
+        "better": wish(said.metric),
+        "sha256": suite.sha256,
+    }
+    data: OfData = {
         "sha256": found.sha256,
         "checked": found.checked,
         "training": [case.name for case in found.training],
         "test": [case.name for case in found.test],
         "files": dict(found.files),
     }
-    return Results({"name": suite.name, "folder": str(suite.folder), **told}, data)
+    return Results(told, data)
 
 
 def read(path: Path) -> Results:
-    """Read a file of results (FileFormatError where it is none)."""
+    """Read a file of results (FileFormatError where it is none; names what is wrong of it)."""
     try:
-        content = json.loads(path.read_text("utf-8"))
-        found = _results(content)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileFormatError(
-            f"{path} has no results of a benchmark: {type(error).__name__}: {error}.",
-            fix="Give the .json that bioimg-fiji benchmark has written.",
-        ) from error
-    return found
+        found = _File.model_validate_json(path.read_bytes())
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise _no_results(path, ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))) from error
+    except OSError as error:
+        raise _no_results(path, str(error)) from error
+    return Results(found.suite, found.data, found.rows)
 
 
-def _results(content: Mapping[str, Any]) -> Results:
-    if content["format"] != FORMAT:
-        raise ValueError(f"its format is {content['format']!r}")
-    suite = {name: content["suite"][name] for name in _SUITE}
-    data = {name: content["data"][name] for name in _DATA}
-    return Results(suite, data, tuple(_row(each) for each in content["rows"]))
+def _no_results(path: Path, reason: str) -> FileFormatError:
+    return FileFormatError(
+        f"{path} has no results of a benchmark: {reason}.",
+        fix="Give the .json that bioimg-fiji benchmark has written; move one away that was altered.",
+    )
+
+
+def are_meant(path: Path) -> bool:
+    """Whether a file of JSON says that it has results, even if they cannot be read."""
+    try:
+        return b'"bioimg-fiji benchmark ' in path.read_bytes()
+    except OSError:
+        return False
 
 
 def write(results: Results, folder: Path) -> Path:
     """Write the JSON and, beside it, the CSV; give the JSON's path."""
     target = folder / f"{results.suite['name']}.json"
-    content = {"format": FORMAT, "suite": results.suite, "data": results.data}
-    text = json.dumps(content | {"rows": [_to_json(row) for row in results.rows]}, indent=1, ensure_ascii=False)
+    text = _File(format=FORMAT, suite=results.suite, data=results.data, rows=results.rows).model_dump_json(indent=1)
     whole(target, lambda part: _text(part, text))
     whole(target.with_suffix(".csv"), lambda part: _csv(part, results))
     return target
 
 
-def made(device: str, when: str) -> dict[str, Any]:
+def made(device: str, when: str) -> Made:
     """Tell with what and where a result is made."""
     versions = {"bioimg-fiji": bioimg_fiji.__version__, "python": platform.python_version()}
     for name in _PACKAGES:
@@ -182,7 +267,7 @@ def made(device: str, when: str) -> dict[str, Any]:
             versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    machine = {
+    machine: dict[str, str | int | float] = {
         "system": platform.system(),
         "processor": platform.machine(),
         "cores": psutil.cpu_count() or 0,
@@ -190,6 +275,16 @@ def made(device: str, when: str) -> dict[str, Any]:
         "device": device,
     }
     return {"versions": versions, "machine": machine, "date": when}
+
+
+def names(rows: Iterable[Row]) -> dict[str, str]:
+    """Give the models' names by `Row.identity`; packages of one name have the first digits of their hash behind it."""
+    found = {row.identity: row for row in rows}
+    shared = Counter(row.model for row in found.values())
+    return {
+        identity: row.model if shared[row.model] == 1 or row.is_baseline else f"{row.model} {row.sha256[:_DIGITS]}"
+        for identity, row in found.items()
+    }
 
 
 def columns(results: Results) -> tuple[str, ...]:
@@ -202,32 +297,8 @@ def _has(rows: Sequence[Row], name: str) -> bool:
     return any(name in row.figures for row in rows)
 
 
-def _comparable(told: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: told.get(name) for name in ("versions", "machine")}
-
-
-def _to_json(row: Row) -> dict[str, Any]:
-    found = dataclasses.asdict(row)
-    found["figures"] = _written(row.figures)
-    found["images"] = [{**dataclasses.asdict(each), "figures": _written(each.figures)} for each in row.images]
-    return found
-
-
-def _written(figures: Mapping[str, float]) -> dict[str, float | str]:
-    """Give figures as JSON has them, which knows no infinity."""
-    return {
-        name: value if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
-        for name, value in figures.items()
-    }
-
-
-def _row(data: Mapping[str, Any]) -> Row:
-    images = tuple(OfImage(**{**each, "figures": _read(each["figures"])}) for each in data["images"])
-    return Row(**{**data, "figures": _read(data["figures"]), "images": images})
-
-
-def _read(figures: Mapping[str, Any]) -> dict[str, float]:
-    return {name: _INFINITE[value] if isinstance(value, str) else float(value) for name, value in figures.items()}
+def _comparable(told: Made) -> tuple[object, object]:
+    return told.get("versions"), told.get("machine")
 
 
 def _text(path: Path, text: str) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from bioimg_fiji import settings
 from bioimg_fiji.errors import ParameterError, storage_error
 from bioimg_fiji.evaluate import Kind, of_pairs
+from bioimg_fiji.evaluate.labels import AP, OF_AP
 
 MANIFEST, SUMS = "suite.toml", "SHA256SUMS"
 """Names of the files of a suite; the second is optional, in the form of sha256sum."""
@@ -23,19 +24,23 @@ MANIFEST, SUMS = "suite.toml", "SHA256SUMS"
 KINDS: Mapping[str, Kind] = {"denoising": "intensity", "restoration": "intensity", "segmentation": "labels"}
 """Kind of data of a task's results (`evaluate`)."""
 
+RUN_KEYS = ("axes", "weights", "tile", "fit", "foreground", "boundary", "threshold", "minimum_size")
+"""Keys of `run_model` that a suite, a user or a file of results may set: they tune the model of a row, and neither name
+another one, nor grant it trust, nor choose what is scored."""
+
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Noise(_Part):
     """A camera that takes the images, which stand for the truth, with few photons."""
 
-    photons: float
+    photons: float = Field(gt=0, le=1e9)
     """Mean of each image, photons per pixel."""
-    read_noise: float = 0.0
+    read_noise: float = Field(default=0.0, ge=0)
     """Electrons, standard deviation."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
 
 
 class Data(_Part):
@@ -57,7 +62,7 @@ class Split(_Part):
     """Which images are for the test: those of these names (patterns), or each so-many-th; else all."""
 
     test: tuple[str, ...] = ()
-    every: int = 0
+    every: int = Field(default=0, ge=0)
 
 
 class Manifest(_Part):
@@ -73,7 +78,7 @@ class Manifest(_Part):
     data: Data
     split: Split = Split()
     run: Mapping[str, str | int | float | bool] = {}
-    """Keys of `run_model` for every model."""
+    """Of `RUN_KEYS`, for every model."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +108,19 @@ class Suite:
         return KINDS[self.manifest.task]
 
     def root(self, given: Path | None) -> Path:
-        """Give the folder of the data: below `given`, else the setting `benchmark_data`, else the suite itself."""
+        """Give the folder of the data: the first with images of `given`, the suite's and the setting `benchmark_data`.
+
+        The setting is for the suites that come along: it does not divert one that has its images beside it.
+        """
         setting = settings.get("benchmark_data")
-        root = given or (Path(setting) if setting else self.folder)
-        return root.expanduser() / self.manifest.data.folder
+        asked = given or (Path(setting) if setting else self.folder)
+        roots = [each.expanduser() / self.manifest.data.folder for each in (asked, self.folder)]
+        places = roots if given else reversed(roots)
+        return next((place for place in places if self._has_images(place)), roots[0])
+
+    def _has_images(self, place: Path) -> bool:
+        images = self.manifest.data.images
+        return bool(images) and place.is_dir() and any(place.glob(images))
 
     def sums(self) -> dict[str, str]:
         """Give the SHA-256 of the files by their names below the folder of the data; none where they are not told."""
@@ -182,24 +196,42 @@ def write_new(folder: Path) -> Path:
     return target
 
 
+def refused(keys: Iterable[str]) -> str:
+    """Say which of these keys is none of `RUN_KEYS`; "" where all are."""
+    wrong = next((name for name in keys if name not in RUN_KEYS), None)
+    return f"{wrong!r} is none of {', '.join(RUN_KEYS)}" if wrong is not None else ""
+
+
 def base(metric: str) -> str:
     """Give the name that `evaluate` knows a figure by: ap for ap50."""
-    return "ap" if metric.startswith("ap") and metric[2:].isdecimal() else metric
+    return AP if metric in OF_AP else metric
 
 
 def _check(manifest: Manifest, file: Path) -> None:
     """Refuse what no type tells."""
-    data, known = manifest.data, of_pairs(KINDS[manifest.task])
+    data, kind = manifest.data, KINDS[manifest.task]
+    known = [each for name in of_pairs(kind) for each in (OF_AP if name == AP else (name,))]
+    if reason := refused(manifest.run):
+        raise _wrong(file, "run", reason)
     for name in (manifest.metric, *manifest.further):
-        if base(name) not in known:
+        if name not in known:
             raise _wrong(file, "metric, further", f"{name!r} is none of {', '.join(known)}")
     if bool(data.generator) == bool(data.images):
         raise _wrong(file, "data", "it has either images = (a pattern) or generator =")
     told = sum((bool(data.truth), data.alternate, data.noise is not None, bool(data.generator)))
     if told != 1:
         raise _wrong(file, "data", "the truth comes from one of: truth, alternate, noise, generator")
-    if any(pattern.startswith("/") or ".." in pattern for pattern in (data.images, data.truth, data.folder)):
-        raise _wrong(file, "data", "paths lie below the folder of the data")
+    if kind == "labels" and not data.truth:
+        raise _wrong(file, "data", "a segmentation has label images: truth = (a pattern)")
+    for name in ("folder", "images", "truth"):
+        if not _lies_below(getattr(data, name)):
+            raise _wrong(file, f"data.{name}", "paths lie below the folder of the data")
+
+
+def _lies_below(pattern: str) -> bool:
+    """Whether a path or pattern leads nowhere else, on any system."""
+    path = PureWindowsPath(pattern)  # it takes / and \ for separators
+    return not path.anchor and ".." not in path.parts
 
 
 def _wrong(file: Path, field: str, reason: Any) -> ParameterError:

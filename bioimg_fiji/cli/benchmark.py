@@ -13,8 +13,7 @@ from bioimg_fiji.cli.options import given, is_elsewhere, options_for
 from bioimg_fiji.cli.terminal import Terminal, number
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Result, find
-from bioimg_fiji.commands.benchmark import SEPARATOR
-from bioimg_fiji.commands.parameters import SERVER
+from bioimg_fiji.commands.parameters import LIST, SERVER
 from bioimg_fiji.commands.result import Table
 from bioimg_fiji.errors import ParameterError
 
@@ -60,7 +59,7 @@ def _benchmark(suite: str | None, model: tuple[str, ...], as_list: bool, new: Pa
             raise ParameterError.of("RESULT.json", "one file", " ".join(model), fix="Verify one after the other.")
         values |= {"action": "verify", "suite": model[0]}
     else:
-        values = {"output": FOLDER, **values, "suite": suite, "models": SEPARATOR.join(model)}
+        values = {"output": FOLDER, **values, "suite": suite, "models": LIST.join(model)}
     if values.get("action") != "list":
         _check_here(values)
     terminal = Terminal()

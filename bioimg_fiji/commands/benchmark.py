@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bioimg_fiji.commands.compared import Model, Place, baselines, measure, packages, recomputed
+from bioimg_fiji.commands.compared import Model, Place, baselines, measure, options_of, packages, recomputed
 from bioimg_fiji.commands.keys import Device, device_key, trust_key
-from bioimg_fiji.commands.macro import parse_line
-from bioimg_fiji.commands.parameters import Parameters, key
+from bioimg_fiji.commands.parameters import LIST, Parameters, key, several
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Cell, Result, Table
 from bioimg_fiji.errors import ParameterError, storage_error
@@ -18,9 +18,6 @@ from bioimg_fiji.jobs import Job
 if TYPE_CHECKING:
     from bioimg_fiji.benchmark.results import Results
     from bioimg_fiji.benchmark.suite import Suite
-
-SEPARATOR = ";"
-"""Between several models, and between several suites."""
 
 
 class Benchmark(Parameters):
@@ -41,7 +38,7 @@ class Benchmark(Parameters):
     model: Path | None = key(
         None, title="Model", widget="model", help="A bioimage.io model package: a .zip, its folder or a name."
     )
-    models: str | None = key(None, title="Further models", help="Paths or names with ; between.")
+    models: str | None = key(None, title="Further models", widget="models", help="Paths or names with ; between.")
     output: Path | None = key(
         None, title="Results to", widget="folder", help="The folder for results and page; those of others in it stay."
     )
@@ -52,7 +49,10 @@ class Benchmark(Parameters):
         "gaussian, gaussian-oracle (its blur is chosen with the truth), otsu.",
     )
     root: Path | None = key(
-        None, title="Data", widget="folder", help="Folder of the data; empty: the setting benchmark_data, or the suite."
+        None,
+        title="Data",
+        widget="folder",
+        help="Folder of the data; empty: the suite's, or else the setting benchmark_data.",
     )
     resume: bool = key(
         False, title="Resume", help="Leave out models that were done with the same data, package, versions and machine."
@@ -70,6 +70,7 @@ class Benchmark(Parameters):
 @command(id="benchmark", title="BioImg Benchmark...", menu=MENU, work="batch")
 def benchmark(parameters: Benchmark, job: Job) -> Result:
     """Compare models on data with a known truth: one number per suite and model, time, memory, and a page of ranks."""
+    from bioimg_fiji.benchmark import page
     from bioimg_fiji.benchmark import suite as suites
 
     if parameters.action == "list":
@@ -82,8 +83,9 @@ def benchmark(parameters: Benchmark, job: Job) -> Result:
         return _verify(parameters, job)
     if parameters.output is None:
         raise ParameterError.of("output", "the folder for the results", "", fix="Add output=FOLDER.")
-    found = [suites.find(name) for name in _several(parameters.suite)]
+    found = [suites.find(name) for name in several(parameters.suite)]
     _make(parameters.output)
+    page.read_all(parameters.output, job.note)
     return _result([_run(each, parameters, parameters.output, job) for each in found], parameters.output)
 
 
@@ -96,6 +98,8 @@ def _run(suite: Suite, parameters: Benchmark, output: Path, job: Job) -> Results
     data = cases(suite, parameters.root)
     if not data.checked and not suite.manifest.data.generator:
         job.note(f"{suite.name} has no SHA256SUMS: nobody can tell whether the data are the same elsewhere.")
+    if (root := parameters.root) and not suite.root(root).is_relative_to(root.expanduser()):
+        job.note(f"{suite.name}: there are no images of it in {root}; those beside its suite.toml are taken.")
     place = Place(suite, data, output / page.PICTURES / suite.name)
     kept = _begun(place, output, job)
     models = [*packages(_asked_models(parameters), suite, _keys(parameters)), *_baselines(parameters, place, job)]
@@ -128,27 +132,20 @@ def _begun(place: Place, output: Path, job: Job) -> Results:
 
 def _keys(parameters: Benchmark) -> dict[str, Any]:
     """Give the keys of `run_model` that were given."""
-    options = parse_line(parameters.options or "")
-    wrong = [name for name in ("image", "model", "selection", "device", "trust") if name in options]
-    if wrong:
-        raise ParameterError.of("options", "keys of BioImg Run Model... that benchmark has not itself", wrong[0])
+    options = options_of(parameters.options or "")
     return {"device": parameters.device, "trust": parameters.trust or "", "options": options}
 
 
 def _asked_models(parameters: Benchmark) -> list[str]:
     first = [str(parameters.model)] if parameters.model is not None else []
-    return list(dict.fromkeys([*first, *_several(parameters.models or "")]))
+    return list(dict.fromkeys([*first, *several(parameters.models)]))
 
 
 def _baselines(parameters: Benchmark, place: Place, job: Job) -> list[Model]:
-    names = _several(parameters.baselines.replace(",", SEPARATOR).replace(" ", SEPARATOR))
+    names = several(parameters.baselines.replace(",", LIST).replace(" ", LIST))
     if names == ["none"]:
         return []
     return baselines(None if names in ([], ["auto"]) else names, place, job)
-
-
-def _several(text: str) -> list[str]:
-    return [part.strip() for part in text.split(SEPARATOR) if part.strip()]
 
 
 def _make(folder: Path) -> None:
@@ -166,21 +163,21 @@ def _result(found: list[Results], output: Path) -> Result:
     files: dict[str, Path] = {}
     notes: list[str] = []
     for each in found:
-        name = str(each.suite["name"])
-        tables[name] = _table(each)
+        name, models = each.suite["name"], results.names(each.rows)
+        tables[name] = _table(each, models)
         files[name] = output / f"{name}.json"
         best = each.best
         bad = [row for row in each.rows if row.outcome != results.DONE]
         if best is not None:
             value = _cell(best.figures[each.metric])
-            figures[f"best_{name}"] = best.model
+            figures[f"best_{name}"] = models[best.identity]
             figures[each.metric if len(found) == 1 else f"{each.metric}_{name}"] = "" if value is None else value
-        notes += [f"{name}: {row.model} has no figure: {row.reason}" for row in bad]
+        notes += [f"{name}: {models[row.identity]} has no figure: {row.reason}" for row in bad]
     files["page"] = output / page.NAME
     return Result(tables=tables, figures=figures, files=files, notes=tuple(notes), partial=bool(notes))
 
 
-def _table(each: Results) -> Table:
+def _table(each: Results, models: Mapping[str, str]) -> Table:
     """Give the table of a suite: a row for each model, the best first."""
     from bioimg_fiji.benchmark import results
 
@@ -190,7 +187,7 @@ def _table(each: Results) -> Table:
         done = row.outcome == results.DONE
         figures = tuple(_cell(row.figures[name]) if name in row.figures else None for name in names)
         timing = (row.seconds, row.memory) if done else (None, None)
-        rows.append((row.model, *figures, *timing, "" if done else row.reason))
+        rows.append((models[row.identity], *figures, *timing, "" if done else row.reason))
     units = ("", *("" for _ in names), "s", "MiB", "")
     return Table(("model", *names, "seconds_per_image", "memory", "reason"), tuple(rows), units)
 
@@ -213,10 +210,11 @@ def _verify(parameters: Benchmark, job: Job) -> Result:
 
     told = results.read(Path(str(parameters.suite)).expanduser())
     rows, notes = [], []
+    models = results.names(told.rows)
     for row, found, reason in recomputed(told, parameters.root, _keys(parameters), job):
         old, new = row.figures.get(told.metric), found.figures.get(told.metric) if found else None
-        rows.append((row.model, _cell(old), _cell(new), "yes" if not reason else "no", reason))
-        notes += [f"{row.model}: {reason}"] if reason else []
+        rows.append((models[row.identity], _cell(old), _cell(new), "yes" if not reason else "no", reason))
+        notes += [f"{models[row.identity]}: {reason}"] if reason else []
     table = Table(("model", "told", "found", "agrees", "reason"), tuple(rows))
     agreeing = sum(row[3] == "yes" for row in rows)
     figures: dict[str, float | int | str | bool] = {"agree": agreeing, "models": len(rows)}

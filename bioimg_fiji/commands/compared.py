@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import logging
+import math
 import statistics
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bioimg_fiji.commands.macro import format_line, parse_line
 from bioimg_fiji.commands.measured import Measured
-from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError, StorageError
+from bioimg_fiji.errors import BioimgError, ImageError, JobCancelledError, ParameterError, StorageError
 from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
@@ -47,10 +48,27 @@ class Model:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+def options_of(line: str) -> dict[str, str]:
+    """Read further keys of `run_model`, as in a macro (ParameterError for one that is none of `RUN_KEYS`)."""
+    from bioimg_fiji.benchmark.suite import RUN_KEYS, refused
+
+    options = parse_line(line)
+    if reason := refused(options):
+        raise ParameterError(
+            f"options: {reason}.",
+            fix="The benchmark sets the others itself: give models with model=, code that is trusted with trust=.",
+            field="options",
+            expected=f"keys of {', '.join(RUN_KEYS)}",
+            got=line,
+        )
+    return options
+
+
 def packages(sources: Sequence[str], suite: Suite, keys: Mapping[str, Any]) -> list[Model]:
     """Open the models; one that cannot be opened becomes a row with the reason.
 
-    `keys` has `device`, `trust` and `options`, further keys of `run_model`.
+    `keys` has `device`, `trust` and `options` (`options_of`). A selection that was saved with an image does not count,
+    as the whole image is scored.
     """
     from bioimg_fiji.benchmark.results import DONE, FAILED, Row, made
     from bioimg_fiji.package import open_package
@@ -66,16 +84,15 @@ def packages(sources: Sequence[str], suite: Suite, keys: Mapping[str, Any]) -> l
         told = Path(source).expanduser()
         where = str(told.resolve()) if told.exists() else source
         name = Path(source).stem if told.exists() else source
-        values: dict[str, Any] = {"model": where, "device": keys["device"], "trust": keys["trust"]}
-        values |= {"labels": True} if suite.kind == "labels" else {}
-        values |= {**suite.manifest.run, **keys["options"]}
+        values = {**suite.manifest.run, **keys["options"], "labels": suite.kind == "labels", "selection": "ignore"}
+        values |= {"model": where, "device": keys["device"], "trust": keys["trust"]}
         row = Row(name, where, package.sha256, options, DONE, made=now)
         found.append(Model(row, {name: value for name, value in values.items() if value != ""}))
     return found
 
 
 def baselines(names: Sequence[str] | None, place: Place, job: Job) -> list[Model]:
-    """Prepare the baselines: those of these names, or all that suit (None).
+    """Prepare the baselines: those of these names, or all that suit (None); one that cannot learn has the reason.
 
     Raises
     ------
@@ -83,7 +100,7 @@ def baselines(names: Sequence[str] | None, place: Place, job: Job) -> list[Model
         For one that does not suit the suite.
     """
     from bioimg_fiji.benchmark import baselines as known
-    from bioimg_fiji.benchmark.results import DONE, Row, made
+    from bioimg_fiji.benchmark.results import DONE, FAILED, Row, made
 
     training = place.data.training
     asked = known.suiting(place.suite, training=bool(training)) if names is None else names
@@ -91,10 +108,14 @@ def baselines(names: Sequence[str] | None, place: Place, job: Job) -> list[Model
     for name in asked:
         known.check(name, place.suite, training=bool(training))
         job.progress(f"{place.suite.name}: preparing {name}")
-        width = known.learn(name, training)
+        row = Row(name, name, "", "", DONE, made=made("cpu", _now()))
+        try:
+            width = known.learn(name, training)
+        except ImageError as error:
+            found.append(Model(dataclasses.replace(row, outcome=FAILED, reason=str(error))))
+            continue
         learnt = f"sigma={width:.4g}" if width else ""
-        row = Row(name, name, learnt, "", DONE, made=made("cpu", _now()))
-        found.append(Model(row, {"baseline": name, "width": width}))
+        found.append(Model(dataclasses.replace(row, sha256=learnt), {"baseline": name, "width": width}))
     return found
 
 
@@ -183,6 +204,8 @@ def recomputed(
             f"{data.sha256[:16]}..., and the results say {told.data['sha256'][:16]}...",
             fix="Get the same data; generated ones can differ with other versions of numpy and scipy.",
             field="root",
+            expected=told.data["sha256"],
+            got=data.sha256,
         )
     place = Place(suite, data, None)
     rows = [row for row in told.rows if row.outcome == DONE]
@@ -208,6 +231,8 @@ def _suite_of(told: Results) -> Suite:
             f"The suite {suite.name} in {suite.folder} is another one than that of the results.",
             fix=f"Get the {suites.MANIFEST} with the SHA-256 {told.suite['sha256']}.",
             field="suite",
+            expected=told.suite["sha256"],
+            got=suite.sha256,
         )
     return suite
 
@@ -215,8 +240,8 @@ def _suite_of(told: Results) -> Suite:
 def _again(row: Row, place: Place, keys: Mapping[str, Any], job: Job) -> list[Model]:
     if row.is_baseline:
         return baselines([row.source], place, job)
-    device = row.made["machine"]["device"] if keys["device"] == "auto" else keys["device"]
-    return packages([row.source], place.suite, {**keys, "device": device, "options": parse_line(row.options)})
+    device = row.made.get("machine", {}).get("device", "auto") if keys["device"] == "auto" else keys["device"]
+    return packages([row.source], place.suite, {**keys, "device": device, "options": options_of(row.options)})
 
 
 def disagreement(told: Row, found: Row) -> str:
@@ -233,7 +258,7 @@ def disagreement(told: Row, found: Row) -> str:
 
 
 def _close(old: float, new: float) -> bool:
-    return old == new or abs(old - new) <= TOLERANCE * max(abs(old), abs(new), TOLERANCE)
+    return math.isclose(old, new, rel_tol=TOLERANCE, abs_tol=TOLERANCE**2) or (math.isnan(old) and math.isnan(new))
 
 
 def _now() -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioimg_fiji.commands.keys import ConfidenceKeys
+from bioimg_fiji.commands.parameters import several
 from bioimg_fiji.commands.selection import Part, all_placed
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.image import Image
@@ -52,7 +53,7 @@ def ensemble_of(text: str | None) -> tuple[ModelPackage, ...]:
     """Open the models that `ensemble` names."""
     from bioimg_fiji.package import open_package
 
-    return tuple(open_package(Path(path.strip())) for path in (text or "").split(";") if path.strip())
+    return tuple(open_package(Path(each)) for each in several(text))
 
 
 def confident_run(

@@ -84,7 +84,11 @@ def spread_key() -> Any:
 def ensemble_key() -> Any:
     """Declare `ensemble`."""
     return key(
-        None, title="Ensemble", expert=True, help="For spread=ensemble: the paths of further models, with ; between."
+        None,
+        title="Ensemble",
+        widget="models",
+        expert=True,
+        help="For spread=ensemble: paths or names of further models, with ; between.",
     )
 
 

@@ -18,6 +18,10 @@ from bioimg_fiji.evaluate.samples import Given, Sample, samples
 OVERLAPS = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Intersections over union at which the average precision is told."""
 
+AP = "ap"
+OF_AP = tuple(f"ap{round(100 * overlap)}" for overlap in OVERLAPS)
+"""Names of the figures that `AP` has, one for each overlap."""
+
 _PAIR = ("truth", "image")
 
 Labels = NDArray[Any]
@@ -89,8 +93,8 @@ def _asks(wanted: Sequence[str], name: str) -> bool:
 
 def _figures(matching: metrics.Matching, wanted: Sequence[str]) -> dict[str, float]:
     figures: dict[str, float] = {"true": matching.true, "found": matching.found}
-    if _asks(wanted, "ap"):
-        figures |= {f"ap{round(100 * overlap)}": matching.average_precision(overlap) for overlap in OVERLAPS}
+    if _asks(wanted, AP):
+        figures |= {name: matching.average_precision(overlap) for name, overlap in zip(OF_AP, OVERLAPS, strict=True)}
     if _asks(wanted, "f1"):
         figures["f1"] = matching.f1(OVERLAPS[0])
     if _asks(wanted, "pq"):

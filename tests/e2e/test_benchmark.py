@@ -9,6 +9,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,8 +27,11 @@ from bioimg_fiji.commands import find
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image
 from bioimg_fiji.runtime.fake import FakeModel, write_fake_package, write_random_unet
+from bioimg_fiji.train.synthetic import benchmark_set
 from support.browser import DESKTOP, PHONE, chromium, page_of, shoot, troubles
+from support.documents import blocks
 from support.endpoints import in_this_process
+from support.processes import ImageJ
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -67,9 +71,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def shell(place: Path, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+def shell(place: Path, *arguments: str, status: int = 0, timeout: float = 200) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "bioimg_fiji", *arguments]
-    done = subprocess.run(line, cwd=place, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(line, cwd=place, capture_output=True, text=True, timeout=timeout, check=False)
     assert done.returncode == status, done.stdout + done.stderr
     return done
 
@@ -276,9 +280,7 @@ def test_the_page_ranks_and_sorts(page: Page, ranked: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_the_page_fits_a_phone_and_looks_as_in_the_documentation(page: Page, html: Path) -> None:
-    folder = os.environ.get("BIOIMG_FIJI_PICTURES")
-    shoot(page, Path(folder) / "benchmark.png" if folder else None)
+def test_the_page_fits_a_phone(page: Page) -> None:
     page.set_viewport_size(PHONE)
     wide, narrow = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert wide <= narrow
@@ -286,9 +288,85 @@ def test_the_page_fits_a_phone_and_looks_as_in_the_documentation(page: Page, htm
         "cell => getComputedStyle(cell, '::before').content"
     )  # fmt: skip
     assert label == '"Model"'
-    page.locator("#blobs").scroll_into_view_if_needed()
-    page.locator("#blobs").evaluate("section => section.scrollIntoView()")
-    shoot(page, Path(folder) / "benchmark-phone.png" if folder else None)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with n2v.zip, trained on the images for training of `synthetic-denoising`."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "training").mkdir()
+    for number, pixels in enumerate(benchmark_set()[0]):
+        write_image(Image(pixels, "yx"), folder / "training" / f"{number}.tif")
+    shell(folder, "train", "n2v", "training", "--model", "n2v.zip", timeout=800)
+    return folder
+
+
+@pytest.mark.skipif("BIOIMG_FIJI_PICTURES" not in os.environ, reason="BIOIMG_FIJI_PICTURES=FOLDER makes the pictures")
+@pytest.mark.timeout(1200)
+def test_the_pictures_of_the_documentation(browser: Browser, shared_data: Path, trained: Path) -> None:
+    """Real nuclei with a model of the zoo, and a denoiser that was trained: what is shown is worth being shown."""
+    pictures = Path(os.environ["BIOIMG_FIJI_PICTURES"])
+    nuclei = str(shared_data / "models" / "unet2d_nuclei_broad")
+    with_data = ("--root", str(shared_data), "--output", "out")
+    shell(trained, "benchmark", "stardist-nuclei-2d", nuclei, *with_data, "--options", "foreground=1")
+    shell(trained, "benchmark", "synthetic-denoising", "n2v.zip", *with_data)
+    found = json.loads((trained / "out" / "synthetic-denoising.json").read_text("utf-8"))
+    assert row(found, "n2v")["figures"]["psnr"] > row(found, "gaussian-oracle")["figures"]["psnr"]
+    context = browser.new_context(viewport=DESKTOP, locale="en-GB")
+    page = page_of(context)
+    page.goto((trained / "out" / "benchmark.html").as_uri())
+    shoot(page, pictures / "benchmark.png")
+    page.set_viewport_size(PHONE)
+    page.locator("#synthetic-denoising").evaluate("section => section.scrollIntoView()")
+    shoot(page, pictures / "benchmark-phone.png")
+    assert troubles(page) == []
+    context.close()
+
+
+@pytest.fixture
+def documented(tmp_path: Path) -> Path:
+    """A folder with the models that the documentation names, and a store with one of them."""
+    for name in ("fox", "n2v", "care"):
+        write_fake_package(tmp_path / f"{name}.zip", FakeModel(channels=("foreground",), config={"name": name}))
+    shell(tmp_path, "models", "add", "fox.zip", "--nickname", "fox")
+    return tmp_path
+
+
+def lines(*, with_data: bool) -> list[list[str]]:
+    """Give the command lines of docs/benchmark.md that need the data of the suites, or those that do not."""
+    (block,) = [each for each in blocks("docs/benchmark.md", "sh") if "--list" in each]
+    found = [shlex.split(line, comments=True) for line in block.splitlines()]
+    assert all(line[0] == "bioimg-fiji" for line in found)
+    return [line[1:] for line in found if ("--root" in line) == with_data]
+
+
+def test_the_documented_lines_without_data(documented: Path) -> None:
+    for line in lines(with_data=False):
+        said = shell(documented, *line).stdout
+        assert "synthetic-denoising" in said or "psnr" in said
+    found = json.loads((documented / "benchmark-results" / "synthetic-denoising.json").read_text("utf-8"))
+    assert {"fox", "n2v", "raw"} <= {each["model"] for each in found["rows"]}
+
+
+def test_the_documented_lines_with_data(documented: Path, shared_data: Path) -> None:
+    (documented / "data").symlink_to(shared_data)
+    first, verify = lines(with_data=True)
+    shell(documented, *first)
+    for name in ("nuclei-segmentation", "stardist-nuclei-2d"):
+        found = json.loads((documented / "results" / f"{name}.json").read_text("utf-8"))
+        assert {each["model"] for each in found["rows"] if each["outcome"] == "done"} == {"fox", "otsu"}
+    assert re.search(r"agree +2", shell(documented, *verify).stdout)
+
+
+def test_the_documented_macro(documented: Path, server: subprocess.Popen[bytes], imagej: ImageJ) -> None:
+    """ImageJ runs in the folder of the models, its server does not: the paths of the list are completed."""
+    (macro,) = blocks("docs/benchmark.md", "ijm")
+    said = imagej.run_in(documented, macro)
+    found = json.loads((documented / "results" / "synthetic-denoising.json").read_text("utf-8"))
+    models = {each["model"]: each for each in found["rows"] if each["outcome"] == "done"}
+    assert {"fox", "n2v", "care", "gaussian"} <= set(models)
+    best = next(each for each in found["rows"] if each["model"] != "gaussian-oracle")
+    assert f"{best['model']} {best['figures']['psnr']:.3f}"[:-1] in said
 
 
 def table(text: str, name: str) -> list[list[str]]:

@@ -6,12 +6,14 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import roifile
 from scipy.ndimage import gaussian_filter
 
 from bioimg_fiji import metrics
@@ -20,13 +22,15 @@ from bioimg_fiji.benchmark.cases import Pair, cases, exposed
 from bioimg_fiji.benchmark.results import OfImage, Row
 from bioimg_fiji.benchmark.suite import Noise, Suite
 from bioimg_fiji.cli.benchmark import benchmark_line, fitting
-from bioimg_fiji.commands.compared import disagreement
+from bioimg_fiji.commands import find
+from bioimg_fiji.commands.compared import Place, disagreement, measure, options_of, packages
 from bioimg_fiji.commands.measured import Measured
 from bioimg_fiji.commands.result import Table
 from bioimg_fiji.errors import BioimgError, FileFormatError, JobCancelledError, ParameterError, WorkerDiedError
-from bioimg_fiji.files import write_image
+from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
+from bioimg_fiji.runtime.fake import FakeModel, write_fake_package
 from bioimg_fiji.train import synthetic
 
 pytestmark = pytest.mark.timeout(120)
@@ -92,6 +96,16 @@ def changed(folder: Path, old: str, new: str) -> Suite:
         ('truth = "truth/*.tif"', 'truth = "truth/*.tif"\nalternate = true', "the truth comes from one of"),
         ('images = "images/*.tif"', "", "either images"),
         ('images = "images/*.tif"', 'images = "../*.tif"', "below the folder"),
+        ('images = "images/*.tif"', 'images = "C:/x/*.tif"', "data.images: paths lie below"),
+        ('truth = "truth/*.tif"', 'truth = "a\\\\..\\\\..\\\\*.tif"', "data.truth: paths lie below"),
+        ("[data]", '[data]\nfolder = "C:x"', "data.folder: paths lie below"),
+        ("[data]", '[data]\nfolder = "/x"', "data.folder: paths lie below"),
+        ("every = 2", "every = -1", "split.every"),
+        ('truth = "truth/*.tif"', "noise = { photons = 0 }", "data.noise.photons"),
+        ('truth = "truth/*.tif"', "noise = { photons = inf }", "data.noise.photons"),
+        ('truth = "truth/*.tif"', "noise = { photons = 1e30 }", "data.noise.photons"),
+        ('truth = "truth/*.tif"', "noise = { photons = 9, read_noise = -1 }", "data.noise.read_noise"),
+        ('truth = "truth/*.tif"', "noise = { photons = 9, seed = -1 }", "data.noise.seed"),
         ('title = "Blobs"', "title = Blobs", "the file"),
     ],
 )
@@ -168,8 +182,10 @@ def test_the_hash_of_the_data_tells_a_changed_file(folder: Path) -> None:
 
 def test_an_image_without_a_truth_is_named(folder: Path) -> None:
     (folder / "truth" / "b2.tif").unlink()
-    with pytest.raises(ParameterError, match=r"1 images have no truth.*b2\.tif"):
+    with pytest.raises(ParameterError, match=r"1 images have no truth.*b2\.tif") as caught:
         cases(suite.find(str(folder)), None)
+    assert caught.value.details["expected"] == "a truth for each image, of its name"
+    assert caught.value.details["got"] == "none for b2.tif"
 
 
 @pytest.mark.parametrize(("pattern", "what"), [("images", "image"), ("truth", "truth")])
@@ -429,3 +445,257 @@ def test_files_of_the_real_suites(shared_data: Path) -> None:
         assert found.checked or suite.find(name).manifest.data.generator
         pair = found.test[0].load()
         assert pair.image.shape == pair.truth.shape, name
+
+
+@pytest.mark.parametrize(
+    "key", ["model", "image", "image2", "selection", "device", "trust", "ensemble", "server", "labels", "think"]
+)
+def test_neither_suite_nor_options_name_another_model_or_trust_it(folder: Path, key: str) -> None:
+    with pytest.raises(ParameterError, match=f"run: '{key}' is none of axes, weights"):
+        changed(folder, "[split]", f'[run]\n{key} = "x"\n[split]')
+    with pytest.raises(ParameterError, match=f"options: '{key}' is none of axes, weights") as told:
+        options_of(f"threshold=0.4 {key}=x")
+    assert "trust=" in told.value.fix
+
+
+def test_the_keys_that_may_be_set_are_those_of_run_model() -> None:
+    assert set(suite.RUN_KEYS) < set(find("run_model").describe()["schema"]["properties"])
+    assert options_of("threshold=0.4 fit=off") == {"threshold": "0.4", "fit": "off"}
+
+
+def test_options_of_a_file_of_results_are_looked_at_before_anything_runs(
+    folder: Path, ranked: results.Results, tmp_path: Path
+) -> None:
+    forged = dataclasses.replace(ranked, rows=(row("a", 20.0, options="model=/other.zip trust=0123456789abcdef"),))
+    path = results.write(forged, tmp_path)
+    with pytest.raises(ParameterError, match="options: 'model' is none of"):
+        find("benchmark").run({"action": "verify", "suite": str(path)})
+
+
+def test_what_a_suite_and_options_say_does_not_replace_the_row_s_model(folder: Path, tmp_path: Path) -> None:
+    write_fake_package(tmp_path / "mean.zip")
+    read = changed(folder, "[split]", "[run]\nthreshold = 0.25\ntile = 64\n[split]")
+    keys = {"device": "cpu", "trust": "", "options": {"tile": "128"}}
+    (model,) = packages([str(tmp_path / "mean.zip")], read, keys)
+    assert model.values["model"] == str(tmp_path / "mean.zip")
+    assert (model.values["threshold"], model.values["tile"], model.values["device"]) == (0.25, "128", "cpu")
+
+
+def test_a_selection_saved_with_an_image_does_not_count(folder: Path, tmp_path: Path) -> None:
+    write_fake_package(tmp_path / "mean.zip")
+
+    def figure() -> float:
+        read = suite.find(str(folder))
+        (model,) = packages([str(tmp_path / "mean.zip")], read, {"device": "cpu", "trust": "", "options": {}})
+        found = measure(model, Place(read, cases(read, None), None), Job())
+        assert found.outcome == results.DONE, found.reason
+        return found.figures["psnr"]
+
+    whole = figure()
+    box = roifile.ImagejRoi.frompoints(np.array([[5, 5], [20, 5], [20, 20], [5, 20]], np.float32)).tobytes()
+    for part in ("images", "truth"):
+        path = folder / part / "b0.tif"
+        write_image(dataclasses.replace(read_image(path), roi=box), path)
+        assert read_image(path).roi, "the file has no selection: this shows nothing"
+    assert figure() == whole
+
+
+@pytest.mark.parametrize(("old", "new"), [(math.inf, 20.0), (20.0, math.inf), (math.inf, -math.inf), (math.nan, 1.0)])
+def test_a_figure_that_is_no_number_does_not_agree_with_one(old: float, new: float) -> None:
+    assert "psnr is told as" in disagreement(row("a", old), row("a", new))
+    assert disagreement(row("a", old), row("a", old)) == ""
+
+
+@pytest.mark.parametrize(
+    ("truth", "said"),
+    [
+        (np.full((64, 64), 7, np.float32), "constant"),
+        (np.full((64, 64), np.nan, np.float32), "finite"),
+        (blobs(1, 32), "32"),
+    ],
+)
+def test_a_baseline_that_can_learn_nothing_is_a_row_and_the_others_go_on(
+    folder: Path, tmp_path: Path, truth: np.ndarray[Any, Any], said: str
+) -> None:
+    write_image(Image(truth, "yx"), folder / "truth" / "b1.tif")
+    done = find("benchmark").run({"suite": str(folder), "output": tmp_path / "out"})
+    assert done.partial
+    rows = {row.model: row for row in results.read(tmp_path / "out" / "blobs.json").rows}
+    assert {name: row.outcome for name, row in rows.items()} == {
+        "raw": results.DONE, "gaussian": results.FAILED, "gaussian-oracle": results.DONE,
+    }  # fmt: skip
+    assert rows["gaussian"].reason.startswith("b1.tif: ")
+    assert said in rows["gaussian"].reason
+
+
+def altered(path: Path, *place: str | int, value: object) -> None:
+    """Write a value into a file of JSON at a place (keys and numbers)."""
+    content = json.loads(path.read_text("utf-8"))
+    part = content
+    for each in place[:-1]:
+        part = part[each]
+    part[place[-1]] = value
+    path.write_text(json.dumps(content), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (("suite",), ["a"], "suite"),
+        (("data", "test"), 3, "data.test"),
+        (("rows", 0), None, "rows.0"),
+        (("rows", 0, "figures"), {"psnr": "high"}, "rows.0.figures.psnr"),
+        (("rows", 0, "figures"), {"ssim": 1.0}, "has no psnr"),
+        (("rows", 0, "seconds"), [], "rows.0.seconds"),
+        (("rows", 0, "outcome"), "perfect", "rows.0.outcome"),
+        (("rows", 0, "images", 0, "figures"), None, "rows.0.images.0.figures"),
+        (("rows", 0, "made"), {"versions": 3}, "rows.0.made.versions"),
+        (("suite", "name"), "../../etc", "suite.name"),
+        (("suite", "name"), "/etc", "suite.name"),
+        (("suite", "name"), "..", "suite.name"),
+        (("suite", "name"), "C:\\x", "suite.name"),
+    ],
+)
+def test_wrong_results_of_others_are_told_by_file_and_field_and_stop_nothing(
+    ranked: results.Results, tmp_path: Path, place: tuple[str | int, ...], value: object, said: str
+) -> None:
+    path = results.write(ranked, tmp_path).rename(tmp_path / "foreign.json")
+    results.write(ranked, tmp_path)
+    altered(path, *place, value=value)
+    with pytest.raises(FileFormatError, match=re.escape(said)) as told:
+        results.read(path)
+    assert "foreign.json" in str(told.value)
+    (tmp_path / "other.json").write_text('{"of": "somebody else"}')
+    notes: list[str] = []
+    assert page.read_all(tmp_path, notes.append) == [ranked]
+    assert len(notes) == 1, "a file that says nothing of benchmarks is not told"
+    assert "foreign.json" in notes[0]
+    page.write(tmp_path)
+
+
+def test_a_benchmark_goes_on_beside_wrong_results(folder: Path, ranked: results.Results, tmp_path: Path) -> None:
+    path = results.write(ranked, tmp_path).rename(tmp_path / "foreign.json")
+    altered(path, "rows", 0, "figures", value=None)
+    notes: list[str] = []
+    values = {"suite": str(folder), "output": tmp_path, "baselines": "raw"}
+    assert find("benchmark").run(values, Job(on_note=notes.append)).figures["best_blobs"] == "raw"
+    assert any("foreign.json" in note and "rows.0.figures" in note for note in notes)
+
+
+def test_figures_that_are_no_numbers_are_read_as_they_were_written(ranked: results.Results, tmp_path: Path) -> None:
+    values = {"e": -math.inf, "f": math.nan}
+    for name, value in values.items():
+        ranked = ranked.with_row(row(name, value))
+    path = results.write(ranked, tmp_path)
+    told = {each["model"]: each["figures"]["psnr"] for each in json.loads(path.read_text())["rows"] if each["figures"]}
+    assert (told["c"], told["e"], told["f"]) == ("Infinity", "-Infinity", "NaN")
+    found = {each.model: each.figures.get("psnr") for each in results.read(path).rows}
+    assert found["e"] == -math.inf
+    assert math.isnan(found["f"] or 0)
+    assert [page.number(value) for value in (math.inf, -math.inf, math.nan)] == ["∞", "-∞", "no number"]
+    text = page.write(tmp_path).read_text("utf-8")
+    assert 'data-value="-Infinity"' in text
+
+
+def overview(folder: Path) -> dict[str, list[str]]:
+    """Give the figures of the page's first table by the models' names, as they are shown."""
+    text = page.write(folder).read_text("utf-8")
+    (table,) = re.findall(r"<h2>All suites.*?</table>", text, re.DOTALL)
+    lines = [re.findall(r"<td[^>]*>(.*?)</td>", line) for line in re.findall("<tr>(<td.*?)</tr>", table)]
+    return {name: [re.sub("<[^>]*>", "", each) for each in figures] for name, *figures in lines}
+
+
+def test_packages_of_one_name_are_told_apart(folder: Path, ranked: results.Results, tmp_path: Path) -> None:
+    twin = row("a", 40.0, source="/x/b/a.zip", sha256="0123456789abcdef" * 4)
+    results.write(ranked.with_row(twin), tmp_path)
+    other = dataclasses.replace(ranked, suite={**ranked.suite, "name": "more"})
+    results.write(other, tmp_path)
+    own = row("a", 0.0).sha256[:8]
+    shown = overview(tmp_path)
+    assert shown["a 01234567"] == ["40", ""]
+    assert shown[f"a {own}"] == ["20", "20"]
+    assert "a" not in shown
+    assert shown["d"] == ["30", "30"]
+
+
+def test_the_best_of_two_packages_of_one_name_is_told(folder: Path, tmp_path: Path) -> None:
+    for name, model in (("a", FakeModel()), ("b", FakeModel(halo=2))):
+        (tmp_path / name).mkdir()
+        write_fake_package(tmp_path / name / "model.zip", model)
+    values = {"suite": str(folder), "baselines": "none", "output": tmp_path / "out"}
+    models = f"{tmp_path / 'a' / 'model.zip'}; {tmp_path / 'b' / 'model.zip'}"
+    done = find("benchmark").run({**values, "models": models})
+    names = [cells[0] for cells in done.tables["blobs"].rows]
+    hashes = {each.sha256[:8] for each in results.read(tmp_path / "out" / "blobs.json").rows}
+    assert len(hashes) == 2
+    assert set(names) == {f"model {digits}" for digits in hashes}
+    assert done.figures["best_blobs"] == names[0]
+
+
+def test_a_model_that_failed_does_not_look_as_if_it_was_not_run(ranked: results.Results, tmp_path: Path) -> None:
+    results.write(ranked, tmp_path)
+    more = dataclasses.replace(ranked, suite={**ranked.suite, "name": "more"}, rows=(row("d", 1.0),))
+    results.write(more, tmp_path)
+    assert overview(tmp_path)["b"] == ["failed", ""]
+
+
+SEGMENTATION = TEXT.replace("denoising", "segmentation").replace('"psnr"', '"ap50"').replace('"ssim", "roi_slope"', "")
+
+
+@pytest.mark.parametrize("metric", ["ap", "ap5", "ap05", "ap55", "ap95", "ap050", "ap100"])
+def test_only_overlaps_that_are_measured_are_metrics(folder: Path, metric: str) -> None:
+    (folder / "suite.toml").write_text(SEGMENTATION.replace("ap50", metric))
+    with pytest.raises(ParameterError, match=rf"'{metric}' is none of ap50, ap60, ap70, ap80, ap90, f1"):
+        suite.find(str(folder))
+    (folder / "suite.toml").write_text(SEGMENTATION.replace("ap50", "ap90"))
+    assert suite.find(str(folder)).manifest.metric == "ap90"
+
+
+@pytest.mark.parametrize("truth", ["noise = { photons = 10 }", "alternate = true", 'generator = "phantom"'])
+def test_the_truth_of_a_segmentation_is_labels(folder: Path, truth: str) -> None:
+    text = SEGMENTATION.replace('truth = "truth/*.tif"', truth)
+    text = text.replace('images = "images/*.tif"', "") if "generator" in truth else text
+    (folder / "suite.toml").write_text(text)
+    with pytest.raises(ParameterError, match="a segmentation has label images"):
+        suite.find(str(folder))
+
+
+def test_the_overlaps_of_metrics_are_those_of_an_evaluation(folder: Path) -> None:
+    (folder / "suite.toml").write_text(SEGMENTATION.replace("further = []", 'further = ["ap60", "ap90"]'))
+    labels = Image(np.kron([[1, 0], [0, 2]], np.ones((9, 9))).astype(np.uint16), "yx")
+    read = suite.find(str(folder))
+    assert score.figures(read, Pair(labels, labels), labels) == {"ap50": 1.0, "ap60": 1.0, "ap90": 1.0}
+
+
+def test_neither_setting_nor_root_divert_a_suite_that_has_its_images(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = suite.find(str(folder))
+    shutil.copytree(folder, tmp_path / "other")
+    (tmp_path / "empty").mkdir()
+    assert read.root(tmp_path / "other") == tmp_path / "other", "who names a folder that has them means it"
+    assert read.root(tmp_path / "empty") == folder
+    monkeypatch.setenv("BIOIMG_FIJI_BENCHMARK_DATA", str(tmp_path / "other"))
+    assert read.root(None) == folder
+    assert suite.find("stardist-nuclei-2d").root(None) == tmp_path / "other" / "stardist"
+    assert suite.find("synthetic-denoising").root(tmp_path) == tmp_path
+    notes: list[str] = []
+    values = {"suite": str(folder), "output": tmp_path / "out", "baselines": "raw", "root": tmp_path / "empty"}
+    find("benchmark").run(values, Job(on_note=notes.append))
+    assert any("those beside its suite.toml" in note for note in notes)
+    notes.clear()
+    find("benchmark").run({**values, "root": tmp_path / "other"}, Job(on_note=notes.append))
+    assert not any("those beside its suite.toml" in note for note in notes)
+
+
+@pytest.mark.parametrize(("part", "field"), [("suite", "suite"), ("data", "root")])
+def test_results_of_another_suite_or_other_data_are_refused(
+    ranked: results.Results, tmp_path: Path, part: str, field: str
+) -> None:
+    path = results.write(ranked, tmp_path)
+    here = json.loads(path.read_text())[part]["sha256"]
+    altered(path, part, "sha256", value="0" * 64)
+    with pytest.raises(ParameterError) as caught:
+        find("benchmark").run({"action": "verify", "suite": str(path)})
+    told = caught.value.details
+    assert (told["field"], told["expected"], told["got"]) == (field, "0" * 64, here)

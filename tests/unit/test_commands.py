@@ -212,6 +212,17 @@ def test_results_tell_the_macro_line_that_gives_them_again(tmp_path: Path) -> No
     assert read.properties["BioImg Macro"] == named.properties["BioImg Macro"]
 
 
+def test_models_of_a_list_are_told_as_a_model_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_fake_package(tmp_path / "a.zip")
+    entry = store.add(open_package(tmp_path / "a.zip"), "fox")
+    monkeypatch.chdir(tmp_path)
+    for id_ in ("run_model", "run_file", "run_batch", "calibrate"):
+        assert registry.find(id_).describe()["schema"]["properties"]["ensemble"]["x-widget"] == "models", id_
+    command = registry.find("benchmark")
+    given = command.parameters.parse({"suite": "x", "models": "a.zip; fox;other"})
+    assert f"models={tmp_path / 'a.zip'};{entry.name};other " in macro.line(command, given)
+
+
 def test_the_models_of_the_store_are_suggested(tmp_path: Path) -> None:
     assert "x-suggestions" not in commands.find("run_model").describe()["schema"]["properties"]["model"]
     write_fake_package(tmp_path / "model.zip")
