@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bioimg_fiji.commands import find
-from bioimg_fiji.errors import BioimgError, MisfitError, PackageError
+from bioimg_fiji.errors import BioimgError, ImageError, MisfitError, PackageError
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.files.source import map_raw, raw_file
 from bioimg_fiji.image import Image
@@ -355,3 +355,28 @@ def test_strict_tells_where_the_result_of_a_file_lies(tmp_path: Path, images: li
     assert str(target) in caught.value.fix
     assert "fit=warn" in caught.value.fix
     assert caught.value.details["light"] == "red"
+
+
+@pytest.mark.parametrize("mode", ["warn", "strict", "off"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_no_numbers_are_no_misfit(made: Path, tmp_path: Path, bad: float, mode: str) -> None:
+    """`fit=warn`, which a misfit names as the way out, could not help; an image that is read by parts says the same."""
+    pixels = _fitting(100, np.random.default_rng(2))
+    pixels[::2, ::2] = bad
+    write_image(Image(pixels, "yx"), tmp_path / "in.tif")
+    write_fake_package(tmp_path / "fake.zip")
+    with pytest.raises(ImageError, match="not numbers"):
+        _run(tmp_path / "fake.zip", pixels, fit=mode)
+    keys = {"input": tmp_path / "in.tif", "model": made, "output": tmp_path / "out.ome.tif", "fit": mode}
+    with pytest.raises(ImageError, match="not numbers"):
+        _run(made, pixels, fit=mode)
+    with pytest.raises(ImageError, match="not numbers"):
+        _of_parts(tmp_path, made, pixels, "yx", fit=mode)
+    with pytest.raises(ImageError, match="not numbers"):
+        find("run_file").run(keys, Job())
+
+
+@pytest.mark.parametrize("mode", ["warn", "strict", "off"])
+def test_image_without_pixels_is_told(made: Path, mode: str) -> None:
+    with pytest.raises(ImageError, match="no pixels"):
+        _run(made, np.zeros((0, 40), np.float32), fit=mode)
