@@ -71,7 +71,8 @@ class RunBatch(ConfidenceKeys, ObjectKeys):
     resume: bool = key(
         False,
         title="Resume",
-        help="Leave out images whose result by this model, with the same confidence, is there, as the report says.",
+        help="Leave out images whose result by this model, with the same confidence, is there, as the report says; "
+        "with fit=strict those alone that fit.",
     )
     axes: str | None = axes_key()
     weights: Weights = weights_key()
@@ -156,7 +157,7 @@ def run_batch(parameters: RunBatch, job: Job) -> Result:
             spent = time.perf_counter() - start
             left = {"seconds_left": round(spent / fresh * (len(images) - number), 1)} if fresh else {}
             job.progress(f"Images: {name}", number, len(images), **left)
-            if parameters.resume and _is_done(before.get(name), batch.settings, parameters.output):
+            if parameters.resume and _is_done(before.get(name), batch):
                 rows[name] = dataclasses.replace(before[name], outcome=KEPT)
                 continue
             work = _Work(name, path, targets[name], before.get(name))
@@ -228,7 +229,10 @@ def _one(work: _Work, batch: _Batch, job: Job) -> Row:
         raise
     except Exception as error:  # noqa: BLE001 - whatever is bad about one image must not stop the rest
         _log.info("%s failed", work.path, exc_info=True)
-        light = error.details["light"] if isinstance(error, MisfitError) else row.fit
+        light = row.fit
+        if isinstance(error, MisfitError):
+            light = error.details["light"]
+            _remove_misfit(work, job)
         row = dataclasses.replace(row, reason=_reason(error), fit=str(light))
     return dataclasses.replace(row, seconds=f"{time.perf_counter() - begin:.3f}")
 
@@ -288,10 +292,30 @@ def _remove_stale(work: _Work, model: str, written: Sequence[str]) -> None:
         work.target.with_name(name).unlink(missing_ok=True)
 
 
-def _is_done(row: Row | None, settings: tuple[str, ...], output: Path) -> bool:
-    if row is None or row.outcome == FAILED or row.settings != settings:
+def _remove_misfit(work: _Work, job: Job) -> None:
+    """Remove what an earlier run, which was not strict, gave for an image that does not fit: it now has no result."""
+    before = "" if work.before is None else work.before.results
+    ours = work.target.name
+    left = [
+        path
+        for path in map(work.target.with_name, filter(None, before.split(SEPARATOR)))
+        if path.name.startswith((f"{ours}.", f"{ours}-")) and path.is_file()
+    ]
+    for path in left:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise storage_error("Removing", path, error) from error
+    if left:
+        job.note(f"It does not fit, and its earlier result was removed: {', '.join(path.name for path in left)}.")
+
+
+def _is_done(row: Row | None, batch: _Batch) -> bool:
+    if row is None or row.outcome == FAILED or row.settings != batch.settings:
         return False
-    folder = (output / row.file).parent
+    if batch.parameters.fit == "strict" and row.fit != "green":  # also where nobody has looked
+        return False
+    folder = (batch.parameters.output / row.file).parent
     return all((folder / name).is_file() for name in row.results.split(SEPARATOR))
 
 

@@ -204,6 +204,31 @@ def test_files_and_folders_are_checked_too(made: Path, tmp_path: Path) -> None:
     assert lights == {"fits.tif": "green", "loud.tif": "yellow"}
 
 
+def test_strict_keeps_no_result_of_a_batch_that_warned(made: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    folder, out = tmp_path / "images", tmp_path / "out"
+    folder.mkdir()
+    for name, pixels in (("fits", _fitting(100, rng)), ("loud", KINDS["gain x2"][0](101, rng))):
+        write_image(Image(pixels, "yx"), folder / f"{name}.tif")
+    notes: list[str] = []
+
+    def counts(**keys: Any) -> tuple[Any, ...]:
+        values = {"folder": folder, "model": made, "output": out, **keys}
+        found = find("run_batch").run(values, Job(on_note=notes.append))
+        return tuple(found.figures[name] for name in ("done", "failed", "kept"))
+
+    assert counts(fit="off") == (2, 0, 0)
+    assert counts(resume=True) == (0, 0, 2)
+    assert counts(resume=True, fit="strict") == (1, 1, 0)  # nobody had looked
+    assert counts() == (2, 0, 0)
+    (out / "loud-of-the-user.tif").write_bytes(b"")
+    notes.clear()
+    assert counts(resume=True, fit="strict") == (0, 1, 1)
+    assert notes == ["loud.tif: It does not fit, and its earlier result was removed: loud.tif."]
+    assert {path.name for path in out.iterdir()} == {"fits.tif", "loud-of-the-user.tif", "bioimg-report.csv"}
+    assert counts(resume=True, fit="strict") == (0, 1, 1)
+
+
 def test_statistics_survive_the_package(made: Path, images: list[Plane]) -> None:
     found = fit_statistics(open_package(made))
     assert found is not None
