@@ -356,16 +356,30 @@ def _write_csv(path: Path, lines: Iterable[Sequence[object]]) -> None:
         csv.writer(file).writerows(lines)
 
 
+def _lights(rows: Sequence[Row]) -> dict[str, float | int | str | bool]:
+    """Give how many images have which light, and the worst as the figure that a single run has; none unless looked at.
+
+    Those that are kept have the light of the run that made them.
+    """
+    from bioimg_fiji.trust.light import LIGHTS
+
+    counts = {light: sum(row.fit == light for row in rows) for light in LIGHTS}
+    seen = [light for light in LIGHTS if counts[light]]
+    return {"fit": seen[-1], **{f"fit_{light}": count for light, count in counts.items()}} if seen else {}
+
+
 def _result(rows: list[Row], output: Path, confidence: Confidence | None) -> Result:
     figures: dict[str, float | int | str | bool] = {
         outcome: sum(row.outcome == outcome for row in rows) for outcome in (DONE, FAILED, KEPT)
     }
+    figures |= _lights(rows)
     widths = [float(row.interval_width) for row in rows if row.interval_width]
     if confidence is not None and widths:
         figures |= {**confidence.figures, "interval_width": sum(widths) / len(widths)}
     bad = [row for row in rows if row.outcome == FAILED]
     notes = (f"{len(bad)} of {len(rows)} images failed, the first ({bad[0].file}): {bad[0].reason}",) if bad else ()
-    table = Table(("file", "outcome", "reason"), tuple((row.file, row.outcome, row.reason) for row in bad))
+    columns = ("file", "outcome", "reason", "fit")
+    table = Table(columns, tuple(tuple(getattr(row, name) for name in columns) for row in bad))
     return Result(
         figures=figures,
         tables={"failed": table} if bad else {},

@@ -196,12 +196,15 @@ def test_files_and_folders_are_checked_too(made: Path, tmp_path: Path) -> None:
     batch = {"folder": folder, "model": made, "output": tmp_path / "results", "fit": "strict"}
     found = find("run_batch").run(batch, Job())
     (failed,) = found.tables["failed"].rows
-    assert failed[0] == "loud.tif"
+    assert (failed[0], failed[3]) == ("loud.tif", "yellow")
     assert "fit=strict" in failed[2]
+    told = {name: value for name, value in found.figures.items() if name.startswith("fit")}
+    assert told == {"fit": "yellow", "fit_green": 1, "fit_yellow": 1, "fit_red": 0}
     assert read_image(tmp_path / "results" / "fits.tif").shape == (SIDE, SIDE)
     with (tmp_path / "results" / "bioimg-report.csv").open(encoding="utf-8", newline="") as file:
         lights = {row["file"]: row["fit"] for row in csv.DictReader(file)}
     assert lights == {"fits.tif": "green", "loud.tif": "yellow"}
+    assert not {"fit", "fit_red"} & set(find("run_batch").run({**batch, "fit": "off"}, Job()).figures)
 
 
 def test_strict_keeps_no_result_of_a_batch_that_warned(made: Path, tmp_path: Path) -> None:
