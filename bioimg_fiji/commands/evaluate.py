@@ -112,7 +112,7 @@ class Evaluate(Parameters):
     axes: str | None = axes_key()
 
 
-@command(id="evaluate", title="BioImg Evaluate...", menu=MENU)
+@command(id="evaluate", title="BioImg Evaluate...", menu=MENU, batch_with=("source",))
 def evaluate(parameters: Evaluate, job: Job) -> Result:
     """Compare an image with the truth, or without one with the raw image, by the metrics that suit the data."""
     if parameters.source is not None:

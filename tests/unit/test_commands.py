@@ -120,6 +120,14 @@ def test_a_command_is_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
         commands.command(id="x", title="Blur", menu="Plugins")(blur)
 
 
+def test_many_images_are_a_batch_and_one_is_a_run() -> None:
+    evaluate = commands.find("evaluate")
+    for values in ({}, {"source": ""}, {"source": None}, {"truth_source": "folder"}):
+        assert evaluate.work_of(values) == "run"
+    assert evaluate.work_of({"source": "folder"}) == evaluate.work_of({"source": Path("list.txt")}) == "batch"
+    assert commands.find("run_batch").work_of({}) == "batch"
+
+
 def test_builtin_schemas_are_golden(contract: Path) -> None:
     """Keys are what recorded macros hold: they change by intention only, with the golden file."""
     golden = contract / "commands.json"
