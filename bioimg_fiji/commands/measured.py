@@ -6,6 +6,7 @@ it does not outlive whoever has started it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -76,7 +77,8 @@ class Measured:
         self._process.wait()
         self._reader.join()
         for pipe in (self._process.stdin, self._process.stdout):
-            cast("IO[bytes]", pipe).close()
+            with contextlib.suppress(OSError):  # what a process that has died did not take cannot be sent any more
+                cast("IO[bytes]", pipe).close()
 
     def run(self, image: Image, values: Mapping[str, Any]) -> Answer:
         """Run it on an image.
