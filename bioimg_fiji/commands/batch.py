@@ -33,10 +33,17 @@ from bioimg_fiji.commands.parameters import key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result, Table
 from bioimg_fiji.commands.segment import with_objects
-from bioimg_fiji.errors import BioimgError, JobCancelledError, MisfitError, ParameterError, StorageError, storage_error
-from bioimg_fiji.files import read_image, whole, write_image
+from bioimg_fiji.errors import (
+    JobCancelledError,
+    MisfitError,
+    ParameterError,
+    StorageError,
+    reason_of,
+    storage_error,
+)
+from bioimg_fiji.files import make_folder, read_image, whole, write_image
 from bioimg_fiji.image import Image
-from bioimg_fiji.jobs import Job
+from bioimg_fiji.jobs import Job, PartJob
 
 if TYPE_CHECKING:
     from bioimg_fiji.package import ModelPackage
@@ -143,7 +150,7 @@ def run_batch(parameters: RunBatch, job: Job) -> Result:
     confidence = asked_of(parameters, package)
     images = _images(parameters)
     targets = _targets(images, parameters.output, confidence is not None)
-    _make(parameters.output)
+    make_folder(parameters.output)
     before = _read_report(parameters.output)
     rows = {name: row for name, row in before.items() if name not in images}
     job.progress("Loading the model")
@@ -161,7 +168,7 @@ def run_batch(parameters: RunBatch, job: Job) -> Result:
                 rows[name] = dataclasses.replace(before[name], outcome=KEPT)
                 continue
             work = _Work(name, path, targets[name], before.get(name))
-            rows[name] = _one(work, batch, _OfBatch(job, name, confidence))
+            rows[name] = _one(work, batch, _job_of(job, name, confidence))
             _write_report(parameters.output, rows)
             fresh += 1
     _write_report(parameters.output, rows)
@@ -169,23 +176,15 @@ def run_batch(parameters: RunBatch, job: Job) -> Result:
     return _result([rows[name] for name in images], parameters.output, confidence)
 
 
-class _OfBatch(Job):
-    """The job of one image, cancelled with the batch: its tiles are not shown, and what holds for all is told once."""
+def _job_of(batch: Job, image: str, confidence: Confidence | None) -> Job:
+    """Give the job of one image: what holds for all is told once."""
+    known = None if confidence is None else confidence.sentence
 
-    def __init__(self, batch: Job, image: str, confidence: Confidence | None) -> None:
-        known = None if confidence is None else confidence.sentence
+    def note(sentence: str) -> None:
+        if sentence != known:
+            batch.note(f"{image}: {sentence}")
 
-        def note(sentence: str) -> None:
-            if sentence != known:
-                batch.note(f"{image}: {sentence}")
-
-        super().__init__(on_note=note)
-        self._batch = batch
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the batch was cancelled."""
-        return self._batch.cancelled
+    return PartJob(batch, note)
 
 
 def _targets(images: Mapping[str, Path], output: Path, with_bounds: bool) -> Mapping[str, Path]:
@@ -233,7 +232,7 @@ def _one(work: _Work, batch: _Batch, job: Job) -> Row:
         if isinstance(error, MisfitError):
             light = error.details["light"]
             _remove_misfit(work, job)
-        row = dataclasses.replace(row, reason=_reason(error), fit=str(light))
+        row = dataclasses.replace(row, reason=reason_of(error), fit=str(light))
     return dataclasses.replace(row, seconds=f"{time.perf_counter() - begin:.3f}")
 
 
@@ -260,7 +259,7 @@ def _images(parameters: RunBatch) -> Mapping[str, Path]:
 
 def _write(images: Mapping[str, Image], tables: Mapping[str, Table], target: Path) -> list[str]:
     """Write what was found for one image, and give the names; nothing is left of a result that was not whole."""
-    _make(target.parent)
+    make_folder(target.parent)
     names = []
     for name, image in images.items():
         path = target.with_name(target.name + ("" if name == "output" else f"-{name}") + ".tif")
@@ -317,19 +316,6 @@ def _is_done(row: Row | None, batch: _Batch) -> bool:
         return False
     folder = (batch.parameters.output / row.file).parent
     return all((folder / name).is_file() for name in row.results.split(SEPARATOR))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, BioimgError):
-        return " ".join(str(error).split())
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise storage_error("Making the folder", folder, error) from error
 
 
 def _read_report(output: Path) -> dict[str, Row]:

@@ -23,7 +23,7 @@ from typing import IO, Any, Self, cast
 
 import numpy as np
 
-from bioimg_fiji.errors import BioimgError, WorkerDiedError
+from bioimg_fiji.errors import BioimgError, WorkerDiedError, reason_of
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 
@@ -156,8 +156,7 @@ def main() -> None:
         except BioimgError as error:
             answer = {"error": error.to_json()}
         except Exception as error:  # noqa: BLE001 - whatever a model raises is the row's reason
-            told = BioimgError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
-            answer = {"error": told.to_json()}
+            answer = {"error": BioimgError(reason_of(error)).to_json()}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
