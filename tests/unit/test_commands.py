@@ -134,6 +134,19 @@ def test_builtin_schemas_are_golden(contract: Path) -> None:
     assert json.loads(golden.read_text("utf-8")) == {"commands": commands.describe_all()}
 
 
+def test_the_menu_in_the_guide_has_every_command(contract: Path) -> None:
+    """Under *The menu*, by the title that the menu shows; those of a sub-menu with its name before it."""
+    guide = (contract.parents[1] / "docs/fiji.md").read_text("utf-8")
+    table = guide.partition("## The menu")[2].partition("\n## ")[0]
+    told = {line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")}
+    entries = {
+        " > ".join([*command["menu"].split(">")[2:], command["title"]])
+        for command in json.loads((contract / "commands.json").read_text("utf-8"))["commands"]
+    }
+    assert "BioImg Run Model..." in entries
+    assert entries - told == set()
+
+
 def test_plugins_config_lists_the_registry(contract: Path) -> None:
     config = (contract.parents[1] / "fiji-plugin/src/main/resources/plugins.config").read_text("utf-8")
     assert config == menu.plugins_config(), "run scripts/golden"
