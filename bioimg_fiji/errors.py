@@ -45,6 +45,9 @@ import errno
 import os
 from typing import Any, ClassVar
 
+_LONGEST_REASON = 300
+"""Characters of an error that is not ours: some libraries' are pages long."""
+
 
 class BioimgError(Exception):
     """Base of all errors that are meant for users.
@@ -307,6 +310,12 @@ def no_space(what: str, folder: object, needed: int, free: int) -> StorageError:
 def _amount(size: int) -> str:
     """Give a number of bytes for people."""
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
+
+
+def reason_of(error: Exception) -> str:
+    """Tell an error in one line, as the reason why one of many failed; of a library's its class and start."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, BioimgError) else f"{type(error).__name__}: {text[:_LONGEST_REASON]}"
 
 
 def storage_error(action: str, path: object, cause: OSError) -> StorageError:

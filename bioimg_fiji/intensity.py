@@ -66,15 +66,22 @@ class Intensity:
             return abs(self.coefficients[1])
         return None
 
-    def stored(self, physical: Array) -> npt.NDArray[np.float64] | None:
-        """Turn physical values back into stored ones, of units and straight lines; None where that is not possible."""
-        values = np.asarray(physical, np.float64)
+    @property
+    def line(self) -> tuple[float, float] | None:
+        """Physical value of a stored 0, and the slope, of units and straight lines; None where there is no way back."""
         if self.function == UNIT_ONLY:
-            return values
+            return 0.0, 1.0
         if not self.gain or self.zero_clip:
             return None
         offset, slope = self.coefficients
-        return (values - offset) / slope
+        return offset, slope
+
+    def stored(self, physical: Array) -> npt.NDArray[np.float64] | None:
+        """Turn physical values back into stored ones, of units and straight lines; None where that is not possible."""
+        if self.line is None:
+            return None
+        offset, slope = self.line
+        return (np.asarray(physical, np.float64) - offset) / slope
 
 
 def _function(name: str, count: int) -> Callable[[tuple[float, ...], Array], Array]:

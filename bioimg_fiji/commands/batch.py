@@ -33,10 +33,17 @@ from bioimg_fiji.commands.parameters import key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result, Table
 from bioimg_fiji.commands.segment import with_objects
-from bioimg_fiji.errors import BioimgError, JobCancelledError, MisfitError, ParameterError, StorageError, storage_error
-from bioimg_fiji.files import read_image, whole, write_image
+from bioimg_fiji.errors import (
+    JobCancelledError,
+    MisfitError,
+    ParameterError,
+    StorageError,
+    reason_of,
+    storage_error,
+)
+from bioimg_fiji.files import make_folder, read_image, whole, write_image
 from bioimg_fiji.image import Image
-from bioimg_fiji.jobs import Job
+from bioimg_fiji.jobs import Job, PartJob
 
 if TYPE_CHECKING:
     from bioimg_fiji.package import ModelPackage
@@ -71,7 +78,8 @@ class RunBatch(ConfidenceKeys, ObjectKeys):
     resume: bool = key(
         False,
         title="Resume",
-        help="Leave out images whose result by this model, with the same confidence, is there, as the report says.",
+        help="Leave out images whose result by this model, with the same confidence, is there, as the report says; "
+        "with fit=strict those alone that fit.",
     )
     axes: str | None = axes_key()
     weights: Weights = weights_key()
@@ -142,7 +150,7 @@ def run_batch(parameters: RunBatch, job: Job) -> Result:
     confidence = asked_of(parameters, package)
     images = _images(parameters)
     targets = _targets(images, parameters.output, confidence is not None)
-    _make(parameters.output)
+    make_folder(parameters.output)
     before = _read_report(parameters.output)
     rows = {name: row for name, row in before.items() if name not in images}
     job.progress("Loading the model")
@@ -156,11 +164,11 @@ def run_batch(parameters: RunBatch, job: Job) -> Result:
             spent = time.perf_counter() - start
             left = {"seconds_left": round(spent / fresh * (len(images) - number), 1)} if fresh else {}
             job.progress(f"Images: {name}", number, len(images), **left)
-            if parameters.resume and _is_done(before.get(name), batch.settings, parameters.output):
+            if parameters.resume and _is_done(before.get(name), batch):
                 rows[name] = dataclasses.replace(before[name], outcome=KEPT)
                 continue
             work = _Work(name, path, targets[name], before.get(name))
-            rows[name] = _one(work, batch, _OfBatch(job, name, confidence))
+            rows[name] = _one(work, batch, _job_of(job, name, confidence))
             _write_report(parameters.output, rows)
             fresh += 1
     _write_report(parameters.output, rows)
@@ -168,23 +176,15 @@ def run_batch(parameters: RunBatch, job: Job) -> Result:
     return _result([rows[name] for name in images], parameters.output, confidence)
 
 
-class _OfBatch(Job):
-    """The job of one image, cancelled with the batch: its tiles are not shown, and what holds for all is told once."""
+def _job_of(batch: Job, image: str, confidence: Confidence | None) -> Job:
+    """Give the job of one image: what holds for all is told once."""
+    known = None if confidence is None else confidence.sentence
 
-    def __init__(self, batch: Job, image: str, confidence: Confidence | None) -> None:
-        known = None if confidence is None else confidence.sentence
+    def note(sentence: str) -> None:
+        if sentence != known:
+            batch.note(f"{image}: {sentence}")
 
-        def note(sentence: str) -> None:
-            if sentence != known:
-                batch.note(f"{image}: {sentence}")
-
-        super().__init__(on_note=note)
-        self._batch = batch
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the batch was cancelled."""
-        return self._batch.cancelled
+    return PartJob(batch, note)
 
 
 def _targets(images: Mapping[str, Path], output: Path, with_bounds: bool) -> Mapping[str, Path]:
@@ -228,8 +228,11 @@ def _one(work: _Work, batch: _Batch, job: Job) -> Row:
         raise
     except Exception as error:  # noqa: BLE001 - whatever is bad about one image must not stop the rest
         _log.info("%s failed", work.path, exc_info=True)
-        light = error.details["light"] if isinstance(error, MisfitError) else row.fit
-        row = dataclasses.replace(row, reason=_reason(error), fit=str(light))
+        light = row.fit
+        if isinstance(error, MisfitError):
+            light = error.details["light"]
+            _remove_misfit(work, job)
+        row = dataclasses.replace(row, reason=reason_of(error), fit=str(light))
     return dataclasses.replace(row, seconds=f"{time.perf_counter() - begin:.3f}")
 
 
@@ -256,7 +259,7 @@ def _images(parameters: RunBatch) -> Mapping[str, Path]:
 
 def _write(images: Mapping[str, Image], tables: Mapping[str, Table], target: Path) -> list[str]:
     """Write what was found for one image, and give the names; nothing is left of a result that was not whole."""
-    _make(target.parent)
+    make_folder(target.parent)
     names = []
     for name, image in images.items():
         path = target.with_name(target.name + ("" if name == "output" else f"-{name}") + ".tif")
@@ -288,24 +291,31 @@ def _remove_stale(work: _Work, model: str, written: Sequence[str]) -> None:
         work.target.with_name(name).unlink(missing_ok=True)
 
 
-def _is_done(row: Row | None, settings: tuple[str, ...], output: Path) -> bool:
-    if row is None or row.outcome == FAILED or row.settings != settings:
+def _remove_misfit(work: _Work, job: Job) -> None:
+    """Remove what an earlier run, which was not strict, gave for an image that does not fit: it now has no result."""
+    before = "" if work.before is None else work.before.results
+    ours = work.target.name
+    left = [
+        path
+        for path in map(work.target.with_name, filter(None, before.split(SEPARATOR)))
+        if path.name.startswith((f"{ours}.", f"{ours}-")) and path.is_file()
+    ]
+    for path in left:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise storage_error("Removing", path, error) from error
+    if left:
+        job.note(f"It does not fit, and its earlier result was removed: {', '.join(path.name for path in left)}.")
+
+
+def _is_done(row: Row | None, batch: _Batch) -> bool:
+    if row is None or row.outcome == FAILED or row.settings != batch.settings:
         return False
-    folder = (output / row.file).parent
+    if batch.parameters.fit == "strict" and row.fit != "green":  # also where nobody has looked
+        return False
+    folder = (batch.parameters.output / row.file).parent
     return all((folder / name).is_file() for name in row.results.split(SEPARATOR))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, BioimgError):
-        return " ".join(str(error).split())
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise storage_error("Making the folder", folder, error) from error
 
 
 def _read_report(output: Path) -> dict[str, Row]:
@@ -332,16 +342,30 @@ def _write_csv(path: Path, lines: Iterable[Sequence[object]]) -> None:
         csv.writer(file).writerows(lines)
 
 
+def _lights(rows: Sequence[Row]) -> dict[str, float | int | str | bool]:
+    """Give how many images have which light, and the worst as the figure that a single run has; none unless looked at.
+
+    Those that are kept have the light of the run that made them.
+    """
+    from bioimg_fiji.trust.light import LIGHTS
+
+    counts = {light: sum(row.fit == light for row in rows) for light in LIGHTS}
+    seen = [light for light in LIGHTS if counts[light]]
+    return {"fit": seen[-1], **{f"fit_{light}": count for light, count in counts.items()}} if seen else {}
+
+
 def _result(rows: list[Row], output: Path, confidence: Confidence | None) -> Result:
     figures: dict[str, float | int | str | bool] = {
         outcome: sum(row.outcome == outcome for row in rows) for outcome in (DONE, FAILED, KEPT)
     }
+    figures |= _lights(rows)
     widths = [float(row.interval_width) for row in rows if row.interval_width]
     if confidence is not None and widths:
         figures |= {**confidence.figures, "interval_width": sum(widths) / len(widths)}
     bad = [row for row in rows if row.outcome == FAILED]
     notes = (f"{len(bad)} of {len(rows)} images failed, the first ({bad[0].file}): {bad[0].reason}",) if bad else ()
-    table = Table(("file", "outcome", "reason"), tuple((row.file, row.outcome, row.reason) for row in bad))
+    columns = ("file", "outcome", "reason", "fit")
+    table = Table(columns, tuple(tuple(getattr(row, name) for name in columns) for row in bad))
     return Result(
         figures=figures,
         tables={"failed": table} if bad else {},

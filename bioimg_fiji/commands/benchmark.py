@@ -12,7 +12,8 @@ from bioimg_fiji.commands.keys import Device, device_key, trust_key
 from bioimg_fiji.commands.parameters import LIST, Parameters, key, several
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Cell, Result, Table
-from bioimg_fiji.errors import ParameterError, storage_error
+from bioimg_fiji.errors import ParameterError
+from bioimg_fiji.files import make_folder
 from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def benchmark(parameters: Benchmark, job: Job) -> Result:
     if parameters.output is None:
         raise ParameterError.of("output", "the folder for the results", "", fix="Add output=FOLDER.")
     found = [suites.find(name) for name in several(parameters.suite)]
-    _make(parameters.output)
+    make_folder(parameters.output)
     page.read_all(parameters.output, job.note)
     return _result([_run(each, parameters, parameters.output, job) for each in found], parameters.output)
 
@@ -146,13 +147,6 @@ def _baselines(parameters: Benchmark, place: Place, job: Job) -> list[Model]:
     if names == ["none"]:
         return []
     return baselines(None if names in ([], ["auto"]) else names, place, job)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise storage_error("Making the folder", folder, error) from error
 
 
 def _result(found: list[Results], output: Path) -> Result:

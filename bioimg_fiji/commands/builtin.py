@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,8 +119,7 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         image = part.of(image)
     elif part is not None:
         keeps = package.own.get("values") == "input"
-        found = placed_with_bounds(prediction.images, part, keeps, job.note)
-        prediction = dataclasses.replace(prediction, images=found)
+        prediction = placed_with_bounds(prediction, part, keeps, job.note)
     images, tables = with_objects(prediction, image, package, parameters, job)
     return Result(images=images, tables={**tables, **fit.tables}, figures={**prediction.report, **fit.figures})
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bioimg_fiji.commands.macro import format_line, parse_line
 from bioimg_fiji.commands.measured import Measured
-from bioimg_fiji.errors import BioimgError, ImageError, JobCancelledError, ParameterError, StorageError
+from bioimg_fiji.errors import BioimgError, ImageError, JobCancelledError, ParameterError, StorageError, reason_of
 from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
@@ -138,8 +138,7 @@ def measure(model: Model, place: Place, job: Job) -> Row:
         raise
     except Exception as error:  # noqa: BLE001 - whatever is bad about one model must not stop the rest
         _log.info("%s failed on %s", model.row.model, case.name, exc_info=True)
-        reason = str(error) if isinstance(error, BioimgError) else f"{type(error).__name__}: {error}"
-        return dataclasses.replace(model.row, outcome=FAILED, reason=f"{case.name}: {' '.join(reason.split())}")
+        return dataclasses.replace(model.row, outcome=FAILED, reason=f"{case.name}: {reason_of(error)}")
     times = [each.seconds for each in images]
     return dataclasses.replace(
         model.row,

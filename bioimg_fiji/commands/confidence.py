@@ -27,10 +27,10 @@ from bioimg_fiji.commands.keys import (
 from bioimg_fiji.commands.parameters import ImageInput, ImageList, Parameters, key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Cell, Result, Table
+from bioimg_fiji.commands.target import package_target
 from bioimg_fiji.errors import ImageError, ParameterError
-from bioimg_fiji.files import check_folder
 from bioimg_fiji.image import Image
-from bioimg_fiji.jobs import Job
+from bioimg_fiji.jobs import Job, PartJob
 
 if TYPE_CHECKING:
     from bioimg_fiji.package import ModelPackage
@@ -106,7 +106,7 @@ def calibrate(parameters: Calibrate, job: Job) -> Result:
     from bioimg_fiji.trust.conformal import FILE, dumps
     from bioimg_fiji.trust.spread import spreading
 
-    target = _target(parameters.output)
+    target = package_target(parameters.output, "output")
     package = open_package(parameters.model)
     if len(package.inputs) > 1:
         raise ParameterError.of("model", "a model of one image", f"{package.name} of {len(package.inputs)}")
@@ -190,7 +190,7 @@ class _Calibrating:
                 noisy: np.ndarray, plain: Image = plain, letters: str = letters, order: list[int] = order
             ) -> tuple[np.ndarray, np.ndarray]:
                 asked = plain.with_pixels(np.ascontiguousarray(noisy.transpose(order)))
-                prediction, spread = predict_spread(asked, self._made, self._options, _Quiet(self._job))
+                prediction, spread = predict_spread(asked, self._made, self._options, PartJob(self._job))
                 output = prediction.images["output"]
                 return output.ordered(letters), output.with_pixels(spread).ordered(letters)
 
@@ -284,18 +284,6 @@ def trained_on(package: ModelPackage) -> frozenset[str]:
     return frozenset(str(each) for each in images) if isinstance(images, list | tuple) else frozenset()
 
 
-class _Quiet(Job):
-    """A job of which only cancelling counts."""
-
-    def __init__(self, job: Job) -> None:
-        super().__init__()
-        self._job = job
-
-    def check(self) -> None:
-        """Stop with the whole job."""
-        self._job.check()
-
-
 def _plain(image: Image) -> Image:
     """Give an image without its intensity calibration: errors are measured in stored values."""
     return dataclasses.replace(image, intensity=None)
@@ -322,16 +310,6 @@ def _fitting(truth: Image, output: Image) -> np.ndarray:
             axis=letter,
         )
     return truth.ordered(output.axes)
-
-
-def _target(path: Path) -> Path:
-    target = path if path.suffix else path.with_suffix(".zip")
-    if target.suffix.lower() != ".zip":
-        raise ParameterError.of(
-            "output", "a name that ends with .zip", path.name, fix="A model package is a .zip file."
-        )
-    check_folder(target)
-    return target
 
 
 def _coverage(calibration: Calibration) -> list[float]:

@@ -6,10 +6,13 @@ Lives not here: how bounds are made (trust.intervals).
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from bioimg_fiji.commands.keys import ConfidenceKeys
 from bioimg_fiji.commands.parameters import several
@@ -114,12 +117,18 @@ def confident_file_run(
     return predict_file_with(path, target, confidence, options, job, properties)
 
 
-def placed_with_bounds(
-    images: Mapping[str, Image], part: Part, keeps_values: bool, tell: Callable[[str], None]
-) -> dict[str, Image]:
-    """Put results back into a copy of the image; around a selection bounds are NaN, since nothing is known there."""
-    from bioimg_fiji.trust.intervals import BOUNDS
+def placed_with_bounds(found: Prediction, part: Part, keeps_values: bool, tell: Callable[[str], None]) -> Prediction:
+    """Put results back into a copy of the image; around a selection bounds are NaN, since nothing is known there.
 
-    bounds = {name: image for name, image in images.items() if name in BOUNDS}
-    rest = {name: image for name, image in images.items() if name not in BOUNDS}
-    return {**all_placed(rest, part, keeps_values, tell), **all_placed(bounds, part, False, tell, math.nan)}
+    The figure `interval_width` is then the mean of what is shown: of an oval, not of its rectangle.
+    """
+    from bioimg_fiji.trust.intervals import BOUNDS, WIDTH
+
+    bounds = {name: image for name, image in found.images.items() if name in BOUNDS}
+    rest = {name: image for name, image in found.images.items() if name not in BOUNDS}
+    images = {**all_placed(rest, part, keeps_values, tell), **all_placed(bounds, part, False, tell, math.nan)}
+    report = dict(found.report)
+    if WIDTH in images:
+        width = images[WIDTH].pixels
+        report["interval_width"] = float(width.mean(dtype=np.float64, where=np.isfinite(width)))
+    return dataclasses.replace(found, images=images, report=report)

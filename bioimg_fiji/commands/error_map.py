@@ -80,7 +80,7 @@ def error_map(parameters: ErrorMap, job: Job) -> Result:
     template = image if factor == 1 else raw
     large = any(raw_file(each) is not None for each in (parameters.image, raw))
     canvas = Canvas(template, job.scratch if large else None)
-    asked = _asked(parameters, image, factor, job)
+    asked = _asked(parameters, image, raw, factor, job)
     found = compare(image, raw, asked, canvas.write, lambda done, blocks: job.progress("Comparing", done, blocks))
     return result(found, canvas, template, image)
 
@@ -98,7 +98,7 @@ def _images(parameters: ErrorMap) -> tuple[Image, Image]:
     return (both[0].with_axes(axes), both[1].with_axes(axes)) if axes else both
 
 
-def _asked(parameters: ErrorMap, image: Image, factor: int, job: Job) -> Asked:
+def _asked(parameters: ErrorMap, image: Image, raw: Image, factor: int, job: Job) -> Asked:
     from bioimg_fiji.metrics import NoiseModel
     from bioimg_fiji.trust.choice import Asked
 
@@ -124,9 +124,26 @@ def _asked(parameters: ErrorMap, image: Image, factor: int, job: Job) -> Asked:
             fix=f"Add {missing[0]}=..., or give none of them, and the noise is measured.",
             field=missing[0],
         )
-    read = camera["read_noise"] ** 2
-    noise = NoiseModel(camera["gain"], read - camera["gain"] * camera["offset"], math.nan)
+    offset, slope = _line(raw)
+    gain, read = camera["gain"] * slope, (camera["read_noise"] * slope) ** 2
+    noise = NoiseModel(gain, read - gain * (offset + slope * camera["offset"]), math.nan)
     return Asked(parameters.method, forward, noise, read, mask)
+
+
+def _line(raw: Image) -> tuple[float, float]:
+    """Give the physical value of grey level 0, and of one grey level more: images are compared in physical values."""
+    intensity = raw.intensity
+    if intensity is None:
+        return 0.0, 1.0
+    if intensity.line is not None:
+        return intensity.line
+    clipped = " that makes values below 0 to 0" if intensity.zero_clip else ""
+    raise ImageError(
+        f"{raw.title} (raw) has the intensity calibration {intensity.function}{clipped}: gain, read_noise and offset "
+        "are grey levels of the camera, and only a straight line can turn them into its unit.",
+        fix="Leave them out, and the noise is measured; or give both images in grey levels (Analyze > Calibrate, "
+        "Function: none).",
+    )
 
 
 def _forward(parameters: ErrorMap, image: Image, factor: int) -> Forward | None:

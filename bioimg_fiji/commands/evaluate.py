@@ -63,8 +63,9 @@ class Evaluate(Parameters):
     roi: Literal["selection", "regions", "whole"] = key(
         "selection",
         title="Where",
-        help="selection measures inside the image's selection, where it has one; regions measures each area of the "
-        "overlay or of the ROI Manager by itself; whole measures all.",
+        help="selection measures inside the image's selection, where it has one, and without a truth inside its "
+        "bounding rectangle; regions measures each area of the overlay or of the ROI Manager by itself; whole measures "
+        "all.",
     )
     rois: Path | None = key(
         None,
@@ -120,7 +121,7 @@ class Evaluate(Parameters):
     axes: str | None = axes_key()
 
 
-@command(id="evaluate", title="BioImg Evaluate...", menu=MENU)
+@command(id="evaluate", title="BioImg Evaluate...", menu=MENU, batch_with=("source",))
 def evaluate(parameters: Evaluate, job: Job) -> Result:
     """Compare an image with the truth, or without one with the raw image, by the metrics that suit the data."""
     if parameters.source is not None:
@@ -194,8 +195,10 @@ def _given(parameters: Evaluate, images: dict[str, Image], kind: Kind, job: Job)
         part = part_of(image, "place", job.note)
     if kind != "labels":
         images = {name: each.physical() for name, each in images.items()}
-    if kind == "blind" and part is not None:
-        images, part = {name: part.of(each) for name, each in images.items()}, None  # figures that need neighbours
+    if kind == "blind" and part is not None:  # NB: its figures need neighbours and whole rows
+        if not part.inside.all():
+            job.note(f"Without a truth all of the selection's bounding rectangle is measured ({image.title}).")
+        images, part = {name: part.of(each) for name, each in images.items()}, None
     others = {name: each for name, each in images.items() if name != "image"}
     return Given(images["image"], others, regions, None if part is None else part.mask, parameters.data_range)
 

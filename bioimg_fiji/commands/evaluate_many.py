@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from bioimg_fiji.commands.evaluate import RESULTS, SUMMARY
 from bioimg_fiji.commands.gathering import files_of, paired, read_target
 from bioimg_fiji.commands.result import Cell, Result, Table
-from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError
+from bioimg_fiji.errors import JobCancelledError, ParameterError, reason_of
 from bioimg_fiji.files import read_image
-from bioimg_fiji.jobs import Job
+from bioimg_fiji.jobs import Job, PartJob
 
 if TYPE_CHECKING:
     from bioimg_fiji.commands.evaluate import Evaluate
@@ -45,30 +45,21 @@ def evaluate_many(parameters: Evaluate, source: Path, measure: Measure, job: Job
         job.progress("Images", number, len(files))
         try:
             one = _one(parameters, image, truth, raw)
-            evaluation, kind = measure(one, _OfMany(job, name), kind)
+            evaluation, kind = measure(one, _job_of(job, name), kind)
             found[name] = evaluation.figures
             units |= evaluation.figure_units
         except JobCancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is bad about one image must not stop the rest
             _log.info("%s failed", image, exc_info=True)
-            told = str(error) if isinstance(error, BioimgError) else f"{type(error).__name__}: {error}"
-            reasons[name] = " ".join(told.split())
+            reasons[name] = reason_of(error)
     job.progress("Images", len(files), len(files))
     return _result(names, found, reasons, units, kind)
 
 
-class _OfMany(Job):
-    """The job of one image: it is cancelled with that of all; its planes are not shown."""
-
-    def __init__(self, all_: Job, image: str) -> None:
-        super().__init__(on_note=lambda sentence: all_.note(f"{image}: {sentence}"))
-        self._all = all_
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the whole was cancelled."""
-        return self._all.cancelled
+def _job_of(many: Job, image: str) -> Job:
+    """Give the job of one image."""
+    return PartJob(many, lambda sentence: many.note(f"{image}: {sentence}"))
 
 
 def _files(parameters: Evaluate, source: Path) -> list[tuple[Path, Path | None, Path | None]]:

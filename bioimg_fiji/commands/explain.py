@@ -14,7 +14,7 @@ from bioimg_fiji.commands.parameters import ImageInput, Parameters, key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.commands.selection import part_of
-from bioimg_fiji.errors import WeightsError
+from bioimg_fiji.errors import ParameterError, WeightsError
 from bioimg_fiji.image import Channel, Image
 from bioimg_fiji.jobs import Job
 
@@ -100,6 +100,7 @@ def explain(parameters: Explain, job: Job) -> Result:
     if method == "auto":
         there = layers.may_run(package, layers.TORCH, parameters.device, parameters.trust or "")
         method = "grad_cam" if there else "occlusion"
+    _check_keys(parameters, method)
     part = part_of(image, "ignore" if parameters.selection == "ignore" else "place", job.note)
     classifies = _classifies(package, parameters.output)
     if part is not None and (parameters.selection == "crop" or classifies):
@@ -118,6 +119,24 @@ def explain(parameters: Explain, job: Job) -> Result:
     figures |= {"layer": found.layer} if found.layer else {}
     figures |= {"runs": found.runs} | ({} if part is None else {"share_inside": _share(heat.pixels, part.mask)})
     return Result(images={"output": _coloured(heat)}, figures=figures)
+
+
+_ONLY_FOR = {"layer": "grad_cam", "window": "occlusion", "stride": "occlusion"}
+"""Methods that alone use a key."""
+
+
+def _check_keys(parameters: Explain, method: str) -> None:
+    """Refuse keys that the method does not use, also one that auto has taken: they would have no effect."""
+    for name, only in _ONLY_FOR.items():
+        value = getattr(parameters, name)
+        if value not in ("", Explain.model_fields[name].default) and method != only:
+            taken = "auto, which takes " if parameters.method == "auto" else ""
+            raise ParameterError.of(
+                name,
+                f"left out with method={taken}{method}, as only {only} uses it",
+                value,
+                fix=f"Say method={only}, or leave out {name}.",
+            )
 
 
 def _classifies(package: ModelPackage, output: str | None) -> bool:

@@ -67,8 +67,8 @@ class Checked:
 
         Raises
         ------
-        MisfitError
-            When it does not fit, with `fit=strict`.
+        ImageError, MisfitError
+            When it has no pixels that a model can be run on; when it does not fit, with `fit=strict`.
         """
         self._check.before(self._main(given))
 

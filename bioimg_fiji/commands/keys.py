@@ -51,7 +51,8 @@ def trust_key() -> Any:
         None,
         title="Trust",
         expert=True,
-        help="For a package that brings code: 16 digits of its SHA-256, if you trust it. The refusal names them.",
+        help="For a package that brings code: 16 digits of its SHA-256, if you trust it. The refusal names them. Of "
+        "several models all of theirs, with ; between.",
     )
 
 

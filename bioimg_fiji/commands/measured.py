@@ -6,6 +6,7 @@ it does not outlive whoever has started it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -22,7 +23,7 @@ from typing import IO, Any, Self, cast
 
 import numpy as np
 
-from bioimg_fiji.errors import BioimgError, WorkerDiedError
+from bioimg_fiji.errors import BioimgError, WorkerDiedError, reason_of
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 
@@ -76,7 +77,8 @@ class Measured:
         self._process.wait()
         self._reader.join()
         for pipe in (self._process.stdin, self._process.stdout):
-            cast("IO[bytes]", pipe).close()
+            with contextlib.suppress(OSError):  # what a process that has died did not take cannot be sent any more
+                cast("IO[bytes]", pipe).close()
 
     def run(self, image: Image, values: Mapping[str, Any]) -> Answer:
         """Run it on an image.
@@ -154,8 +156,7 @@ def main() -> None:
         except BioimgError as error:
             answer = {"error": error.to_json()}
         except Exception as error:  # noqa: BLE001 - whatever a model raises is the row's reason
-            told = BioimgError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
-            answer = {"error": told.to_json()}
+            answer = {"error": BioimgError(reason_of(error)).to_json()}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

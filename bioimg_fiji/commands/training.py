@@ -17,8 +17,8 @@ from bioimg_fiji.commands.parameters import ImageInput, ImageList, OneOf, Parame
 from bioimg_fiji.commands.registry import TRAIN_MENU, command
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.commands.segment import with_objects
+from bioimg_fiji.commands.target import package_target
 from bioimg_fiji.errors import JobCancelledError, ParameterError
-from bioimg_fiji.files import check_folder
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.train.catalogue import CATALOGUE, Entry, learning_rate_of, of_kind
@@ -346,7 +346,7 @@ class _Training:
 
     def __init__(self, command_id: str, parameters: Any, job: Job) -> None:
         self._command, self._parameters, self._job = command_id, parameters, job
-        self._target = _model_target(parameters.model)
+        self._target = package_target(parameters.model, "model")
 
     def run(self, found: Gathered, changes: Mapping[str, Any]) -> Result:
         """Train, write the package, and run it on the open image."""
@@ -405,15 +405,6 @@ class _Training:
             figures=dict(trained.provenance["figures"]),
             files={"model": self._target},
         )
-
-
-def _model_target(path: Path) -> Path:
-    """Give the path of the package to write; refuse one that cannot be written, before the training."""
-    target = path if path.suffix else path.with_suffix(".zip")
-    if target.suffix.lower() != ".zip":
-        raise ParameterError.of("model", "a name that ends with .zip", path.name, fix="A model package is a .zip file.")
-    check_folder(target)
-    return target
 
 
 def _config(parameters: Any, start: StartingPoint | None, **changes: Any) -> TrainConfig:

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import AxesError, ImageError, StorageError, WeightsError
+from bioimg_fiji.errors import AxesError, StorageError, WeightsError
 from bioimg_fiji.files.sink import RAW, check_sink
 from bioimg_fiji.files.source import Source, map_raw, open_source
 from bioimg_fiji.image import Image
@@ -34,7 +34,7 @@ from bioimg_fiji.package.decode import before_decoding
 from bioimg_fiji.package.fit import fit
 from bioimg_fiji.package.links import main_input
 from bioimg_fiji.predict.lazy import LazySample, streamed
-from bioimg_fiji.predict.look import misfits
+from bioimg_fiji.predict.look import check_not_empty, misfits
 from bioimg_fiji.predict.run import Prediction
 from bioimg_fiji.predict.samples import cuts_of
 from bioimg_fiji.predict.unfinished import Diary, Files, Place, Written, part_folder, telling_what_is_kept
@@ -178,8 +178,7 @@ def needs_memory(package: ModelPackage) -> bool:
 def _work(source: Source, package: ModelPackage, options: PredictOptions, job: Job) -> Work:
     """Say what is to be done, and tell the user what looks wrong."""
     image = source.image
-    if image.pixels.size == 0:
-        raise ImageError(f"The image has no pixels: its shape is {image.shape}.", fix="Give an image with pixels.")
+    check_not_empty(image)
     work = Work(image, {}, package, options, fit(image, package, options.axes, {}))
     for sentence in misfits(_middle(source), work.way.axes, package) if options.look else ():
         job.note(sentence)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import BioimgError, PackageError
+from bioimg_fiji.errors import BioimgError, ImageError, PackageError
 from bioimg_fiji.image import MICROMETRES, Image
 from bioimg_fiji.metrics import noise_sigma
 from bioimg_fiji.package import ModelPackage, TensorSpec
@@ -52,6 +52,33 @@ class Finding:
     about: str
     excess: float
     sentence: str
+
+
+def check_pixels(image: Image) -> None:
+    """Refuse an image that no model can be run on, whether it fits or not.
+
+    Raises
+    ------
+    ImageError
+        When it has no pixels, or NaN or infinite values.
+    """
+    check_not_empty(image)
+    check_finite(image.pixels, image.title)
+
+
+def check_not_empty(image: Image) -> None:
+    """Refuse an image without pixels; they are not read. Errors as of `check_pixels`."""
+    if image.pixels.size == 0:
+        raise ImageError(f"The image has no pixels: its shape is {image.shape}.", fix="Give an image with pixels.")
+
+
+def check_finite(pixels: Array, title: str) -> None:
+    """Refuse NaN and infinite values in some pixels of the image of that title; errors as of `check_pixels`."""
+    # NB: minimum and maximum tell NaN and infinity without an array of flags as large as the image.
+    if pixels.dtype.kind == "f" and not np.isfinite([pixels.min(), pixels.max()]).all():
+        raise ImageError(
+            f"{title} has values that are not numbers (NaN) or infinite.", fix="Replace them, by 0 for example."
+        )
 
 
 def misfits(image: Image, axes: str, package: ModelPackage) -> list[str]:

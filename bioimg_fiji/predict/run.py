@@ -17,7 +17,7 @@ from bioimg_fiji.jobs import Job
 from bioimg_fiji.package import ModelPackage
 from bioimg_fiji.package.fit import fit
 from bioimg_fiji.package.links import main_input
-from bioimg_fiji.predict.look import misfits
+from bioimg_fiji.predict.look import check_pixels, misfits
 from bioimg_fiji.predict.outputs import Values, output_image, output_table
 from bioimg_fiji.predict.work import PredictOptions, Work, borrowed, halved, provenance, sizes
 from bioimg_fiji.runtime import Adapter
@@ -87,7 +87,7 @@ def predict(
     options, job = options or PredictOptions(), job or Job()
     image, others = _by_input(image, package)
     for each in (image, *others.values()):
-        _check_pixels(each)
+        check_pixels(each)
     work = Work(image, others, package, options, fit(image, package, options.axes, others))
     check_size(package, work.plan(LARGEST).padded)  # what is wrong with the size is told before the model is loaded
     for sentence in misfits(image, work.way.axes, package) if options.look else ():
@@ -141,16 +141,6 @@ class _Watch:
     def report(self, done: int) -> None:
         left = {"seconds_left": round(self.seconds / done * (self.total - done), 1)} if done else {}
         self.job.progress("Tiles", done, self.total, **left)
-
-
-def _check_pixels(image: Image) -> None:
-    if image.pixels.size == 0:
-        raise ImageError(f"The image has no pixels: its shape is {image.shape}.", fix="Give an image with pixels.")
-    # NB: minimum and maximum tell NaN and infinity without an array of flags as large as the image.
-    if image.dtype.kind == "f" and not np.isfinite([image.pixels.min(), image.pixels.max()]).all():
-        raise ImageError(
-            f"{image.title} has values that are not numbers (NaN) or infinite.", fix="Replace them, by 0 for example."
-        )
 
 
 def _by_input(image: Image | Mapping[str, Image], package: ModelPackage) -> tuple[Image, dict[str, Image]]:

@@ -23,7 +23,7 @@ from bioimg_fiji.package import ModelPackage
 from bioimg_fiji.package.attachments import attachments_of
 from bioimg_fiji.package.fit import Fit, fit
 from bioimg_fiji.package.links import main_input
-from bioimg_fiji.predict.look import Finding, findings
+from bioimg_fiji.predict.look import Finding, check_pixels, findings
 from bioimg_fiji.predict.samples import cuts_of, loop_shape
 from bioimg_fiji.trust.fitness import FILE, Figures, FitStatistics, Seen, each_normalised
 from bioimg_fiji.trust.light import LIGHTS, Fitness, judged, light_of
@@ -120,11 +120,14 @@ class FitCheck:
 
         Raises
         ------
+        ImageError
+            When it has no pixels, or NaN or infinite values: there is nothing that could fit.
         MisfitError
             When it does not fit, with "strict".
         """
         if not self.on:
             return
+        check_pixels(image)
         self._part = part
         way = fit(image, self._package, self._axes)
         self._said = findings(image, way.axes, self._package, sampled=self._statistics is None)

@@ -137,8 +137,10 @@ def _floor(raw: Image, expected: Forward, noise: NoiseModel, samples: list[tuple
         When that is 0.
     """
     values = np.concatenate([each[right] for each, right in (expected.expected(planes) for _, planes in samples)])
-    dark, middle = noise.variance(np.quantile(values, _DARK)), noise.variance(values.mean())
-    rounding = _ROUNDING if raw.dtype.kind in "iu" and raw.intensity is None else 0.0
+    darkest = _DARK if noise.gain >= 0 else 1 - _DARK  # an inverted calibration gives dark pixels large values
+    dark, middle = noise.variance(np.quantile(values, darkest)), noise.variance(values.mean())
+    step = 1.0 if raw.intensity is None else raw.intensity.gain or 0.0
+    rounding = _ROUNDING * step**2 if raw.dtype.kind in "iu" else 0.0
     floor = max(float(dark), _LEAST_SHARE * float(middle), rounding)
     if not floor > 0:
         raise ImageError(

@@ -412,6 +412,19 @@ def test_a_model_that_raises_and_a_process_that_dies_are_told(tmp_path: Path) ->
             process.run(image, {"baseline": "raw", "width": 0})
 
 
+def test_a_process_that_has_died_before_is_told_and_its_pipes_are_closed(tmp_path: Path) -> None:
+    image = Image(blobs(0), "yx")
+    process = Measured(tmp_path, Job())
+    process._process.kill()
+    process._process.wait()
+    with pytest.raises(WorkerDiedError, match="signal 9"), process:
+        process.run(image, {"baseline": "raw", "width": 0})
+    assert process._process.stdin is not None
+    assert process._process.stdout is not None
+    assert process._process.stdin.closed
+    assert process._process.stdout.closed
+
+
 def test_a_cancelled_job_ends_the_process(tmp_path: Path) -> None:
     job = Job()
     with Measured(tmp_path, job) as process:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,39 @@ def test_calibrated_intensities_are_compared_in_physical_values() -> None:
     found = run(image, raw=calibrated)
     assert found.figures["method"] == "residual"
     assert found.figures["worst"] == pytest.approx(run(image, raw=raw).figures["worst"], rel=0.05)
+
+
+CAMERA = {"gain": 1.0, "read_noise": 2.0, "offset": 0.0}
+
+
+@pytest.mark.parametrize("coefficients", [(0.0, 0.1), (-25.0, 0.25), (30.0, -2.0)])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16])
+def test_the_camera_is_told_in_grey_levels_whatever_the_calibration(coefficients: Any, dtype: Any) -> None:
+    """A straight line changes neither what is noise nor the map in SD; offset 10 shifts all grey levels alike."""
+    image, raw = pair()
+    grey = raw.with_pixels(np.rint(raw.pixels + 10).clip(0).astype(dtype))
+    camera = {**CAMERA, "offset": 10.0}
+    plain = run(wrong(image.with_pixels(image.pixels + 10), np.s_[40:48, 70:78], -60), raw=grey, **camera)
+    line = Intensity("straight_line", coefficients, "photons")
+    both = [dataclasses.replace(each, intensity=line) for each in (image.with_pixels(image.pixels + 10), grey)]
+    found = run(wrong(both[0], np.s_[40:48, 70:78], -60), raw=both[1], **camera)
+    assert plain.figures["places"] == found.figures["places"] == 1
+    assert found.figures["noise_gain"] == pytest.approx(coefficients[1])
+    np.testing.assert_allclose(found.images["output"].pixels, plain.images["output"].pixels, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("intensity", "name"),
+    [
+        (Intensity("log", (1.0, 2.0), "OD"), "calibration log:"),
+        (Intensity("straight_line", (-9.0, 1.0), zero_clip=True), "straight_line that makes values below 0 to 0"),
+    ],
+)
+def test_a_curve_has_no_gain(intensity: Intensity, name: str) -> None:
+    image, raw = pair()
+    raw = dataclasses.replace(raw.with_pixels(raw.pixels.clip(1)), intensity=intensity)
+    with pytest.raises(ImageError, match=name):
+        run(image, raw=raw, method="squirrel", **CAMERA)
 
 
 def test_the_blur_is_told_by_image_sigma_or_lens() -> None:

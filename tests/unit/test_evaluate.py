@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 from pathlib import Path
@@ -22,6 +23,7 @@ from bioimg_fiji.evaluate.parents import read_parents
 from bioimg_fiji.files import write_image
 from bioimg_fiji.image import Image, Scale
 from bioimg_fiji.intensity import Intensity
+from bioimg_fiji.jobs import Job
 from bioimg_fiji.train import synthetic
 
 RNG = np.random.default_rng
@@ -244,6 +246,26 @@ def test_without_a_truth_the_raw_image_is_asked() -> None:
     assert "roi_slope" in good.tables[RESULTS].columns
     few = run(Image(real, "yx"), raw=raw, metrics="noise_sigma").figures
     assert set(few) == {"kind", "rows", "noise_sigma"}
+
+
+def test_without_a_truth_a_selection_is_its_rectangle() -> None:
+    """Correlations of neighbours and of frequencies need a rectangle: of an oval its own is measured, and told."""
+    photons = synthetic.phantom(seed=1) * 10
+    raw = Image(synthetic.expose(photons, RNG(0)).astype(np.float32), "yx")
+    result = Image(synthetic.truth(photons).astype(np.float32), "yx")
+    notes: list[str] = []
+    job = Job(on_note=notes.append)
+
+    def figures(roi: bytes) -> Any:
+        values = {"image": dataclasses.replace(result, roi=roi), "raw": raw}
+        return find("evaluate").run(values, job).figures
+
+    oval = roifile.ImagejRoi()
+    oval.roitype, oval.left, oval.top, oval.right, oval.bottom = roifile.ROI_TYPE.OVAL, 20, 20, 116, 116
+    rectangle = figures(square(20, 20, 96))
+    assert notes == []
+    assert figures(oval.tobytes()) == rectangle != figures(b"")
+    assert notes == ["Without a truth all of the selection's bounding rectangle is measured (image)."]
 
 
 def test_labels_get_metrics_of_objects() -> None:

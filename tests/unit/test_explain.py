@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,7 +129,8 @@ def test_the_square_that_makes_the_class_lights_up(
 ) -> None:
     trust = content_hash(open_package(classifier))
     keys = {"image": image, "model": classifier, "method": method, "channel": channel, "trust": trust}
-    keys |= {"window": 4, "stride": 2, "layer": "rectifier"} if method == "occlusion" else {"layer": "rectifier"}
+    used = {"occlusion": {"window": 4, "stride": 2}, "grad_cam": {"layer": "rectifier"}}
+    keys |= used.get(method, {})
     done = find("explain").run(keys)
     heat = done.images["output"]
     assert inside(heat, *place) > 0.9
@@ -139,6 +141,26 @@ def test_the_square_that_makes_the_class_lights_up(
     assert len(heat.channels[0].lut) == 768
     assert done.figures["channel"] == {"bright": "bright", "2": "dark"}[channel]
     assert done.figures["method"] == method
+
+
+@pytest.mark.parametrize(
+    ("keys", "only", "taken"),
+    [
+        ({"method": "grad_cam", "window": 8}, "occlusion", "grad_cam"),
+        ({"method": "integrated_gradients", "stride": 8}, "occlusion", "integrated_gradients"),
+        ({"method": "integrated_gradients", "layer": "rectifier"}, "grad_cam", "integrated_gradients"),
+        ({"method": "occlusion", "layer": "rectifier"}, "grad_cam", "occlusion"),
+        ({"window": 8}, "occlusion", "auto, which takes grad_cam"),
+    ],
+)
+def test_keys_that_would_do_nothing_are_refused(
+    keys: dict[str, Any], only: str, taken: str, classifier: Path, image: Image
+) -> None:
+    given = {"image": image, "model": classifier, "trust": content_hash(open_package(classifier)), **keys}
+    with pytest.raises(ParameterError, match=f"left out with method={taken}, as only {only} uses it") as caught:
+        find("explain").run(given)
+    name = next(key for key in keys if key != "method")
+    assert caught.value.fix == f"Say method={only}, or leave out {name}."
 
 
 def test_a_map_without_anything_is_told(classifier: Path, image: Image) -> None:
@@ -213,7 +235,8 @@ def test_what_a_segmentation_says_of_a_selection_hangs_on_its_surroundings(
     method: str, segmenter: Path, image: Image
 ) -> None:
     chosen = selecting(image, 40, 70, 8)
-    done = find("explain").run({"image": chosen, "model": segmenter, "method": method, "window": 8, "stride": 4})
+    used = {"window": 8, "stride": 4} if method == "occlusion" else {}
+    done = find("explain").run({"image": chosen, "model": segmenter, "method": method, **used})
     heat = done.images["output"]
     far = np.abs(heat.pixels[:, :30]).max()  # beyond the receptive field, 28 pixels, and the window
     assert far == pytest.approx(0, abs=1e-9)

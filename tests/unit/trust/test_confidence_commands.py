@@ -129,6 +129,16 @@ def test_bounds_of_a_selection(model: Path, selection: str) -> None:
         assert found.figures["interval_width"] == pytest.approx(width, rel=1e-5)
 
 
+def test_width_in_an_oval_is_that_of_what_is_shown(model: Path) -> None:
+    oval = roifile.ImagejRoi()
+    oval.roitype, oval.left, oval.top, oval.right, oval.bottom = roifile.ROI_TYPE.OVAL, 8, 4, 40, 30
+    image = dataclasses.replace(picture("tyx"), roi=oval.tobytes())
+    found = run(model, image, confidence=90)
+    width = found.images["confidence"].pixels
+    assert np.isnan(width[:, 4, 8]).all()  # a corner of its rectangle
+    assert found.figures["interval_width"] == pytest.approx(float(np.nanmean(width.astype(np.float64))), rel=1e-9)
+
+
 @pytest.mark.parametrize("intensity", [None, Intensity("straight_line", (-100.0, 0.5), "photons")])
 def test_by_parts_and_in_memory_are_the_same(model: Path, tmp_path: Path, intensity: Intensity | None) -> None:
     image = dataclasses.replace(picture("tyx"), intensity=intensity)

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bioimg_fiji.commands import find
-from bioimg_fiji.errors import BioimgError, MisfitError, PackageError
+from bioimg_fiji.errors import BioimgError, ImageError, MisfitError, PackageError
 from bioimg_fiji.files import read_image, write_image
 from bioimg_fiji.files.source import map_raw, raw_file
 from bioimg_fiji.image import Image
@@ -196,12 +196,40 @@ def test_files_and_folders_are_checked_too(made: Path, tmp_path: Path) -> None:
     batch = {"folder": folder, "model": made, "output": tmp_path / "results", "fit": "strict"}
     found = find("run_batch").run(batch, Job())
     (failed,) = found.tables["failed"].rows
-    assert failed[0] == "loud.tif"
+    assert (failed[0], failed[3]) == ("loud.tif", "yellow")
     assert "fit=strict" in failed[2]
+    told = {name: value for name, value in found.figures.items() if name.startswith("fit")}
+    assert told == {"fit": "yellow", "fit_green": 1, "fit_yellow": 1, "fit_red": 0}
     assert read_image(tmp_path / "results" / "fits.tif").shape == (SIDE, SIDE)
     with (tmp_path / "results" / "bioimg-report.csv").open(encoding="utf-8", newline="") as file:
         lights = {row["file"]: row["fit"] for row in csv.DictReader(file)}
     assert lights == {"fits.tif": "green", "loud.tif": "yellow"}
+    assert not {"fit", "fit_red"} & set(find("run_batch").run({**batch, "fit": "off"}, Job()).figures)
+
+
+def test_strict_keeps_no_result_of_a_batch_that_warned(made: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    folder, out = tmp_path / "images", tmp_path / "out"
+    folder.mkdir()
+    for name, pixels in (("fits", _fitting(100, rng)), ("loud", KINDS["gain x2"][0](101, rng))):
+        write_image(Image(pixels, "yx"), folder / f"{name}.tif")
+    notes: list[str] = []
+
+    def counts(**keys: Any) -> tuple[Any, ...]:
+        values = {"folder": folder, "model": made, "output": out, **keys}
+        found = find("run_batch").run(values, Job(on_note=notes.append))
+        return tuple(found.figures[name] for name in ("done", "failed", "kept"))
+
+    assert counts(fit="off") == (2, 0, 0)
+    assert counts(resume=True) == (0, 0, 2)
+    assert counts(resume=True, fit="strict") == (1, 1, 0)  # nobody had looked
+    assert counts() == (2, 0, 0)
+    (out / "loud-of-the-user.tif").write_bytes(b"")
+    notes.clear()
+    assert counts(resume=True, fit="strict") == (0, 1, 1)
+    assert notes == ["loud.tif: It does not fit, and its earlier result was removed: loud.tif."]
+    assert {path.name for path in out.iterdir()} == {"fits.tif", "loud-of-the-user.tif", "bioimg-report.csv"}
+    assert counts(resume=True, fit="strict") == (0, 1, 1)
 
 
 def test_statistics_survive_the_package(made: Path, images: list[Plane]) -> None:
@@ -355,3 +383,28 @@ def test_strict_tells_where_the_result_of_a_file_lies(tmp_path: Path, images: li
     assert str(target) in caught.value.fix
     assert "fit=warn" in caught.value.fix
     assert caught.value.details["light"] == "red"
+
+
+@pytest.mark.parametrize("mode", ["warn", "strict", "off"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_no_numbers_are_no_misfit(made: Path, tmp_path: Path, bad: float, mode: str) -> None:
+    """`fit=warn`, which a misfit names as the way out, could not help; an image that is read by parts says the same."""
+    pixels = _fitting(100, np.random.default_rng(2))
+    pixels[::2, ::2] = bad
+    write_image(Image(pixels, "yx"), tmp_path / "in.tif")
+    write_fake_package(tmp_path / "fake.zip")
+    with pytest.raises(ImageError, match="not numbers"):
+        _run(tmp_path / "fake.zip", pixels, fit=mode)
+    keys = {"input": tmp_path / "in.tif", "model": made, "output": tmp_path / "out.ome.tif", "fit": mode}
+    with pytest.raises(ImageError, match="not numbers"):
+        _run(made, pixels, fit=mode)
+    with pytest.raises(ImageError, match="not numbers"):
+        _of_parts(tmp_path, made, pixels, "yx", fit=mode)
+    with pytest.raises(ImageError, match="not numbers"):
+        find("run_file").run(keys, Job())
+
+
+@pytest.mark.parametrize("mode", ["warn", "strict", "off"])
+def test_image_without_pixels_is_told(made: Path, mode: str) -> None:
+    with pytest.raises(ImageError, match="no pixels"):
+        _run(made, np.zeros((0, 40), np.float32), fit=mode)
