@@ -119,8 +119,8 @@ class Calibration:
     spread
         What is calibrated: "head", "augmentation" or "ensemble".
     truth
-        "images": independent ones; "held-out pixels" of the images that the model was trained on; "noise model" where no
-        truth was known.
+        "images": independent ones; "held-out pixels" of the images that the model was trained on; "noise model" where
+        no truth was known.
     floor
         Added in quadrature to the spread, in the result's unit.
     levels
