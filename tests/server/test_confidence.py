@@ -75,7 +75,7 @@ def test_bounds_and_fit_in_one_run(model: Path, expected: Result) -> None:
     assert "fit_distance" in told
     assert {name: expected.figures[name] for name in told} == told
     assert expected.figures["spread"] == "head"
-    assert expected.figures["confidence_label"] == "empirical (4 images)"
+    assert expected.figures["confidence_label"] == "empirical (held-out pixels of 4 images of the training)"
     output, lower, upper = (expected.images[name].pixels for name in ("output", "lower", "upper"))
     assert (lower < output).all()
     assert (output < upper).all()
