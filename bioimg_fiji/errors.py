@@ -16,7 +16,8 @@ so that it reads the same in a terminal, in a macro and in Fiji's window. The tr
     |   |-- ModelNotFoundError     model_not_found
     |   |-- PackageError           package               a package that breaks the specification
     |   |-- UntrustedModelError    untrusted             code that was not trusted
-    |   `-- WeightsError           weights               no weights that can run here
+    |   |-- WeightsError           weights               no weights that can run here
+    |   `-- MisfitError            misfit                the model does not fit the image, and fit=strict
     |-- TrainingError              training
     |   `-- UnsuitableMethodError  unsuitable_method     the method does not suit the data
     |-- StorageError               storage               disk full, no permission
@@ -43,6 +44,9 @@ from __future__ import annotations
 import errno
 import os
 from typing import Any, ClassVar
+
+_LONGEST_REASON = 300
+"""Characters of an error that is not ours: some libraries' are pages long."""
 
 
 class BioimgError(Exception):
@@ -167,6 +171,12 @@ class WeightsError(ModelError):
     """The package has no weights that can run here."""
 
     code = "weights"
+
+
+class MisfitError(ModelError):
+    """The model does not fit the image, and the user asked to stop then; `details` has `light` and `figures`."""
+
+    code = "misfit"
 
 
 class TrainingError(BioimgError):
@@ -300,6 +310,12 @@ def no_space(what: str, folder: object, needed: int, free: int) -> StorageError:
 def _amount(size: int) -> str:
     """Give a number of bytes for people."""
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
+
+
+def reason_of(error: Exception) -> str:
+    """Tell an error in one line, as the reason why one of many failed; of a library's its class and start."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, BioimgError) else f"{type(error).__name__}: {text[:_LONGEST_REASON]}"
 
 
 def storage_error(action: str, path: object, cause: OSError) -> StorageError:

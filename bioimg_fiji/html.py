@@ -22,10 +22,10 @@ LONGEST = 300
 T = TypeVar("T")
 
 
-def text(value: object) -> str:
-    """Escape a text, and cut it where it is very long."""
+def text(value: object, longest: int | None = LONGEST) -> str:
+    """Escape a text, and cut it where it is longer than that (None: never)."""
     whole = str(value)
-    return html.escape(whole if len(whole) <= LONGEST else f"{whole[:LONGEST]}…")
+    return html.escape(whole if longest is None or len(whole) <= longest else f"{whole[:longest]}…")
 
 
 def rows(pairs: Iterable[tuple[str, object]]) -> str:

@@ -57,6 +57,32 @@ class Intensity:
             ) from None
         return np.where(values < 0, 0.0, values) if self.zero_clip else values
 
+    @property
+    def gain(self) -> float | None:
+        """By how much a difference of stored values is to be multiplied, above 0; None where that depends on them."""
+        if self.function == UNIT_ONLY:
+            return 1.0
+        if self.function == "straight_line" and len(self.coefficients) == 2:
+            return abs(self.coefficients[1])
+        return None
+
+    @property
+    def line(self) -> tuple[float, float] | None:
+        """Physical value of a stored 0, and the slope, of units and straight lines; None where there is no way back."""
+        if self.function == UNIT_ONLY:
+            return 0.0, 1.0
+        if not self.gain or self.zero_clip:
+            return None
+        offset, slope = self.coefficients
+        return offset, slope
+
+    def stored(self, physical: Array) -> npt.NDArray[np.float64] | None:
+        """Turn physical values back into stored ones, of units and straight lines; None where that is not possible."""
+        if self.line is None:
+            return None
+        offset, slope = self.line
+        return (np.asarray(physical, np.float64) - offset) / slope
+
 
 def _function(name: str, count: int) -> Callable[[tuple[float, ...], Array], Array]:
     if name.startswith("poly") and count != int(name[4:]) + 1:

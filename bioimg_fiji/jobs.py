@@ -221,3 +221,24 @@ class Job:
         """Raise `JobCancelledError` if the user asked to stop."""
         if self.cancelled:
             raise JobCancelledError("The job was cancelled.")
+
+
+class PartJob(Job):
+    """The job of a part of the work, as one image of many: cancelled with the whole; its progress is not shown.
+
+    Parameters
+    ----------
+    whole
+        The job of all.
+    on_note
+        Called with each sentence for the user; left out: they are not told.
+    """
+
+    def __init__(self, whole: Job, on_note: Callable[[str], None] | None = None) -> None:
+        super().__init__(on_note=on_note)
+        self._whole = whole
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the user asked to stop the whole."""
+        return self._whole.cancelled

@@ -26,6 +26,9 @@ BACKGROUND = ("background", "bg")
 DISTANCE = ("distance",)
 """Parts of channels' names that tell what a channel is for."""
 
+MIDDLE = 0.5
+"""Distance to the border, as a share of an object's largest, above which a pixel is of its middle: a seed."""
+
 _LARGEST_SHORT = 65535
 _LARGEST_FLOAT = 2**24
 
@@ -51,6 +54,24 @@ class ObjectRule:
 
 
 @dataclass(frozen=True)
+class Maps:
+    """What a model's output tells of objects, with the axes `letters`, without the model's channels.
+
+    Parameters
+    ----------
+    foreground
+        Labels, a mask, or the probability of an object at each pixel.
+    boundary
+        The probability of a boundary; with `distance` the distance to it instead, 1 in an object's middle.
+    """
+
+    foreground: Array
+    boundary: Array | None
+    letters: str
+    distance: bool = False
+
+
+@dataclass(frozen=True)
 class Measurements:
     """Figures of objects: columns, their units ("" for none), a row per object."""
 
@@ -64,8 +85,9 @@ def label(output: Image, names: Sequence[str], axes: str, rule: ObjectRule | Non
 
     Labels stay as they are. A mask (one value besides 0) is divided into connected pieces, corners included, and so
     is the foreground above the threshold. Where the model tells boundaries, the pieces of foreground without boundary
-    are seeds, and grow over the foreground by a watershed. A channel of the distance to an object's border, 1 in its
-    middle, serves as boundaries turned over.
+    are seeds, and grow over the foreground by a watershed. Where it tells the distance to an object's border, 1 in its
+    middle, the foreground of more than half the distance is the seeds: how sure the model is of the foreground, which
+    calibration changes, then plays no part but at the threshold.
 
     Parameters
     ----------
@@ -92,24 +114,12 @@ def label(output: Image, names: Sequence[str], axes: str, rule: ObjectRule | Non
         When there are more objects than any of ImageJ's images can number.
     """
     rule = rule or ObjectRule()
-    pixels, letters = output.pixels, output.axes
-    channels = _channels(names, rule)
-    if len(names) > 1:
-        place = letters.index("c")
-        count = pixels.shape[place] // len(names)
-        pixels = pixels.reshape((*pixels.shape[:place], count, len(names), *pixels.shape[place + 1 :]))
-        pixels = np.moveaxis(pixels, place + 1, 0)
-        if count == 1:
-            pixels, letters = pixels.squeeze(place + 1), letters.replace("c", "")
-    else:
-        pixels = pixels[np.newaxis]
-    found = np.zeros(pixels.shape[1:], np.uint32)
-    for index, order in _elements(letters, found.shape, axes):
-        foreground = _turned(pixels[channels[0]][index], order)
-        boundary = None if channels[1] is None else _turned(pixels[channels[1]][index], order)
-        if boundary is not None and _is_distance(names[channels[1] or 0]):
-            boundary = 1 - boundary
-        _turned(found[index], order)[...] = _objects(foreground, boundary, rule)
+    seen = maps(output, names, rule)
+    found = np.zeros(seen.foreground.shape, np.uint32)
+    for index, order in elements(seen.letters, found.shape, axes):
+        boundary = None if seen.boundary is None else _turned(seen.boundary[index], order)
+        foreground = _turned(seen.foreground[index], order)
+        _turned(found[index], order)[...] = _objects(foreground, boundary, rule, distance=seen.distance)
     largest = int(found.max(initial=0))
     if largest > _LARGEST_FLOAT:
         raise ImageError(
@@ -119,12 +129,35 @@ def label(output: Image, names: Sequence[str], axes: str, rule: ObjectRule | Non
     kind = np.uint16 if largest <= _LARGEST_SHORT else np.float32
     display = (0.0, float(max(largest, 255)))
     plain = dataclasses.replace(output, channels=(), intensity=None)
-    result = plain.with_pixels(found.astype(kind), letters)
+    result = plain.with_pixels(found.astype(kind), seen.letters)
     colours = tuple(Channel(lut=_colours(), display=display) for _ in range(result.size("c")))
     return dataclasses.replace(result, channels=colours)
 
 
-def measure(labels: Image, image: Image, axes: str) -> Measurements:
+def maps(output: Image, names: Sequence[str], rule: ObjectRule) -> Maps:
+    """Take a model's output apart into what tells objects; the parameters are those of `label`.
+
+    Raises
+    ------
+    ParameterError
+        When it is not told which channel is the foreground.
+    """
+    pixels, letters = output.pixels, output.axes
+    foreground, boundary = _channels(names, rule)
+    if len(names) == 1:
+        return Maps(pixels, None, letters)
+    place = letters.index("c")
+    count = pixels.shape[place] // len(names)
+    pixels = pixels.reshape((*pixels.shape[:place], count, len(names), *pixels.shape[place + 1 :]))
+    pixels = np.moveaxis(pixels, place + 1, 0)
+    if count == 1:
+        pixels, letters = pixels.squeeze(place + 1), letters.replace("c", "")
+    if boundary is None:
+        return Maps(pixels[foreground], None, letters)
+    return Maps(pixels[foreground], pixels[boundary], letters, _is_distance(names[boundary]))
+
+
+def measure(labels: Image, image: Image, axes: str, confidence: Array | None = None) -> Measurements:
     """Measure objects as ImageJ does: in calibrated units, from the origin, pixels having their centre at 0.5.
 
     Parameters
@@ -136,23 +169,30 @@ def measure(labels: Image, image: Image, axes: str) -> Measurements:
         where it has not the labels' size.
     axes
         "yx" or "zyx", as for `label`.
+    confidence
+        At each pixel how sure the model is of the object there, 0 to 1; None where it does not tell.
 
     Returns
     -------
     Measurements
         A row per object: positions from 1 along the other axes, its label, area or volume, centroid, mean intensity
-        (of each channel).
+        (of each channel), confidence.
     """
     loop = [letter for letter in labels.axes if letter not in axes]
     shown = [letter for letter in loop if labels.size(letter) > 1]
     means = _mean_columns(labels, image)
     size_unit, spatial = _units(labels, axes)
     columns = ("Object", *(_POSITIONS[a] for a in shown), "Volume" if "z" in axes else "Area")
-    columns += (*(letter.upper() for letter in axes[::-1]), *means)
+    columns += (
+        *(letter.upper() for letter in axes[::-1]),
+        *means,
+        *(("confidence",) if confidence is not None else ()),
+    )
     intensity_unit = image.intensity.unit if image.intensity else ""
     units = ("", *("" for _ in shown), size_unit, *spatial[::-1], *(intensity_unit for _ in means))
+    units += ("",) * (len(columns) - len(units))
     rows: list[tuple[float, ...]] = []
-    for index, order in _elements(labels.axes, labels.shape, axes):
+    for index, order in elements(labels.axes, labels.shape, axes):
         chosen = dict(zip(labels.axes, index, strict=True))
         numbers = _turned(labels.pixels[index], order).astype(np.intp)
         counts = np.bincount(numbers.ravel())
@@ -166,6 +206,8 @@ def measure(labels: Image, image: Image, axes: str) -> Measurements:
             figures.append((where / counts[present] + 0.5 - scale.origin) * scale.step)
         for number in range(len(means)):
             figures.append(_sums(numbers, _intensities(image, chosen, number, axes))[present] / counts[present])
+        if confidence is not None:
+            figures.append(_sums(numbers, _turned(confidence[index], order))[present] / counts[present])
         rows += [tuple(float(value) for value in row) for row in zip(*figures, strict=True)]
     return Measurements(columns, units, tuple(rows))
 
@@ -179,15 +221,31 @@ def outlines(labels: Image, image: Image) -> tuple[bytes, ...]:
     from scipy.ndimage import find_objects
 
     found: list[bytes] = []
-    for index, order in _elements(labels.axes, labels.shape, "yx"):
+    for index, order in elements(labels.axes, labels.shape, "yx"):
         chosen = dict(zip(labels.axes, index, strict=True))
         plane = _turned(labels.pixels[index], order).astype(np.int64)
         for number, box in enumerate(find_objects(plane), start=1):
             if box is None:
                 continue
-            rings = _rings(plane[box] == number)
-            found.append(_roi(rings, (box[1].start, box[0].start), str(number), _position(chosen, image)))
+            found.append(outline(plane[box] == number, (box[0].start, box[1].start), str(number), chosen, image))
     return tuple(found)
+
+
+def outline(mask: Array, corner: tuple[int, int], name: str, chosen: dict[str, Any], image: Image) -> bytes:
+    """Give the outline of a mask, bool (y, x), as ImageJ's .roi file.
+
+    Parameters
+    ----------
+    mask, corner
+        The pixels, and the plane's pixel (y, x) at their corner.
+    name
+        What the region is called.
+    chosen
+        Index of the plane by axis letters.
+    image
+        On whose planes it is shown.
+    """
+    return _roi(_rings(mask), corner[::-1], name, _position(chosen, image))
 
 
 _POSITIONS = {"b": "Position", "t": "Frame", "c": "Channel", "z": "Slice"}
@@ -240,7 +298,7 @@ def _named(names: Sequence[str], parts: Sequence[str]) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def _elements(letters: str, shape: Sequence[int], axes: str) -> Iterator[tuple[tuple[Any, ...], list[int]]]:
+def elements(letters: str, shape: Sequence[int], axes: str) -> Iterator[tuple[tuple[Any, ...], list[int]]]:
     """Give the index of every element with `axes`, and the order that brings these into their own."""
     inner = [letter for letter in letters if letter in axes]
     order = [inner.index(letter) for letter in axes]
@@ -254,7 +312,7 @@ def _turned(array: Array, order: list[int]) -> Array:
     return array.transpose(order)
 
 
-def _objects(foreground: Array, boundary: Array | None, rule: ObjectRule) -> Array:
+def _objects(foreground: Array, boundary: Array | None, rule: ObjectRule, *, distance: bool = False) -> Array:
     from scipy import ndimage
 
     everywhere = np.ones((3,) * foreground.ndim)
@@ -271,7 +329,9 @@ def _objects(foreground: Array, boundary: Array | None, rule: ObjectRule) -> Arr
             from skimage import segmentation
 
             watershed: Any = segmentation.watershed
-            seeds = ndimage.label(mask & (foreground - boundary > level), everywhere)[0]
+            middles = boundary > MIDDLE if distance else foreground - boundary > level
+            boundary = 1 - boundary if distance else boundary
+            seeds = ndimage.label(mask & middles, everywhere)[0]
             # NB: a piece that is boundary all over has no seed, and is an object nevertheless.
             pieces, count = ndimage.label(mask, everywhere)
             seeded = np.zeros(count + 1, bool)

@@ -30,6 +30,7 @@ DEFAULTS: dict[str, tuple[type, Any, str]] = {
     "models": (str, "", "folder of the model store; empty: among the user's data"),
     "shared_models": (str, "", "folder of a model store for all users, which is only read; empty: none"),
     "models_quota": (float, 0.0, "GB that the user's own model store may have; 0: no limit"),
+    "benchmark_data": (str, "", "folder of the data of benchmark suites that have none beside them"),
     "zoo": (
         str,
         "https://uk1s3.embassy.ebi.ac.uk/public-datasets/bioimage.io/id_map.json",

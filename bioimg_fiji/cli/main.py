@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,23 @@ import psutil
 
 import bioimg_fiji
 from bioimg_fiji import settings
+from bioimg_fiji.cli.benchmark import benchmark_line
+from bioimg_fiji.cli.evaluate import evaluate_line
 from bioimg_fiji.cli.macro import macro
 from bioimg_fiji.cli.models import models
-from bioimg_fiji.cli.options import check_sent, given, is_elsewhere, options_for
+from bioimg_fiji.cli.options import check_sent, given, image_of, is_elsewhere, options_for
 from bioimg_fiji.cli.servers import serve, servers
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.cli.train import train_line
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Command, describe_all, find
+from bioimg_fiji.commands.gathering import read_target
 from bioimg_fiji.commands.parameters import ON_SERVER
 from bioimg_fiji.errors import BioimgError, JobCancelledError, MacroError, ParameterError
 from bioimg_fiji.files import check_target, read_image, write_image
 from bioimg_fiji.files.ome_zarr import is_zarr
 from bioimg_fiji.files.sink import TIFF_NAMES
 from bioimg_fiji.files.source import open_source
-from bioimg_fiji.image import Image
 from bioimg_fiji.remote.named import LOCAL
 from bioimg_fiji.runtime.threads import share_cores
 
@@ -67,18 +70,16 @@ def main() -> None:
 
 
 class Lazy(click.Group):
-    """A group whose `run` and `train` are made from the registry when they are asked for."""
+    """A group with commands that are made from the registry when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Give the fixed commands and the made ones."""
-        return sorted([*super().list_commands(ctx), "run", "train"])
+        return sorted([*super().list_commands(ctx), *_MADE])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Make the command line of a registered command, or give a fixed one."""
-        if cmd_name == "run":
-            return _run_line(find("run_model"))
-        if cmd_name == "train":
-            return train_line()
+        if cmd_name in _MADE:
+            return _MADE[cmd_name]()
         return super().get_command(ctx, cmd_name)
 
 
@@ -107,22 +108,27 @@ def list_commands() -> None:
 @click.argument("name")
 @click.argument("values", nargs=-1, metavar="KEY=VALUE...")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for the images of the result. Default: here.")
-def call(name: str, values: tuple[str, ...], output: Path | None) -> None:
-    """Run any command by its id: image keys take files, the others what a macro would say."""
+def call(name: str, values: tuple[str, ...], output: Path | None) -> int:
+    """Run any command by its id: image keys take files, the others what a macro would say.
+
+    Ends with 1 where a part of the work has failed.
+    """
     command = find(name)
     parsed: dict[str, Any] = {}
     for value in values:
         name_, _, text = value.partition("=")
         parsed[name_] = text if "=" in value else "true"
-    for image_key in command.parameters.image_keys():
-        if image_key in parsed:
-            parsed[image_key] = _source(parsed[image_key])
+    images, lists = command.parameters.image_keys(), command.parameters.image_list_keys()
+    for key, text in parsed.items():
+        if key in images or key.rpartition(".")[0] in lists:
+            parsed[key] = image_of(text, parsed, read_image if key in images[:1] else read_target)
     terminal = Terminal()
     with terminal.job() as job:
         result = run_at(command, parsed, job)
     for image in result.images.values():
         terminal.out.print(str(write_image(image, (output or Path()) / f"{image.name}.tif")), markup=False)
     terminal.result(result)
+    return EXIT_FAILED if result.partial else 0
 
 
 @group.command()
@@ -195,14 +201,14 @@ def _run_line(command: Command) -> click.Command:
         if image.is_dir() and not is_zarr(image):
             check_sent(image, options)
             return _run_folder(image, result, options)
-        more = {name: read_image(options.pop(name)) for name in further if name in options}
+        more = {name: image_of(options.pop(name), options, read_target) for name in further if name in options}
         wrong = [name for name in ("pattern", "subfolders", "resume") if name in options]
         if wrong:
             raise ParameterError.of("IMAGE", f"a folder, as --{wrong[0]} says", str(image))
         check_target(result)
         if elsewhere:
             _check_memory(image, options.get("axes"))
-        source = _source(str(image), options.get("axes"))
+        source = image_of(image, options)
         terminal = Terminal()
         with terminal.job() as job:
             done = run_at(command, {"image": source} | more | options, job)
@@ -223,11 +229,6 @@ def _run_line(command: Command) -> click.Command:
     options += [option for option in more if option.name not in known]
     options += [click.Option([f"--{name}"], type=click.Path(path_type=Path), help=_FURTHER) for name in further]
     return click.Command("run", params=[*arguments, *options], callback=work, help=command.help)
-
-
-def _source(text: str, axes: str | None = None) -> Image | str:
-    """Read an image; one that the server has stays a name."""
-    return text if text.startswith(ON_SERVER) else read_image(text, axes)
 
 
 def _check_memory(image: Path, axes: str | None) -> None:
@@ -269,3 +270,11 @@ def _run_folder(folder: Path, output: Path, options: dict[str, Any]) -> int:
         done = run_at(find("run_batch"), {"folder": folder, "output": output} | options, job)
     terminal.result(done)
     return EXIT_FAILED if done.partial else 0
+
+
+_MADE: dict[str, Callable[[], click.Command]] = {
+    "benchmark": benchmark_line,
+    "evaluate": evaluate_line,
+    "run": lambda: _run_line(find("run_model")),
+    "train": train_line,
+}

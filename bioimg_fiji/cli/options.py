@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from bioimg_fiji.commands import Command
+from bioimg_fiji.commands.gathering import LISTS
 from bioimg_fiji.commands.parameters import ON_SERVER, SERVER
 from bioimg_fiji.errors import ParameterError
+from bioimg_fiji.files import read_image
+from bioimg_fiji.files.ome_zarr import is_zarr
+from bioimg_fiji.image import Image
 from bioimg_fiji.remote.named import LOCAL
 
 TYPES: dict[str, click.ParamType[Any]] = {
@@ -44,6 +48,36 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
 def is_elsewhere(options: Mapping[str, Any]) -> bool:
     """Whether the line names a server, to which its images have to be sent."""
     return str(options.get(SERVER) or LOCAL) != LOCAL
+
+
+def image_of(
+    name: str | Path, options: Mapping[str, Any], read: Callable[[Path, str | None], Image] = read_image
+) -> Image | str:
+    """Read an image, with the axes that the line tells; one that the named server has stays a name.
+
+    Raises
+    ------
+    ParameterError
+        When the name is one of a server's images, and the line names no server.
+    FileFormatError, AxesError
+        As `bioimg_fiji.files.read_image`.
+    """
+    text = str(name)
+    if not text.startswith(ON_SERVER):
+        return read(Path(text), options.get("axes"))
+    if not is_elsewhere(options):
+        raise ParameterError.of(
+            "IMAGE",
+            "a file of this computer where no server is named",
+            text,
+            fix="Name the server that has it: --server NAME (of `bioimg-fiji call`: server=NAME).",
+        )
+    return text
+
+
+def is_many(path: Path) -> bool:
+    """Whether a path stands for several images: a folder that is no OME-Zarr, or a list."""
+    return (path.is_dir() and not is_zarr(path)) or path.suffix.lower() in LISTS
 
 
 def check_sent(path: Path, options: Mapping[str, Any]) -> None:

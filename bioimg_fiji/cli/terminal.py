@@ -134,5 +134,7 @@ def figures_text(figures: Mapping[str, float]) -> str:
 
 
 def number(value: object) -> str:
-    """Write a figure with as many digits as a reader needs."""
+    """Write a figure with as many digits as a reader needs; one that has no value is left empty."""
+    if value is None:
+        return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from bioimg_fiji.cli.options import check_sent, given, options_for
+from bioimg_fiji.cli.options import check_sent, given, image_of, is_many, options_for
 from bioimg_fiji.cli.terminal import Terminal
 from bioimg_fiji.client.where import run_at
 from bioimg_fiji.commands import Command, find
-from bioimg_fiji.commands.gathering import LISTS, read_target
+from bioimg_fiji.commands.gathering import read_target
 from bioimg_fiji.commands.parameters import SERVER
 from bioimg_fiji.errors import ParameterError
-from bioimg_fiji.files import check_target, read_image, write_image
+from bioimg_fiji.files import check_target, write_image
 from bioimg_fiji.files.ome_zarr import is_zarr
 
 _HELP = """Train a model on images, and save it as a bioimage.io model package.
@@ -73,9 +73,7 @@ def _train(method: str, image: tuple[Path, ...], target: tuple[Path, ...], outpu
             )
     if "method" in command.parameters.model_fields:
         options["method"] = method
-    if len(image) == 1 and _is_source(image[0]):
-        check_sent(image[0], options)
-    chosen = _inputs(image, target, command, options.get("axes"))
+    chosen = _inputs(image, target, command, options)
     terminal = Terminal()
     with terminal.job(finishable=True) as job:
         done = run_at(command, {"apply": output is not None, **chosen, **options}, job)
@@ -86,7 +84,9 @@ def _train(method: str, image: tuple[Path, ...], target: tuple[Path, ...], outpu
     terminal.result(done)
 
 
-def _inputs(images: Sequence[Path], targets: Sequence[Path], command: Command, axes: str | None) -> Mapping[str, Any]:
+def _inputs(
+    images: Sequence[Path], targets: Sequence[Path], command: Command, options: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """Give the images and their targets under the command's keys."""
     if targets and "target" not in command.parameters.model_fields:
         raise ParameterError.of(
@@ -96,15 +96,23 @@ def _inputs(images: Sequence[Path], targets: Sequence[Path], command: Command, a
             fix="To learn from pairs, choose care; from label images, segmentation.",
         )
     if len(images) == 1 and _is_source(images[0]):
+        check_sent(images[0], options)
         return {"source": images[0]} | ({"target_source": targets[0]} if targets else {})
+    for folder in filter(is_many, targets):
+        raise ParameterError.of(
+            "--target",
+            "a file for each image, where IMAGE is no folder and no list",
+            str(folder),
+            fix="Name the folder of the images, whose targets have the same names; or the target of each image.",
+        )
     if len(images) == 1 and len(targets) <= 1:
-        found: dict[str, Any] = {"image": read_image(images[0], axes)}
-        return found | ({"target": read_target(targets[0], axes)} if targets else {})
+        found: dict[str, Any] = {"image": image_of(images[0], options)}
+        return found | ({"target": image_of(targets[0], options, read_target)} if targets else {})
     return {
-        "images": tuple(read_image(path, axes) for path in images),
-        **({"targets": tuple(read_target(path, axes) for path in targets)} if targets else {}),
+        "images": tuple(image_of(path, options) for path in images),
+        **({"targets": tuple(image_of(path, options, read_target) for path in targets)} if targets else {}),
     }
 
 
 def _is_source(path: Path) -> bool:
-    return path.is_dir() or is_zarr(path) or path.suffix.lower() in LISTS
+    return is_zarr(path) or is_many(path)

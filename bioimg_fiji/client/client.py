@@ -18,7 +18,7 @@ from bioimg_fiji.client.patience import Patience
 from bioimg_fiji.client.remote_job import RemoteJob
 from bioimg_fiji.client.transport import REFUSED_SECONDS, Transport
 from bioimg_fiji.commands import Result
-from bioimg_fiji.commands.parameters import SERVER
+from bioimg_fiji.commands.parameters import LIST, SERVER, several
 from bioimg_fiji.errors import BioimgError, ParameterError, ServerBusyError, UnknownCommandError, UnknownJobError
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
@@ -289,10 +289,17 @@ class Client:
             self._transport.upload(id_, image.pixels, job)
         return id_
 
-    def _find(self, name: str) -> dict[str, Any]:
+    def _names(self) -> dict[str, dict[str, Any]]:
         names: dict[str, dict[str, Any]] = {}
         for each in self.commands():
             names |= {each["id"]: each, each["title"].rstrip("."): each}
+        return names
+
+    def _find(self, name: str) -> dict[str, Any]:
+        names = self._names()
+        if name.rstrip(".") not in names:
+            self._commands = None  # a model may have been pinned since
+            names = self._names()
         if name.rstrip(".") in names:
             return names[name.rstrip(".")]
         near = difflib.get_close_matches(name, names, n=2)
@@ -324,9 +331,16 @@ class Client:
         """Give a value as JSON has it; a path on this computer as the server, in a folder of its own, finds it."""
         path = isinstance(value, Path) or (isinstance(value, str) and value and "x-widget" in entry)
         if path and self._by_file and entry.get("x-widget") != "password":
-            place = Path(value)
-            return str(value) if entry.get("x-widget") == "model" and not place.exists() else str(place.absolute())
+            return _complete(str(value), entry.get("x-widget", ""))
         return str(value) if isinstance(value, Path) else plain(value)
+
+
+def _complete(value: str, widget: str) -> str:
+    """Complete a path, or those of a list; the names of the store's models stay."""
+    if widget == "models":
+        return LIST.join(_complete(each, "model") for each in several(value))
+    place = Path(value)
+    return value if widget == "model" and not place.exists() else str(place.absolute())
 
 
 def _wait(busy: ServerBusyError, job: Job) -> None:

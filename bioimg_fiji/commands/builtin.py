@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioimg_fiji.commands import in_parts, macro, registry
+from bioimg_fiji.commands.confident import asked_of, confident_file_run, confident_run, placed_with_bounds
+from bioimg_fiji.commands.fit import Checked
 from bioimg_fiji.commands.keys import (
+    ConfidenceKeys,
     Device,
+    FitMode,
     ObjectKeys,
     Weights,
     axes_key,
     device_key,
+    fit_key,
     tile_key,
     trust_key,
     weights_key,
 )
-from bioimg_fiji.commands.parameters import ImageInput, Parameters, key
+from bioimg_fiji.commands.parameters import ImageInput, key
 from bioimg_fiji.commands.registry import MENU, command
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.commands.segment import with_objects
-from bioimg_fiji.commands.selection import Part, Selection, all_placed, part_of
+from bioimg_fiji.commands.selection import Part, Selection, part_of
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.jobs import Job
 
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
     from bioimg_fiji.package import ModelPackage
 
 
-class RunModel(ObjectKeys):
+class RunModel(ConfidenceKeys, ObjectKeys):
     """Parameters of `run_model`."""
 
     image: ImageInput = key(
@@ -47,6 +51,7 @@ class RunModel(ObjectKeys):
     device: Device = device_key()
     tile: int = tile_key()
     trust: str | None = trust_key()
+    fit: FitMode = fit_key()
     selection: Selection = key(
         "place",
         title="Selection",
@@ -62,7 +67,7 @@ class RunModel(ObjectKeys):
     )
 
 
-class RunFile(Parameters):
+class RunFile(ConfidenceKeys):
     """Parameters of `run_file`."""
 
     input: Path = key(
@@ -79,13 +84,14 @@ class RunFile(Parameters):
     device: Device = device_key()
     tile: int = tile_key()
     trust: str | None = trust_key()
+    fit: FitMode = fit_key()
 
 
 @command(id="run_model", title="BioImg Run Model...", menu=MENU)
 def run_model(parameters: RunModel, job: Job) -> Result:
     """Run a bioimage.io model on an image; the result keeps calibration, labels, colours and overlay."""
     from bioimg_fiji.package import open_package
-    from bioimg_fiji.predict import PredictOptions, predict
+    from bioimg_fiji.predict import PredictOptions
 
     package = open_package(parameters.model)
     options = PredictOptions(
@@ -95,31 +101,34 @@ def run_model(parameters: RunModel, job: Job) -> Result:
         axes=parameters.axes,
         trust=parameters.trust or "",
     )
+    confidence = asked_of(parameters, package)
+    check = Checked(package, parameters.fit, options, job, confidence)
     part = part_of(parameters.image, parameters.selection, job.note)
     source = in_parts.on_disk(parameters.image, job)
     if source is not None:
         obstacle = in_parts.obstacle(parameters, package, part)
         if obstacle is None:
-            return in_parts.run(source, package, options, job)
+            return in_parts.run(source, check, job)
         in_parts.check_memory(parameters, part, obstacle)
     given = _by_input(parameters, package, part)
-    prediction = predict(given, package, options, job)
+    check.before(given)
+    prediction = confident_run(given, check, job)
+    fit = check.after(given, prediction.images.get("output"), prediction.report["tiles"])
     image = parameters.image
     if part is not None and parameters.selection == "crop":
         image = part.of(image)
     elif part is not None:
         keeps = package.own.get("values") == "input"
-        found = all_placed(prediction.images, part, keeps, job.note)
-        prediction = dataclasses.replace(prediction, images=found)
+        prediction = placed_with_bounds(prediction, part, keeps, job.note)
     images, tables = with_objects(prediction, image, package, parameters, job)
-    return Result(images=images, tables=tables, figures=prediction.report)
+    return Result(images=images, tables={**tables, **fit.tables}, figures={**prediction.report, **fit.figures})
 
 
 @command(id="run_file", title="BioImg Run on File...", menu=MENU, work="batch")
 def run_file(parameters: RunFile, job: Job) -> Result:
     """Run a bioimage.io model on an image file larger than memory; a run that was stopped goes on from there."""
     from bioimg_fiji.package import open_package
-    from bioimg_fiji.predict import PredictOptions, predict_file
+    from bioimg_fiji.predict import PredictOptions
 
     package = open_package(parameters.model)
     options = PredictOptions(
@@ -130,8 +139,13 @@ def run_file(parameters: RunFile, job: Job) -> Result:
         trust=parameters.trust or "",
     )
     line = macro.line(registry.find("run_file"), parameters)
-    found = predict_file(parameters.input, parameters.output, package, options, job, {macro.PROPERTY: line})
-    return Result(files=found.files, figures=found.report)
+    confidence = asked_of(parameters, package)
+    check = Checked(package, parameters.fit, options, job, confidence)
+    check.before_file(parameters.input)
+    properties = {macro.PROPERTY: line}
+    found = confident_file_run(parameters, check.package, check.options, job, properties, check.confidence)
+    fit = check.after_file(parameters.input, found)
+    return Result(files=found.files, figures={**found.report, **fit.figures}, tables=fit.tables)
 
 
 def _by_input(parameters: RunModel, package: ModelPackage, part: Part | None) -> Image | dict[str, Image]:

@@ -94,7 +94,7 @@ def _look(name: str, package: ModelPackage, image: Image | None) -> Suggestion:
     if image is None:
         return known
     try:
-        fit(image, package)
+        fit(image, package, others={})
     except BioimgError as error:
         return dataclasses.replace(known, fits=False, why=_sentence(error))
     return dataclasses.replace(known, fits=True)

@@ -86,7 +86,8 @@ Trained by {method} ({provenance["paper"]}) with bioimg-fiji, on {data["samples"
 ## Use
 
 In Fiji or ImageJ with bioimg-fiji: `run("BioImg Run Model...", "model=[path of this package]");`. Any other software
-for bioimage.io models runs it too.
+for bioimage.io models runs it too; the attachments are for bioimg-fiji alone, which asks them how far a result can be
+trusted.
 
 It suits images of the same kind, taken with the same camera, gain and magnification; others need a model of their own.
 
@@ -94,7 +95,7 @@ It suits images of the same kind, taken with the same camera, gain and magnifica
 
 {checked} {judge}
 
-{sentences}
+{_calibration(provenance)}{sentences}
 | figure | value |
 |---|---|
 {shown}
@@ -117,6 +118,19 @@ def _normalisation(provenance: Mapping[str, Any]) -> str:
     means, stds = (" / ".join(f"{value:.6g}" for value in provenance["data"][name]) for name in ("mean", "std"))
     return (
         f"The affine normalisation (mean {means}, standard deviation {stds}) and its inverse are part of the package.\n"
+    )
+
+
+def _calibration(provenance: Mapping[str, Any]) -> str:
+    """Say how probabilities were calibrated, if they were."""
+    told = provenance.get("calibration")
+    if not told:
+        return ""
+    return (
+        f"The foreground is a calibrated probability ({told['method']}): the temperature {told['temperature']:.3f} is "
+        f"part of the last layer. The expected calibration error on {told['pixels']} held-out pixels of "
+        f"{told['patches']} patches, each half with the temperature of the other, was {told['ece_before']:.4f} before "
+        f"and {told['ece_after']:.4f} after. It holds for images like those of the training.\n\n"
     )
 
 

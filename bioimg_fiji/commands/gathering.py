@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,7 +92,9 @@ def gather(wanted: Wanted, stack: contextlib.ExitStack) -> Gathered:
         )
     paths = files_of(wanted.source, wanted.pattern, "source")
     name = wanted.source.name.split(".")[0]
-    pairs = paths if any(paths.values()) else _paired(paths, wanted)
+    pairs = paths
+    if wanted.target_source is not None and not any(paths.values()):
+        pairs = paired(paths, wanted.source, wanted.target_source, wanted.pattern)
     opener = _Opener([*pairs, *(target for target in pairs.values() if target)], wanted.axes, stack)
     images = tuple(opener.open(path) for path in pairs)
     return Gathered(images, tuple(opener.target(target) for target in pairs.values() if target), name)
@@ -185,33 +187,40 @@ def _rows(source: Path, field: str) -> list[list[str]]:
     return [[part.strip() for part in row] for row in csv.reader(text.splitlines(), delimiter=separator)]
 
 
-def _paired(paths: Mapping[Path, Path | None], wanted: Wanted) -> dict[Path, Path | None]:
-    """Give each file the target of the same name."""
-    if wanted.target_source is None:
-        return dict(paths)
-    assert wanted.source is not None
-    targets = list(files_of(wanted.target_source, wanted.pattern, "target_source"))
+def paired(
+    paths: Iterable[Path], source: Path, others: Path, pattern: str, field: str = "target_source"
+) -> dict[Path, Path | None]:
+    """Give each file of `source` that of the same name in `others`, a folder or a list; single ones are a pair.
+
+    Raises
+    ------
+    ParameterError
+        When a file has none of its name; `field` is the key of `others`.
+    """
+    paths = list(paths)
+    targets = list(files_of(others, pattern, field))
     if len(paths) == len(targets) == 1:
-        return {next(iter(paths)): targets[0]}
-    by_name = _by_key(targets, wanted.target_source, "target_source")
-    named = {path: by_name.get(key) for key, path in _by_key(paths, wanted.source, "source").items()}
+        return {paths[0]: targets[0]}
+    by_name = _by_key(targets, others, field)
+    named = {path: by_name.get(key) for key, path in _by_key(paths, source, "source").items()}
     lacking = [path.name for path, target in named.items() if target is None]
     if lacking:
         shown = ", ".join(lacking[:_SHOWN]) + (", ..." if len(lacking) > _SHOWN else "")
         raise ParameterError.of(
-            "target_source",
+            field,
             "a file of the same name for each image",
             f"none for {len(lacking)} of {len(named)}: {shown}",
-            fix=f"Put them into {wanted.target_source}, named as the images.",
+            fix=f"Put them into {others}, named as the images.",
         )
     return named
 
 
 def _by_key(paths: Iterable[Path], folder: Path, field: str) -> dict[str, Path]:
-    """Give files by their names below the folder without the extension; two of one name cannot be told apart."""
+    """Give files by their names below the folder (which may be a file itself), without the extension; each once."""
     found: dict[str, Path] = {}
     for path in paths:
-        inner = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
+        below = path != folder and path.is_relative_to(folder)
+        inner = path.relative_to(folder) if below else Path(path.name)
         ending = next((each for each in _ENDINGS if inner.name.lower().endswith(each)), inner.suffix)
         key = str(inner.with_name(inner.name[: len(inner.name) - len(ending)])).casefold()
         if key in found:

@@ -17,14 +17,17 @@ from bioimg_fiji.jobs import Job
 
 if TYPE_CHECKING:
     from bioimg_fiji.commands.builtin import RunModel
+    from bioimg_fiji.commands.fit import Checked
     from bioimg_fiji.commands.selection import Part
     from bioimg_fiji.files.source import RawSource
     from bioimg_fiji.image import Image
     from bioimg_fiji.package import ModelPackage
-    from bioimg_fiji.predict import PredictOptions
 
 RESULT_BYTES = 8
 """Bytes that a run in memory takes per pixel beside the image: the result as float32, and its parts put together."""
+
+CONFIDENCE_BYTES = 28
+"""Bytes more with a confidence: a member's result and its parts, two sums, three images of bounds."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def check_memory(parameters: RunModel, part: Part | None, obstacle: Obstacle) ->
     if part is not None and parameters.selection == "crop":
         share = math.prod(part.inside.shape) / part.mask.size
         pixels, needed = math.ceil(pixels * share), math.ceil(needed * share)
-    needed, free = needed + RESULT_BYTES * pixels, free_memory("cpu")
+    per_pixel = RESULT_BYTES + (0 if parameters.confidence is None else CONFIDENCE_BYTES)
+    needed, free = needed + per_pixel * pixels, free_memory("cpu")
     if needed > free:
         raise ImageError(
             f"{parameters.image.title} is too large for this run: {obstacle.reason}, which takes about "
@@ -86,16 +90,22 @@ def check_memory(parameters: RunModel, part: Part | None, obstacle: Obstacle) ->
         )
 
 
-def run(source: RawSource, package: ModelPackage, options: PredictOptions, job: Job) -> Result:
-    """Run a model by windows; the result's images are mapped from files in the job's folder.
+def run(source: RawSource, check: Checked, job: Job) -> Result:
+    """Run a model by windows; the result's images, bounds too, are mapped from files in the job's folder.
 
     Raises
     ------
     As `predict_source`.
     """
     from bioimg_fiji.predict import predict_source
+    from bioimg_fiji.trust.intervals import predict_source_with
 
     assert job.scratch is not None
     with source:
-        found = predict_source(source, job.scratch, package, options, job)
-    return Result(images=found.images, figures=found.report)
+        check.before_parts(source)
+        if check.confidence is None:
+            found = predict_source(source, job.scratch, check.package, check.options, job)
+        else:
+            found = predict_source_with(source, job.scratch, check.confidence, check.options, job)
+        fit = check.after_parts(source, found.images.get("output"), found.report["tiles"])
+    return Result(images=found.images, figures={**found.report, **fit.figures}, tables=fit.tables)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from bioimg_fiji.commands.parameters import Parameters, key
 
+FitMode = Literal["warn", "strict", "off"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Weights = Literal["auto", "onnx", "pytorch_state_dict", "torchscript"]
 
@@ -50,8 +51,70 @@ def trust_key() -> Any:
         None,
         title="Trust",
         expert=True,
-        help="For a package that brings code: 16 digits of its SHA-256, if you trust it. The refusal names them.",
+        help="For a package that brings code: 16 digits of its SHA-256, if you trust it. The refusal names them. Of "
+        "several models all of theirs, with ; between.",
     )
+
+
+def fit_key() -> Any:
+    """Declare `fit`."""
+    return key(
+        "warn",
+        title="Fit check",
+        expert=True,
+        help="warn says in the log where the image is unlike those that the model was trained on; strict stops with an "
+        "error then; off does not look.",
+    )
+
+
+Bounds = Literal["average", "certified"]
+Spread = Literal["auto", "head", "augmentation", "ensemble"]
+
+
+def spread_key() -> Any:
+    """Declare `spread`."""
+    return key(
+        "auto",
+        title="Spread",
+        expert=True,
+        help="Where the confidence comes from: head was learnt with the model, augmentation runs it on the turned "
+        "image, ensemble runs other models too; auto takes what the model was calibrated for.",
+    )
+
+
+def ensemble_key() -> Any:
+    """Declare `ensemble`."""
+    return key(
+        None,
+        title="Ensemble",
+        widget="models",
+        expert=True,
+        help="For spread=ensemble: paths or names of further models, with ; between.",
+    )
+
+
+class ConfidenceKeys(Parameters):
+    """Keys of commands that give results with their bounds."""
+
+    confidence: float | None = key(
+        None,
+        ge=50,
+        le=99,
+        title="Confidence",
+        unit="%",
+        help="Gives a lower and an upper bound for each pixel, between which so many percent of the true values lie, "
+        "and an image of the width between them. The model must be calibrated (BioImg Calibrate Confidence...); "
+        "empty gives none.",
+    )
+    bounds: Bounds = key(
+        "average",
+        title="Bounds",
+        expert=True,
+        help="average holds on average over the images of the calibration; certified is wider and holds for other "
+        "images of the kind with a probability of 90 %, but takes many calibration images (22 for 90 %).",
+    )
+    spread: Spread = spread_key()
+    ensemble: str | None = ensemble_key()
 
 
 class ObjectKeys(Parameters):

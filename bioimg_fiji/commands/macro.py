@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bioimg_fiji.commands.parameters import SERVER, Parameters, entries
+from bioimg_fiji.commands.parameters import LIST, SERVER, Parameters, entries, several
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.errors import BioimgError, ParameterError
 from bioimg_fiji.remote.named import LOCAL
@@ -72,7 +72,7 @@ def line(command: Command, parameters: Parameters, server: str = LOCAL) -> str:
     """Give the macro line that runs a command with these parameters again; see `told`."""
     known = entries(command.parameters)
     values = {
-        name: _path(value, known[name]) if isinstance(value, Path) else value
+        name: _path(value, known[name].get("x-widget", ""))
         for name, value in parameters
         if value is not None and known[name].get("x-widget") != "password"
     }
@@ -80,14 +80,19 @@ def line(command: Command, parameters: Parameters, server: str = LOCAL) -> str:
     return f"run({json.dumps(command.title)}, {json.dumps(record(command, values), ensure_ascii=False)});"
 
 
-def _path(path: Path, entry: Mapping[str, Any]) -> str:
-    if entry.get("x-widget") == "model" and not path.exists():
+def _path(value: Any, widget: str) -> Any:
+    """Give a value that holds everywhere on this computer: paths complete, models of the store with their hash."""
+    if widget == "models":
+        return LIST.join(_path(Path(each), "model") for each in several(value))
+    if not isinstance(value, Path):
+        return value
+    if widget == "model" and not value.exists():
         from bioimg_fiji.package import store
 
         with contextlib.suppress(BioimgError):
-            return store.find(str(path)).name
-        return str(path)
-    return str(path.absolute())
+            return store.find(str(value)).name
+        return str(value)
+    return str(value.absolute())
 
 
 def parse_line(line: str) -> dict[str, str]:

@@ -23,7 +23,10 @@ SERVER = "server"
 ON_SERVER = "server:"
 """Start of the name of an image that the server has already: server:ROOT/path/in/it.tif."""
 
-Widget = Literal["file", "folder", "path", "save", "model", "password"]
+Widget = Literal["file", "folder", "path", "save", "model", "models", "password"]
+
+LIST = ";"
+"""Between several values of one key: models, suites."""
 
 
 class _ImageMarker:
@@ -142,6 +145,11 @@ def key(
     named |= {"x-unless": list(unless), "x-regions-unless": list(regions_unless)}
     extra |= {name: value for name, value in named.items() if value}
     return Field(default, title=title, description=help, json_schema_extra=extra, **limits)
+
+
+def several(text: str | None) -> list[str]:
+    """Give the values of a text with `LIST` between them."""
+    return [part.strip() for part in (text or "").split(LIST) if part.strip()]
 
 
 def schema(parameters: type[Parameters]) -> dict[str, Any]:

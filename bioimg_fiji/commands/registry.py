@@ -30,7 +30,21 @@ TRAIN_MENU = f"{MENU}>Train"
 Work = Literal["run", "batch", "training"]
 """What a command's work is to a server: somebody waits for a run; a batch and a training take their time."""
 
-BUILTIN = tuple(f"bioimg_fiji.commands.{name}" for name in ("builtin", "training", "batch", "models"))
+BUILTIN = tuple(
+    f"bioimg_fiji.commands.{name}"
+    for name in (
+        "builtin",
+        "training",
+        "batch",
+        "confidence",
+        "evaluate",
+        "error_map",
+        "explain",
+        "feature_maps",
+        "benchmark",
+        "models",
+    )
+)
 _log = logging.getLogger(__name__)
 _commands: dict[str, Command] = {}
 _loaded = False
@@ -56,6 +70,8 @@ class Command:
         The function's docstring.
     work
         What a server does beside it, and before it (docs/architecture.md, "Who waits for whom").
+    batch_with
+        Keys that name many images: where one of them is given, a run is a batch (`work_of`).
     """
 
     id: str
@@ -65,6 +81,11 @@ class Command:
     function: Callable[[Any, Job], Result]
     help: str
     work: Work = "run"
+    batch_with: tuple[str, ...] = ()
+
+    def work_of(self, values: Mapping[str, Any]) -> Work:
+        """Give the kind of work that a call with these values is, as a macro line or a program gives them."""
+        return "batch" if any(values.get(name) not in (None, "") for name in self.batch_with) else self.work
 
     def describe(self) -> dict[str, Any]:
         """Give the JSON form that Fiji, the shell and the server read; with the store's models where one is chosen."""
@@ -116,6 +137,7 @@ def command(
     title: str,
     menu: str,
     work: Work = "run",
+    batch_with: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Any, Job], Result]], Callable[[Any, Job], Result]]:
     """Register a function `(parameters: a subclass of Parameters, job: Job) -> Result` as a command.
 
@@ -136,7 +158,8 @@ def command(
             raise InputError(f"The command {id!r} declares the key {SERVER!r}, which every command has already.")
         if title.startswith(PREFIX):
             raise InputError(f"The title {title!r} is one of a pinned model: leave out the colon.")
-        new = Command(id, title, menu, parameters, function, " ".join((function.__doc__ or "").split()), work)
+        help_ = " ".join((function.__doc__ or "").split())
+        new = Command(id, title, menu, parameters, function, help_, work, batch_with)
         for other in _commands.values():
             if other.function.__module__ != function.__module__ and (other.id == id or other.title == title):
                 raise InputError(f"The command {id!r} ({title}) is taken by {other.function.__module__}.")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
 
 from bioimg_fiji.commands.keys import ObjectKeys
 from bioimg_fiji.commands.result import Table
@@ -63,15 +65,17 @@ def with_objects(
 
 @dataclass(frozen=True)
 class _Objects:
-    """The objects of an image: numbered, and the axes that each extends along."""
+    """The objects of an image: numbered, the axes that each extends along, and how sure the model is of them."""
 
     labels: Image
     axes: str
     image: Image
+    confidence: npt.NDArray[Any] | None = None
 
 
 def _objects(output: Image, image: Image, package: ModelPackage, keys: ObjectKeys) -> _Objects:
     from bioimg_fiji.objects import ObjectRule, label
+    from bioimg_fiji.trust.objects import confidence
 
     tensor = package.outputs[0]
     axes = "zyx" if "z" in tensor.letters and output.size("z") > 1 else "yx"
@@ -79,7 +83,8 @@ def _objects(output: Image, image: Image, package: ModelPackage, keys: ObjectKey
     source = image.with_axes(keys_axes) if (keys_axes := getattr(keys, "axes", None)) else image
     rule = ObjectRule(keys.foreground or "", keys.boundary or "", keys.threshold, _smallest(package, keys))
     names = ("",) if channel is None else channel.channel_names or ("",)
-    return _Objects(label(output, names, axes, rule), axes, source)
+    labels = label(output, names, axes, rule)
+    return _Objects(labels, axes, source, confidence(output, names, labels, axes, rule) if keys.table else None)
 
 
 def _asked(
@@ -96,7 +101,7 @@ def _asked(
         outlined = dataclasses.replace(source, overlay=source.overlay + outlines(labels, source), roi=b"")
         shown["rois"] = dataclasses.replace(outlined, title=f"{source.name}-rois")
     if asked["table"]:
-        figures = measure(labels, source, objects.axes)
+        figures = measure(labels, source, objects.axes, objects.confidence)
         tables = {OBJECTS: Table(figures.columns, figures.rows, figures.units), **tables}
     main: Mapping[str, Image] = {"output": shown.pop(next(iter(shown)))} if shown else {}
     return {**main, **shown, **images}, tables

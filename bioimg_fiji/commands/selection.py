@@ -91,7 +91,7 @@ def cropped(image: Image, box: Box) -> Image:
     return dataclasses.replace(part, overlay=moved(image.overlay, -starts["x"], -starts["y"]))
 
 
-def placed(result: Image, part: Part, keeps_values: bool) -> Image:
+def placed(result: Image, part: Part, keeps_values: bool, empty: float = 0) -> Image:
     """Put a result of the part back: a copy of the image with the result in the selection.
 
     Parameters
@@ -99,7 +99,9 @@ def placed(result: Image, part: Part, keeps_values: bool) -> Image:
     result
         Made from the part, of its width and height.
     keeps_values
-        Whether its values are of the image's kind, so that the image's own fill what is not selected; 0 does else.
+        Whether its values are of the image's kind, so that the image's own fill what is not selected.
+    empty
+        What does else.
     """
     whole = part.image
     around = whole.physical() if whole.intensity is not None and result.dtype.kind == "f" else whole
@@ -108,7 +110,7 @@ def placed(result: Image, part: Part, keeps_values: bool) -> Image:
     if keeps_values and around.axes == result.axes and around.shape == shape:
         pixels = around.pixels.astype(result.dtype)
     else:
-        pixels = np.zeros(shape, result.dtype)
+        pixels = np.full(shape, empty, result.dtype)
     last = tuple(range(len(shape) - 2, len(shape)))
     places = tuple(result.axes.index(letter) for letter in "yx")
     target = np.moveaxis(pixels, places, last)[(..., *part.box)]
@@ -118,13 +120,13 @@ def placed(result: Image, part: Part, keeps_values: bool) -> Image:
 
 
 def all_placed(
-    images: Mapping[str, Image], part: Part, keeps_values: bool, tell: Callable[[str], None]
+    images: Mapping[str, Image], part: Part, keeps_values: bool, tell: Callable[[str], None], empty: float = 0
 ) -> dict[str, Image]:
     """Put back every result that has the part's width and height; the others stay as they are, which is told."""
     found = {}
     for name, image in images.items():
         if part.holds(image):
-            found[name] = placed(image, part, keeps_values)
+            found[name] = placed(image, part, keeps_values, empty)
         else:
             found[name] = image
             tell(f"{image.title} has another size than the selection: it is given without the image around it.")

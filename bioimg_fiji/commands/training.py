@@ -17,8 +17,8 @@ from bioimg_fiji.commands.parameters import ImageInput, ImageList, OneOf, Parame
 from bioimg_fiji.commands.registry import TRAIN_MENU, command
 from bioimg_fiji.commands.result import Result
 from bioimg_fiji.commands.segment import with_objects
+from bioimg_fiji.commands.target import package_target
 from bioimg_fiji.errors import JobCancelledError, ParameterError
-from bioimg_fiji.files import check_folder
 from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.train.catalogue import CATALOGUE, Entry, learning_rate_of, of_kind
@@ -46,6 +46,15 @@ def quality_key() -> Any:
     """Declare `quality`."""
     return key(
         "quick", title="Quality", help="quick shows in about a minute what to expect; normal and thorough take longer."
+    )
+
+
+def confidence_key() -> Any:
+    """Declare `confidence`."""
+    return key(
+        False,
+        title="Learn confidence",
+        help="Learn also how far the result may be off in each pixel; the result itself stays the same.",
     )
 
 
@@ -102,7 +111,8 @@ class Training(Parameters):
         "separate",
         title="Channels",
         expert=True,
-        help="separate gives each channel a network of its own; joint lets one network see and give all of them.",
+        help="separate gives each channel a network of its own, but for a segmentation; joint lets one network see and "
+        "give all.",
     )
     filters: int | None = key(
         None, ge=1, le=256, title="Filters", expert=True, help="Width of the network; empty leaves it to the quality."
@@ -158,6 +168,7 @@ class TrainDenoiser(Training):
     model: Path = model_key()
     quality: Quality = quality_key()
     apply: bool = key(True, title="Denoise the image", help="Run the trained model on the image and show the result.")
+    confidence: bool = confidence_key()
     residual: bool = key(
         False, title="Show what was removed", help="Show noisy minus denoised too: it should have no structure."
     )
@@ -210,6 +221,7 @@ class TrainRestoration(Paired):
     model: Path = model_key()
     quality: Quality = quality_key()
     apply: bool = key(True, title="Restore the image", help="Run the trained model on the image and show the result.")
+    confidence: bool = confidence_key()
 
 
 class TrainSegmentation(Paired):
@@ -240,7 +252,8 @@ def train_denoiser(parameters: TrainDenoiser, job: Job) -> Result:
     """Train a denoiser on the image itself, without clean data, and save it as a bioimage.io model package."""
     chosen = {"noise_axis": parameters.noise_axis, "noise_span": parameters.noise_span}
     changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    changes |= {"method": parameters.method, "force": parameters.force, "frames": parameters.frames}
+    for name in ("method", "force", "frames", "confidence"):
+        changes[name] = getattr(parameters, name)
     with contextlib.ExitStack() as stack:
         found = gather(_wanted(parameters, parameters.image), stack)
         if found.targets:
@@ -274,7 +287,8 @@ def train_restoration(parameters: TrainRestoration, job: Job) -> Result:
                 field="target",
                 expected="an image",
             )
-        return _Training("train_restoration", parameters, job).run(found, {"method": "care"})
+        changes = {"method": "care", "confidence": parameters.confidence}
+        return _Training("train_restoration", parameters, job).run(found, changes)
 
 
 @command(id="train_segmentation", title="BioImg Train Segmentation...", menu=TRAIN_MENU, work="training")
@@ -332,7 +346,7 @@ class _Training:
 
     def __init__(self, command_id: str, parameters: Any, job: Job) -> None:
         self._command, self._parameters, self._job = command_id, parameters, job
-        self._target = _model_target(parameters.model)
+        self._target = package_target(parameters.model, "model")
 
     def run(self, found: Gathered, changes: Mapping[str, Any]) -> Result:
         """Train, write the package, and run it on the open image."""
@@ -391,15 +405,6 @@ class _Training:
             figures=dict(trained.provenance["figures"]),
             files={"model": self._target},
         )
-
-
-def _model_target(path: Path) -> Path:
-    """Give the path of the package to write; refuse one that cannot be written, before the training."""
-    target = path if path.suffix else path.with_suffix(".zip")
-    if target.suffix.lower() != ".zip":
-        raise ParameterError.of("model", "a name that ends with .zip", path.name, fix="A model package is a .zip file.")
-    check_folder(target)
-    return target
 
 
 def _config(parameters: Any, start: StartingPoint | None, **changes: Any) -> TrainConfig:

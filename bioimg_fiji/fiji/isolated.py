@@ -65,7 +65,7 @@ class Isolation:
                 parts[key] = ImagePart(plain(image.header()), self._put(image))
             parameters = {key: plain(value) for key, value in values.items() if key not in images}
             request = JobRequest(command.id, parameters, parts, local=True)
-            record = self._on_loop(lambda: self._store.submit(request, work=command.work))
+            record = self._on_loop(lambda: self._store.submit(request, work=command.work_of(parameters)))
         except BaseException:
             for part in parts.values():
                 self._on_loop(functools.partial(self._buffers.free, part.buffer))

@@ -21,7 +21,21 @@ _HEAD = "# The commands of bioimg-fiji in the menus of ImageJ and Fiji, written 
 _ALIASES = "Help>About Plugins"
 """Where the titles without dots stand: ImageJ runs only what is in a menu, and no menu can be without a place."""
 
-_ORDER = ("run_model", "run_file", "run_batch", "train_denoiser", "train_restoration", "train_segmentation", "models")
+_ORDER = (
+    "run_model",
+    "run_file",
+    "run_batch",
+    "evaluate",
+    "calibrate",
+    "error_map",
+    "explain",
+    "feature_maps",
+    "benchmark",
+    "train_denoiser",
+    "train_restoration",
+    "train_segmentation",
+    "models",
+)
 """Ids of commands in the order of the menu; others follow by title."""
 
 _JAVA = (

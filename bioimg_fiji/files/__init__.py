@@ -223,6 +223,14 @@ def check_target(path: Path) -> None:
     check_folder(path)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are not there (StorageError)."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error("Making the folder", folder, error) from error
+
+
 def check_folder(path: Path) -> None:
     """Refuse a path whose folder is not there or cannot be written to (StorageError)."""
     import errno

@@ -7,6 +7,6 @@ ImageJ can hold. Lives not here: files (files/), ImagePlus (fiji/), the function
 
 from bioimg_fiji.image.convert import from_array, imagej_pixels
 from bioimg_fiji.image.image import Image
-from bioimg_fiji.image.parts import AXES, IMAGEJ_AXES, Channel, Scale
+from bioimg_fiji.image.parts import AXES, IMAGEJ_AXES, MICROMETRES, Channel, Scale
 
-__all__ = ["AXES", "IMAGEJ_AXES", "Channel", "Image", "Scale", "from_array", "imagej_pixels"]
+__all__ = ["AXES", "IMAGEJ_AXES", "MICROMETRES", "Channel", "Image", "Scale", "from_array", "imagej_pixels"]

@@ -21,6 +21,11 @@ from bioimg_fiji.intensity import UNIT_ONLY, Intensity
 if TYPE_CHECKING:
     import xarray as xr
 
+_SQUARE = 0.02
+"""Relative difference of height and width up to which pixels are square."""
+_PIXELS = ("", "pixel", "pixels")
+"""Units of axes that are not calibrated."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Image:
@@ -154,6 +159,18 @@ class Image:
     def scale(self, axis: str) -> Scale:
         """Calibration of an axis; one pixel per step where nothing is known."""
         return self.scales.get(axis, Scale())
+
+    @property
+    def square(self) -> bool:
+        """Whether pixels are as high as they are wide, to within 2 %."""
+        y, x = self.scale("y"), self.scale("x")
+        return y.unit == x.unit and abs(abs(y.step) - abs(x.step)) <= _SQUARE * abs(x.step)
+
+    @property
+    def pixel_size(self) -> Scale:
+        """Side of a pixel, for lengths in any direction of a plane; one pixel where it is unknown or not square."""
+        scale = self.scale("x")
+        return Scale(abs(scale.step), scale.unit) if self.square and scale.unit not in _PIXELS else Scale()
 
     def ordered(self, axes: str) -> npt.NDArray[Any]:
         """Give a view of the pixels with exactly these axes, in this order; missing ones have size 1.

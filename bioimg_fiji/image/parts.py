@@ -15,6 +15,10 @@ AXES = "btczyx"
 IMAGEJ_AXES = "tzcyx"
 """ImageJ's hyperstack as an array: channel runs fastest among the planes, then slice, then frame."""
 
+MICROMETRES = {"nm": 1e-3, "nanometer": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0}
+MICROMETRES |= {"micrometer": 1.0, "micrometre": 1.0, "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "m": 1e6, "meter": 1e6}
+"""Units of length by their spellings in ImageJ and in model packages."""
+
 
 @dataclass(frozen=True)
 class Scale:

@@ -16,11 +16,46 @@ def pair(truth: NDArray[Any], image: NDArray[Any]) -> tuple[Floats, Floats]:
     Raises
     ------
     ValueError
-        When shapes differ.
+        When shapes differ, there is no pixel, or one is NaN or infinite: a figure of such an image would be NaN.
     """
     if np.shape(truth) != np.shape(image):
-        raise ValueError(f"truth has shape {np.shape(truth)}, the image {np.shape(image)}")
-    return np.asarray(truth, np.float64), np.asarray(image, np.float64)
+        raise ValueError(f"truth has shape {np.shape(truth)}, the image {np.shape(image)}: they must be the same")
+    return finite(truth, "the truth"), finite(image, "the image")
+
+
+def finite(values: NDArray[Any], name: str) -> Floats:
+    """Give values as float64.
+
+    Raises
+    ------
+    ValueError
+        When there is none, or one is NaN or infinite.
+    """
+    result = np.asarray(values, np.float64)
+    if result.size == 0:
+        raise ValueError(f"{name} has no pixels")
+    wrong = result.size - int(np.isfinite(result).sum())
+    if wrong:
+        raise ValueError(
+            f"{name} has pixels that are NaN or infinite ({wrong}): replace them, or measure a region without"
+        )
+    return result
+
+
+def value_range(truth: Floats, data_range: float | None) -> float:
+    """Give the range that figures are measured by: the one that is told, else max(truth) - min(truth).
+
+    Raises
+    ------
+    ValueError
+        When it is not told and the truth is constant, or it is not above 0.
+    """
+    span = float(truth.max() - truth.min()) if data_range is None else float(data_range)
+    if data_range is None and span == 0:
+        raise ValueError("the truth is constant, so it has no range: give data_range")
+    if not 0 < span < np.inf:
+        raise ValueError(f"data_range must be above 0, but it is {span}")
+    return span
 
 
 def blocks(image: NDArray[Any], side: int) -> Floats:

@@ -12,7 +12,9 @@ from bioimg_fiji.metrics.arrays import Floats, half_means, pair
 THRESHOLD = 1 / 7
 """Correlation at which detail is said to be resolved (Nieuwenhuizen et al. 2013)."""
 
-_SMALLEST = 16
+SMALLEST = 16
+"""Least side of an image, pixels."""
+
 _TAPER = 0.25
 _FEWEST = 8
 
@@ -46,10 +48,10 @@ def frc(one: NDArray[Any], other: NDArray[Any]) -> RingCurve:
     """
     first, second = pair(one, other)
     size_y, size_x = first.shape[-2:]
-    if min(size_y, size_x) < _SMALLEST:
-        raise ValueError(f"y and x must be at least {_SMALLEST}, but they are {size_y} and {size_x}")
-    window = _tukey(size_y)[:, None] * _tukey(size_x)
-    rings = _rings(size_y, size_x)
+    if min(size_y, size_x) < SMALLEST:
+        raise ValueError(f"y and x must be at least {SMALLEST}, but they are {size_y} and {size_x}")
+    window = tukey(size_y)[:, None] * tukey(size_x)
+    rings = ring_numbers(size_y, size_x)
     sums = np.zeros((3, int(rings.max()) + 1))
     for a, b in zip(first.reshape(-1, size_y, size_x), second.reshape(-1, size_y, size_x), strict=True):
         left, right = (np.fft.fft2((each - each.mean()) * window).ravel() for each in (a, b))
@@ -117,14 +119,15 @@ def frame_halves(movie: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return frames[0:count:2], frames[1:count:2]
 
 
-def _tukey(size: int) -> Floats:
+def tukey(size: int) -> Floats:
     """Give a window of ones that fades by a cosine in an eighth of the length at each end."""
     distance = (np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5) / (size * _TAPER / 2)
     result: Floats = 0.5 - 0.5 * np.cos(np.pi * np.minimum(distance, 1))
     return result
 
 
-def _rings(size_y: int, size_x: int) -> NDArray[np.int64]:
+def ring_numbers(size_y: int, size_x: int) -> NDArray[np.int64]:
+    """Give the ring of each frequency of `numpy.fft.fft2`, flattened, in steps of the shorter side."""
     radius = np.hypot(np.fft.fftfreq(size_y)[:, None], np.fft.fftfreq(size_x)) * min(size_y, size_x)
     result: NDArray[np.int64] = np.rint(radius).astype(np.int64).ravel()
     return result

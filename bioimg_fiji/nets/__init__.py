@@ -50,6 +50,7 @@ _EARLIER_UNETS = (
     "9f82b14d59b424a34bf2adf84a0078d80a4a03f5803cee7d9ed6de8977e6960f",
     "994619ddc8613d61e1469258604a6b5625488535b52b4abe848081ff682a481e",  # with pooling and top_skip
     "5fd9dd5f9bb8e376be54b8d1d293c199565f899b469e70ab5948707791dc10c6",  # BlurPool without a kernel
+    "4b90194e309e478e23e4b5cecfc7990ee4b17a18d227a580bc83207e6164619c",  # out_scale and independent, no spread
 )
 
 ARCHITECTURES: dict[str, Architecture] = {"unet": Architecture("unet", _HERE / "unet.py", "UNet", _EARLIER_UNETS)}

@@ -7,7 +7,7 @@ There is no batch normalisation: the output is a plain function of the intensiti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -16,6 +16,8 @@ _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _LINEAR = {2: "bilinear", 3: "trilinear"}
 _KERNEL = 3
+_LOG_VARIANCES = (-16.0, 8.0)
+"""Bounds of log variances, of outputs of about unit scale: neither a weight nor an interval becomes infinite."""
 
 
 class UNet(nn.Module):
@@ -52,6 +54,9 @@ class UNet(nn.Module):
     independent
         Whether each channel has a network of its own, so that no channel sees another; there are then as many output
         channels as input channels.
+    spread
+        Whether a second head tells the logarithm of the variance of each output's error. It looks at the finest
+        features and does not shape them: outputs and their gradients are those of a network without it.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class UNet(nn.Module):
         top_skip: bool = True,
         out_scale: Sequence[int] | None = None,
         independent: bool = False,
+        spread: bool = False,
     ) -> None:
         super().__init__()
         _check(ndim, upsampling, pooling)
@@ -78,7 +84,7 @@ class UNet(nn.Module):
             if in_channels != out_channels:
                 raise ValueError(f"independent channels are as many out as in, not {in_channels} and {out_channels}")
             one = (ndim, 1, 1, filters, depth, scale, upsampling, padding, slope, pooling, top_skip, out_scale)
-            self.each = nn.ModuleList(UNet(*one) for _ in range(in_channels))
+            self.each = nn.ModuleList(UNet(*one, spread=spread) for _ in range(in_channels))
             return
         self.top_skip = top_skip
         widths = [filters * 2**level for level in range(depth + 1)]
@@ -101,6 +107,13 @@ class UNet(nn.Module):
         if max(larger) > 1:
             self.enlarge = nn.Sequential(_growth(larger, upsampling), *convolution(filters, filters))
         self._initialise(slope)
+        self.log_variance: nn.Module | None = None
+        if spread:
+            with torch.random.fork_rng(devices=[]):  # the next network's random weights stay what they are without
+                layer, last = _CONV[ndim](filters, filters, 1), _CONV[ndim](filters, out_channels, 1)
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
+            self.log_variance = nn.Sequential(layer, nn.LeakyReLU(slope), last)
 
     def _initialise(self, slope: float) -> None:
         """Start from He's weights for a leaky rectifier (He 2015) and an output near zero."""
@@ -113,19 +126,33 @@ class UNet(nn.Module):
             self.head.weight.mul_(0.1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (b, in_channels, ...) to (b, out_channels, ...), each spatial size times that of `out_scale`."""
+        """Map (b, in_channels, ...) to (b, out_channels, ...), each spatial size times that of `out_scale`.
+
+        With `spread` the log variances follow as further channels, as many as there are outputs.
+        """
+        output, log_variance, _ = self.parts(x)
+        return output if log_variance is None else torch.cat([output, log_variance], dim=1)
+
+    def parts(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+        """Give the output, its log variance (None without `spread`), and the coarsest features of all networks."""
         if self.each is not None:
-            return torch.cat([net(x[:, place : place + 1]) for place, net in enumerate(self.each)], dim=1)
+            networks: list[Any] = list(self.each)
+            parts = [network.parts(x[:, place : place + 1]) for place, network in enumerate(networks)]
+            outputs, variances, coarsest = zip(*parts, strict=True)
+            together = None if variances[0] is None else torch.cat(variances, dim=1)
+            return torch.cat(outputs, dim=1), together, torch.cat(coarsest, dim=1)
         skips: list[torch.Tensor] = []
         for index, block in enumerate(self.down):
             x = block(x if index == 0 else self.pool(x))
             skips.append(x)
-        skips.pop()
+        coarse = skips.pop()
         for block in self.up:
             x, skip = self.grow(x), skips.pop()
             x = block(torch.cat([x, skip], dim=1) if skips or self.top_skip else x)
-        output: torch.Tensor = self.head(x if self.enlarge is None else self.enlarge(x))
-        return output
+        finest = x if self.enlarge is None else self.enlarge(x)
+        if self.log_variance is None:
+            return self.head(finest), None, coarse
+        return self.head(finest), self.log_variance(finest.detach()).clamp(*_LOG_VARIANCES), coarse
 
 
 class BlurPool(nn.Module):

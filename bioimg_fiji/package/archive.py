@@ -16,6 +16,7 @@ import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from bioimg_fiji.errors import ModelNotFoundError, PackageError, storage_error
 from bioimg_fiji.package.unchanged import Unchanged
@@ -65,13 +66,29 @@ def unpack(archive: Path, max_bytes: int = MAX_BYTES) -> Path:
 def pack(files: Mapping[str, bytes]) -> bytes:
     """Give a zip archive of these files: the same bytes for the same content."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    write_archive(buffer, files)
+    return buffer.getvalue()
+
+
+def write_archive(target: Path | IO[bytes], files: Mapping[str, bytes | Path]) -> None:
+    """Write a zip archive of contents and of files on the disk: the same bytes for the same content.
+
+    Raises
+    ------
+    OSError
+        When a file cannot be read, or the archive cannot be written.
+    """
+    with zipfile.ZipFile(target, "w") as archive:
         for name, data in files.items():
             entry = zipfile.ZipInfo(name, _FIXED_TIME)
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, data)
-    return buffer.getvalue()
+            if isinstance(data, bytes):
+                archive.writestr(entry, data)
+                continue
+            entry.file_size = data.stat().st_size
+            with data.open("rb") as source, archive.open(entry, "w") as packed:
+                shutil.copyfileobj(source, packed, _CHUNK)
 
 
 def _hash(path: Path) -> str:

@@ -65,7 +65,7 @@ def fit(image: Image, package: ModelPackage, axes: str | None = None, others: Ma
     axes
         Other letters for the image's axes, where it has them wrong ("zyx" for a stack that was opened as a movie).
     others
-        Images for the model's other inputs, by their ids.
+        Images for the model's other inputs, by their ids; None does not look at them.
 
     Raises
     ------
@@ -93,7 +93,8 @@ def fit(image: Image, package: ModelPackage, axes: str | None = None, others: Ma
     tiled = needed.replace("c", "")
     made = before_decoding(package)
     linked, made_links = links(package), links(made)
-    _check_others(others or {}, package, size, linked)
+    if others is not None:
+        _check_others(others, package, size, linked)
     return Fit(
         letters,
         looped,

@@ -125,7 +125,11 @@ class OpSpec:
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output; `ops` are its pre- or postprocessing, with the type conversions that go without saying."""
+    """One input or output; `ops` are its pre- or postprocessing, with the type conversions that go without saying.
+
+    `spread` tells an output of standard deviations in the unit of the first one. No file says it: see
+    `bioimg_fiji.trust.told`.
+    """
 
     id: str
     axes: tuple[TensorAxis, ...]
@@ -133,6 +137,7 @@ class TensorSpec:
     ops: tuple[OpSpec, ...] = ()
     optional: bool = False
     test_tensor: PackageFile | None = None
+    spread: bool = False
 
     @property
     def letters(self) -> str:
@@ -161,12 +166,16 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights in one format; `architecture` for a state dict, `external` for an ONNX model's data file."""
+    """Weights in one format; `architecture` for a state dict, `external` for an ONNX model's data file.
+
+    `more` has further weights of a state dict: those of a head that the plain network has not.
+    """
 
     format: str
     file: PackageFile
     architecture: Architecture | None = None
     external: PackageFile | None = None
+    more: PackageFile | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +186,8 @@ class ModelPackage:
     folder and for the archive of it.
     `id` is the zoo's name of the model, empty where it has none; `tags` are words to find it by.
     `config` is the description's free part; ours is `config["bioimg_fiji"]`.
+    `beside` names what the network gives besides the outputs: arrays of a tile that are no part of an image. No file
+    says it: see `bioimg_fiji.trust.told`.
     """
 
     name: str
@@ -192,6 +203,7 @@ class ModelPackage:
     documentation: PackageFile | None = None
     id: str = ""
     tags: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def own(self) -> Mapping[str, Any]:

@@ -96,7 +96,12 @@ def _texts(found: object) -> tuple[str, ...]:
 
 def read_description(package: ModelPackage) -> dict[str, Any]:
     """Give the description as it stands in the package's file, whatever its version."""
-    return _load(_in_folder(package.root, package.root))
+    return _load(description_file(package))
+
+
+def description_file(package: ModelPackage) -> Path:
+    """Give the place of a package's description."""
+    return _in_folder(package.root, package.root)
 
 
 def _hashed(package: ModelPackage, text_hash: str) -> ModelPackage:

@@ -54,25 +54,28 @@ def check_trust(package: ModelPackage, what: str, given: str = "") -> None:
     what
         What would run, for the message: "TorchScript", "Python code (NAME in FILE)".
     given
-        The hash, or at least its first `DIGITS` digits, by which the user trusts this package for this once.
+        The hash, or at least its first `DIGITS` digits, by which the user trusts this package for this once; of a run
+        of several packages all of theirs, with ; between.
 
     Raises
     ------
     UntrustedModelError
         When neither `given` nor the user's list says that this content is trusted.
     ParameterError
-        When `given` is too short, or no hash.
+        When one in `given` is too short, or no hash.
     """
-    given = given.strip().lower()
-    if given and (len(given) < DIGITS or set(given) - set("0123456789abcdef")):
-        raise ParameterError.of("trust", f"{DIGITS} or more digits of the package's SHA-256", given)
+    hashes = [part.strip().lower() for part in given.split(";") if part.strip()]
+    for each in hashes:
+        if len(each) < DIGITS or set(each) - set("0123456789abcdef"):
+            raise ParameterError.of("trust", f"{DIGITS} or more digits of the package's SHA-256", each)
     found = content_hash(package)
-    if (given and found.startswith(given)) or found in trusted():
+    if any(found.startswith(each) for each in hashes) or found in trusted():
         return
-    other = f" It is not the package {given} that was trusted: its content is another." if given else ""
+    other = f" Its SHA-256 is another than trust={given.strip()}." if hashes else ""
+    several = " (of several models all of theirs, with ; between)" if hashes else ""
     raise UntrustedModelError(
         f"{package.name} would run {what} that came with the package.{other}",
-        fix=f"Read it in {package.root}. If you trust it, say trust={found[:DIGITS]}, "
+        fix=f"Read it in {package.root}. If you trust it, say trust={found[:DIGITS]}{several}, "
         f"or once for all: bioimg-fiji models trust MODEL.",
         sha256=found,
         runs=what,

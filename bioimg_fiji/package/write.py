@@ -11,7 +11,7 @@ import io
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from bioimg_fiji.errors import PackageError, storage_error
 from bioimg_fiji.files import whole
 from bioimg_fiji.package.archive import pack
+from bioimg_fiji.package.attachments import with_attached
 from bioimg_fiji.package.model import ModelPackage
 from bioimg_fiji.package.read import open_package
 
@@ -94,6 +95,8 @@ class NewPackage:
         PNG, twice as wide as high, or empty.
     config
         The description's free part.
+    attachments
+        Files for our own runs (`bioimg_fiji.package.attachments`), by name.
     """
 
     about: About
@@ -103,6 +106,7 @@ class NewPackage:
     files: Mapping[str, bytes]
     cover: bytes = b""
     config: Mapping[str, Any] = field(default_factory=dict)
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def write_package(new: NewPackage, target: Path, verify: Callable[[ModelPackage], None] | None = None) -> ModelPackage:
@@ -162,7 +166,7 @@ def _staging(files: Mapping[str, bytes]) -> tempfile.TemporaryDirectory[str]:
 
 
 def _with_description(new: NewPackage) -> dict[str, bytes]:
-    files = {README: new.about.documentation.encode("utf-8"), **new.files}
+    files = {README: new.about.documentation.encode("utf-8"), **new.files, **new.attachments}
     if new.cover:
         files[COVER] = new.cover
     tensors = {t.id: ("test_input" if t in new.inputs else "test_output") + _tail(t, new) for t in _tensors(new)}
@@ -184,7 +188,10 @@ def _with_description(new: NewPackage) -> dict[str, bytes]:
         "weights": {name: _hashes(dict(entry), files) for name, entry in new.weights.items()},
         "config": {**new.config},
     }
-    return {DESCRIPTION: _yaml({k: v for k, v in description.items() if v != []}), **files}
+    if new.attachments:
+        hashes = {name: _file(name, files)["sha256"] for name in new.attachments}
+        description = with_attached(description, hashes, {})
+    return {DESCRIPTION: to_yaml({k: v for k, v in description.items() if v != []}), **files}
 
 
 def _tensors(new: NewPackage) -> tuple[NewTensor, ...]:
@@ -225,7 +232,8 @@ def _npy(array: npt.NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _yaml(content: Mapping[str, Any]) -> bytes:
+def to_yaml(content: Mapping[str, Any]) -> bytes:
+    """Give a description's text; the order of its entries is kept."""
     import ruyaml
 
     yaml = ruyaml.YAML(typ="safe", pure=True)
@@ -250,21 +258,53 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def check_copy(original: Path, files: Mapping[str, bytes | Path]) -> None:
+    """Let bioimageio.spec read the description of a package's copy: it must allow what it has allowed before.
+
+    Packages of others may break the specification of today and run all the same. No other file is
+    looked at, and no address is asked.
+
+    Parameters
+    ----------
+    original
+        The package's description.
+    files
+        The copy's files by name; the description has the name of the original's.
+
+    Raises
+    ------
+    PackageError
+        When the copy breaks the specification and the original does not.
+    """
+    content = files[original.name]
+    assert isinstance(content, bytes)
+    with _staging({original.name: content}) as folder:
+        errors = _errors(Path(folder) / original.name, io_checks=False)
+    if errors and not _errors(original, io_checks=False):
+        raise _breaks(errors)
+
+
 def _check(description: Path) -> None:
     """Let bioimageio.spec read the package, with all its files."""
+    errors = _errors(description, io_checks=True)
+    if errors:
+        raise _breaks(errors)
+
+
+def _errors(description: Path, *, io_checks: bool) -> list[str]:
+    """Give what the specification has against a description."""
     from bioimageio.spec import InvalidDescr, load_description
 
     with warnings.catch_warnings():
         # NB: bioimageio.spec leaves the closing of files to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
-        found = load_description(description)
-    if isinstance(found, InvalidDescr):
-        errors = [
-            f"{'.'.join(str(part) for part in error.loc)}: {error.msg}"
-            for detail in found.validation_summary.details
-            for error in detail.errors
-        ]
-        raise PackageError(
-            f"The new model package breaks the specification: {'; '.join(errors)[:2000]}.",
-            fix="Report this with the log.",
-        )
+        found = load_description(description, perform_io_checks=io_checks)
+    if not isinstance(found, InvalidDescr):
+        return []
+    details = found.validation_summary.details
+    return [f"{'.'.join(str(part) for part in e.loc)}: {e.msg}" for detail in details for e in detail.errors]
+
+
+def _breaks(errors: Sequence[str]) -> PackageError:
+    text = "; ".join(errors)[:2000]
+    return PackageError(f"The new model package breaks the specification: {text}.", fix="Report this with the log.")

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import AxesError, ImageError, JobCancelledError, StorageError, WeightsError
+from bioimg_fiji.errors import AxesError, StorageError, WeightsError
 from bioimg_fiji.files.sink import RAW, check_sink
 from bioimg_fiji.files.source import Source, map_raw, open_source
 from bioimg_fiji.image import Image
@@ -34,14 +34,14 @@ from bioimg_fiji.package.decode import before_decoding
 from bioimg_fiji.package.fit import fit
 from bioimg_fiji.package.links import main_input
 from bioimg_fiji.predict.lazy import LazySample, streamed
-from bioimg_fiji.predict.look import misfits
+from bioimg_fiji.predict.look import check_not_empty, misfits
 from bioimg_fiji.predict.run import Prediction
 from bioimg_fiji.predict.samples import cuts_of
-from bioimg_fiji.predict.unfinished import Diary, Files, Place, Written, folder_of, part_folder
+from bioimg_fiji.predict.unfinished import Diary, Files, Place, Written, part_folder, telling_what_is_kept
 from bioimg_fiji.predict.work import PredictOptions, Work, borrowed, halved, provenance, sizes
 from bioimg_fiji.runtime import Adapter
 from bioimg_fiji.runtime.memory import check_size, learn, tile_budget
-from bioimg_fiji.runtime.sample import Measured, SampleRunner
+from bioimg_fiji.runtime.sample import Features, Measured, SampleRunner, tell_features
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -68,6 +68,7 @@ def predict_file(
     job: Job | None = None,
     properties: Mapping[str, str] | None = None,
     adapter: Adapter | None = None,
+    features: Features | None = None,
 ) -> FilePrediction:
     """Run a model on an image file of any size; memory does not grow with the image.
 
@@ -80,7 +81,8 @@ def predict_file(
         TIFF, OME-TIFF or OME-Zarr (0.4 or 0.5).
     target
         The result: an .ome.zarr (written as 0.5, with a pyramid) or an .ome.tif (BigTIFF above 4 GB). Further outputs
-        of the model lie beside it, under `<name>-<output id>`. A file of that name is replaced at the end.
+        of the model lie beside it, under `<name>-<output id>`; a spread (`told_view`), which is no result, in a folder
+        (`aside`). A file of that name is replaced at the end.
     package
         A model of one image.
     options
@@ -91,6 +93,8 @@ def predict_file(
         Further properties of the result.
     adapter
         The loaded model, when the caller has it; it is not closed then.
+    features
+        As for `predict`, on the thread of the caller. A run that goes on gives those of the tiles that were not done.
 
     Returns
     -------
@@ -109,17 +113,11 @@ def predict_file(
     """
     path, target = Path(path), Path(target).absolute()
     options, job = options or PredictOptions(), job or Job()
-    _check_target(path, target)
+    check_files(path, target)
     _check_outputs(package)
-    try:
-        with _opened(path, options) as source:
-            report, files = _predicted(source, target, package, options, job, properties or {}, adapter)
-    except JobCancelledError as error:
-        if not folder_of(target).exists():
-            raise
-        raise JobCancelledError(
-            str(error), fix="The same command goes on from there; delete the folder that ends with .part otherwise."
-        ) from error
+    with telling_what_is_kept(target), opened(path, options) as source:
+        work = _work(source, package, options, job)
+        report, files = _predicted(work, source, target, job, properties or {}, adapter, features or options.features)
     return FilePrediction(files.paths, report)
 
 
@@ -130,6 +128,7 @@ def predict_source(
     options: PredictOptions | None = None,
     job: Job | None = None,
     adapter: Adapter | None = None,
+    features: Features | None = None,
 ) -> Prediction:
     """Run a model on an image that is read by parts, and write the results by parts.
 
@@ -144,7 +143,7 @@ def predict_source(
         Gets a raw file for each output (bool as 0 and 255), and what is needed meanwhile.
     package
         A model of one image whose outputs are images (see `needs_memory`).
-    options, job, adapter
+    options, job, adapter, features
         As for `predict`.
 
     Returns
@@ -158,7 +157,8 @@ def predict_source(
     """
     options, job = options or PredictOptions(), job or Job()
     _check_outputs(package)
-    report, files = _predicted(source, folder / f"output{RAW}", package, options, job, {}, adapter)
+    work = _work(source, package, options, job)
+    report, files = _predicted(work, source, folder / f"output{RAW}", job, {}, adapter, features or options.features)
     images = {
         name: files.images[name].with_pixels(map_raw(path, files.images[name].shape, files.images[name].dtype))
         for name, path in files.paths.items()
@@ -175,28 +175,38 @@ def needs_memory(package: ModelPackage) -> bool:
     return False
 
 
+def _work(source: Source, package: ModelPackage, options: PredictOptions, job: Job) -> Work:
+    """Say what is to be done, and tell the user what looks wrong."""
+    image = source.image
+    check_not_empty(image)
+    work = Work(image, {}, package, options, fit(image, package, options.axes, {}))
+    for sentence in misfits(_middle(source), work.way.axes, package) if options.look else ():
+        job.note(sentence)
+    return work
+
+
 def _predicted(
+    work: Work,
     source: Source,
     target: Path,
-    package: ModelPackage,
-    options: PredictOptions,
     job: Job,
     properties: Mapping[str, str],
     adapter: Adapter | None,
+    features: Features | None,
 ) -> tuple[dict[str, Any], Written]:
-    image = source.image
-    if image.pixels.size == 0:
-        raise ImageError(f"The image has no pixels: its shape is {image.shape}.", fix="Give an image with pixels.")
-    work = Work(image, {}, package, options, fit(image, package, options.axes, {}))
-    for sentence in misfits(_middle(source), work.way.axes, package):
-        job.note(sentence)
     job.progress("Loading the model")
-    with borrowed(package, options, adapter) as model, part_folder(target) as folder:
-        return _run(work, source, model, Place(target, folder), job, properties)
+    with borrowed(work.package, work.options, adapter) as model, part_folder(target) as folder:
+        return _run(work, source, model, Place(target, folder), job, properties, features)
 
 
 def _run(
-    work: Work, source: Source, model: Adapter, place: Place, job: Job, properties: Mapping[str, str]
+    work: Work,
+    source: Source,
+    model: Adapter,
+    place: Place,
+    job: Job,
+    properties: Mapping[str, str],
+    features: Features | None,
 ) -> tuple[dict[str, Any], Written]:
     budget = tile_budget(work.package, model.device)
     while True:
@@ -207,7 +217,7 @@ def _run(
         made = provenance(work.package, model, plan)
         run = _Run(work, source, runner, Files(work, runner, place, made, properties), diary, job)
         try:
-            run.tiles(model)
+            run.tiles(model, features)
         except WeightsError as error:
             smaller = halved(plan, work)
             if error.details.get("reason") != "memory" or smaller is None:
@@ -243,7 +253,7 @@ class _Run:
         """Time since the run began."""
         return round(time.perf_counter() - self._start, 3)
 
-    def tiles(self, model: Adapter) -> None:
+    def tiles(self, model: Adapter, features: Features | None) -> None:
         """Compute the tiles that are not done."""
         todo = [number for number in range(self.total) if number not in self._diary.done]
         before = self.total - len(todo)
@@ -260,6 +270,7 @@ class _Run:
                 left = {"seconds_left": round(self.seconds / count * (len(todo) - count), 1)} if count else {}
                 self._job.progress("Tiles", before + count, self.total, **left)
                 results = model.run({self._main.id: self._awaited(reading.popleft())})
+                tell_features(results, features)
                 writing.append(writer.submit(self._write, number, results))
                 if len(writing) > AHEAD:
                     self._awaited(writing.popleft())
@@ -337,7 +348,8 @@ class _Run:
                     self._job.progress(*self._status)
 
 
-def _check_target(path: Path, target: Path) -> None:
+def check_files(path: Path, target: Path) -> None:
+    """Refuse a result that cannot be written in parts, or would replace the image itself; errors of `predict_file`."""
     check_sink(target)
     from bioimg_fiji.files import check_folder
 
@@ -359,7 +371,8 @@ def _check_outputs(package: ModelPackage) -> None:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, options: PredictOptions) -> Iterator[Source]:
+def opened(path: Path, options: PredictOptions) -> Iterator[Source]:
+    """Open an image file for the time of a run; the options tell its axes where it does not."""
     try:
         source = open_source(path)
     except AxesError:
@@ -376,6 +389,7 @@ def _doing(work: Work, source: Source, model: Adapter) -> dict[str, Any]:
     return {
         "image": source.identity,
         "package": work.package.sha256,
+        "outputs": [output.id for output in work.package.outputs],
         "weights": model.weights,
         "device": model.device,
         "axes": work.options.axes or "",

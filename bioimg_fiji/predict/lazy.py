@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import ImageError
 from bioimg_fiji.files.source import Place, Source, phantom
 from bioimg_fiji.ops import stream as by_blocks
 from bioimg_fiji.ops.stream import SIDE, Block, Stream
+from bioimg_fiji.predict.look import check_finite
 from bioimg_fiji.predict.samples import Cut, gathered_along
 from bioimg_fiji.runtime.sample import gathered, taken
 
@@ -61,11 +61,7 @@ class LazySample:
             if axis >= cut.missing:
                 asked[self._rest[axis - cut.missing]] = wanted
         part = self._source.read(tuple(asked))
-        if part.dtype.kind == "f" and not np.isfinite([part.min(), part.max()]).all():
-            raise ImageError(
-                f"{image.title} has values that are not numbers (NaN) or infinite.",
-                fix="Replace them, by 0 for example.",
-            )
+        check_finite(part, image.title)
         part = part[tuple(slice(None) if isinstance(index, slice) else 0 for index in cut.index)]
         return part.reshape((1,) * cut.missing + part.shape).transpose(cut.order)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import AxesError
+from bioimg_fiji.errors import AxesError, ImageError
 from bioimg_fiji.image import Channel, Image, Scale
 from bioimg_fiji.package import ModelPackage, TensorSpec
 from bioimg_fiji.package.fit import Fit
@@ -62,7 +62,11 @@ def output_image(
     if len(set(letters)) < len(letters):  # a new channel axis where the image's own "c" was said to be another axis
         base, letters = image.with_axes(way.axes), axes
     result = base.with_pixels(array, letters)
-    if package.own.get("values") != "input":
+    if tensor.spread:
+        plain = tuple(dataclasses.replace(channel, display=None) for channel in result.channels)
+        pixels = result.pixels * np.float32(spread_gain(image, package))
+        result = dataclasses.replace(result, pixels=pixels, intensity=None, channels=plain)
+    elif package.own.get("values") != "input":
         # Probabilities or labels: neither the display range nor the calibration of the input's values holds for them.
         plain = tuple(dataclasses.replace(channel, display=None) for channel in result.channels)
         result = dataclasses.replace(result, intensity=None, channels=plain)
@@ -75,6 +79,26 @@ def output_image(
     return dataclasses.replace(
         result, title=f"{image.name}-{_told(tensor, package)}", properties={**image.properties, PROPERTY: text}
     )
+
+
+def spread_gain(image: Image, package: ModelPackage) -> float:
+    """Give by how much standard deviations of stored values are to be multiplied, to be in the unit of the result.
+
+    Raises
+    ------
+    ImageError
+        When that would differ from value to value.
+    """
+    if image.intensity is None or package.own.get("values") != "input":
+        return 1.0
+    gain = image.intensity.gain
+    if gain is None:
+        raise ImageError(
+            f"{image.title} has the intensity calibration {image.intensity.function}: a spread around its values has "
+            "no width of its own in such a unit.",
+            fix="Set Analyze > Calibrate... to None, or run the model without a confidence.",
+        )
+    return gain
 
 
 def _told(tensor: TensorSpec, package: ModelPackage) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,12 +17,12 @@ from bioimg_fiji.jobs import Job
 from bioimg_fiji.package import ModelPackage
 from bioimg_fiji.package.fit import fit
 from bioimg_fiji.package.links import main_input
-from bioimg_fiji.predict.look import misfits
+from bioimg_fiji.predict.look import check_pixels, misfits
 from bioimg_fiji.predict.outputs import Values, output_image, output_table
 from bioimg_fiji.predict.work import PredictOptions, Work, borrowed, halved, provenance, sizes
 from bioimg_fiji.runtime import Adapter
 from bioimg_fiji.runtime.memory import LARGEST, check_size, learn, tile_budget
-from bioimg_fiji.runtime.sample import SampleRunner
+from bioimg_fiji.runtime.sample import Features, SampleRunner
 from bioimg_fiji.tiling import TilePlan
 
 Array = npt.NDArray[Any]
@@ -43,6 +43,7 @@ def predict(
     options: PredictOptions | None = None,
     job: Job | None = None,
     adapter: Adapter | None = None,
+    features: Features | None = None,
 ) -> Prediction:
     """Run a model on an image of any size.
 
@@ -62,6 +63,9 @@ def predict(
         For progress (a report per tile) and cancelling.
     adapter
         The loaded model, when the caller has it; it is not closed then.
+    features
+        Called with the features (blocks, channels) of each tile, for a package that gives them
+        (`bioimg_fiji.trust.told`). Where memory does not suffice and tiles are made smaller, some are told twice.
 
     Returns
     -------
@@ -83,14 +87,14 @@ def predict(
     options, job = options or PredictOptions(), job or Job()
     image, others = _by_input(image, package)
     for each in (image, *others.values()):
-        _check_pixels(each)
+        check_pixels(each)
     work = Work(image, others, package, options, fit(image, package, options.axes, others))
     check_size(package, work.plan(LARGEST).padded)  # what is wrong with the size is told before the model is loaded
-    for sentence in misfits(image, work.way.axes, package):
+    for sentence in misfits(image, work.way.axes, package) if options.look else ():
         job.note(sentence)
     job.progress("Loading the model")
     with borrowed(package, options, adapter) as model:
-        plan, outputs, watch = _run_in_memory(work, model, job)
+        plan, outputs, watch = _run_in_memory(work, model, job, features or options.features)
     made = provenance(package, model, plan)
     images, tables = {}, {}
     for place, (tensor, array) in enumerate(zip(package.outputs, outputs, strict=True)):
@@ -102,14 +106,16 @@ def predict(
     return Prediction(images, {**made, "tiles": watch.total, "seconds": watch.seconds}, tables)
 
 
-def _run_in_memory(work: Work, model: Adapter, job: Job) -> tuple[TilePlan, list[Array], _Watch]:
+def _run_in_memory(
+    work: Work, model: Adapter, job: Job, features: Features | None
+) -> tuple[TilePlan, list[Array], _Watch]:
     """Run with tiles of the size that the memory allows; halve them, and remember it, where that was too much."""
     plan = work.plan(tile_budget(work.package, model.device))
     while True:
         runner = SampleRunner(work.package, work.way.tiled, plan)
         watch = _Watch(job, len(plan), math.prod(work.loop))
         try:
-            return plan, _run(work.samples(), work.loop, runner, model, watch), watch
+            return plan, _run(work, runner, model, watch, features), watch
         except WeightsError as error:
             smaller = halved(plan, work)
             if error.details.get("reason") != "memory" or smaller is None:
@@ -137,16 +143,6 @@ class _Watch:
         self.job.progress("Tiles", done, self.total, **left)
 
 
-def _check_pixels(image: Image) -> None:
-    if image.pixels.size == 0:
-        raise ImageError(f"The image has no pixels: its shape is {image.shape}.", fix="Give an image with pixels.")
-    # NB: minimum and maximum tell NaN and infinity without an array of flags as large as the image.
-    if image.dtype.kind == "f" and not np.isfinite([image.pixels.min(), image.pixels.max()]).all():
-        raise ImageError(
-            f"{image.title} has values that are not numbers (NaN) or infinite.", fix="Replace them, by 0 for example."
-        )
-
-
 def _by_input(image: Image | Mapping[str, Image], package: ModelPackage) -> tuple[Image, dict[str, Image]]:
     """Tell the image for the main input from those for the others."""
     if isinstance(image, Image):
@@ -157,14 +153,18 @@ def _by_input(image: Image | Mapping[str, Image], package: ModelPackage) -> tupl
     return image[main], {name: each for name, each in image.items() if name != main}
 
 
-def _run(
-    samples: Iterator[dict[str, Array]], loop: tuple[int, ...], runner: SampleRunner, model: Adapter, watch: _Watch
-) -> list[Array]:
+def _run(work: Work, runner: SampleRunner, model: Adapter, watch: _Watch, features: Features | None) -> list[Array]:
     """Give each output: the looped axes first, then the output's own."""
+    loop = work.loop
     outputs: list[Array] = []
-    for number, sample in enumerate(samples):
+    for number, sample in enumerate(work.samples()):
         first = number * watch.tiles
-        arrays = runner.run(sample, model, lambda done, first=first: watch.report(first + done))  # type: ignore[misc]
+        arrays = runner.run(
+            sample,
+            model,
+            lambda done, first=first: watch.report(first + done),  # type: ignore[misc]
+            features,
+        )
         if not outputs:
             outputs = [np.empty((math.prod(loop), *a.shape), _kept_dtype(a)) for a in arrays]
         for output, array in zip(outputs, arrays, strict=True):

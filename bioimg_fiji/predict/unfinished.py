@@ -7,6 +7,9 @@
     results.json  shapes and types of the results
     *.zarr ...    the results so far; raw ones, where an operation has to see the whole result first
 
+A run with bounds (trust.intervals) has such a folder too: its `tiles` are numbers of whole runs, and the one under way
+has a folder of its own in it.
+
 Lives here: what of it is written and read, and that the results get to their places. Lives not here: which tiles there
 are, and how they are computed (large).
 """
@@ -26,7 +29,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bioimg_fiji.errors import ImageError, StorageError, storage_error
+from bioimg_fiji.errors import ImageError, JobCancelledError, StorageError, storage_error
 from bioimg_fiji.files.sink import Sink, open_sink, put_in_place
 from bioimg_fiji.files.source import phantom
 from bioimg_fiji.files.space import check_space, in_cache
@@ -34,7 +37,7 @@ from bioimg_fiji.image import Image
 from bioimg_fiji.intensity import UNIT_ONLY
 from bioimg_fiji.locks import LockFile
 from bioimg_fiji.package import ModelPackage, TensorSpec
-from bioimg_fiji.predict.outputs import arranged, arranged_place, output_image
+from bioimg_fiji.predict.outputs import arranged, arranged_place, output_image, spread_gain
 from bioimg_fiji.predict.work import Work
 from bioimg_fiji.runtime.sample import SampleRunner
 
@@ -65,10 +68,9 @@ class Place:
         """Give the place of an output in the end."""
         if output is package.outputs[0]:
             return self.target
-        stem, dot, suffix = self.target.name.partition(".ome.")
-        if not dot:
-            stem, dot, suffix = self.target.stem, ".", self.target.suffix[1:]
-        return self.target.with_name(f"{stem}-{output.id}{dot}{suffix}")
+        if output.spread:
+            return aside(self.target) / f"{self.target.name}.spread{_stem_and_ending(self.target)[1]}"
+        return beside(self.target, output.id)
 
     def begun(self, package: ModelPackage, output: TensorSpec) -> Path:
         """Give the place of an output until then."""
@@ -93,7 +95,7 @@ class Diary:
         with contextlib.suppress(OSError, ValueError):
             before = json.loads(self._file.read_text("utf-8"))
             # A result that is not there any more: a kill came while they were put in their places.
-            whole = all((folder / each["file"]).exists() for each in _read_begun(folder).values())
+            whole = all((folder / each["file"]).exists() for each in read_begun(folder).values())
             if before["doing"] == doing and whole:
                 budget = before["budget"]
             else:
@@ -139,7 +141,7 @@ class Files:
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._raw: dict[str, Any] = {}
         # Compressed files take what they take; those of an earlier run have their place.
-        self._has_space = place.target.suffix == ".zarr" or bool(_read_begun(place.folder))
+        self._has_space = place.target.suffix == ".zarr" or bool(read_begun(place.folder))
 
     def check_space(self, parts: Mapping[str, Array]) -> None:
         """Check by the first parts that the disk has room for all that will be written without compression.
@@ -183,7 +185,9 @@ class Files:
         if part.dtype.kind == "f":
             part = part.astype(np.float32, copy=False)
             intensity = work.image.intensity
-            if _keeps_values(work) and intensity is not None and intensity.function != UNIT_ONLY:
+            if output.spread:
+                part = part * np.float32(spread_gain(work.image, work.package))
+            elif _keeps_values(work) and intensity is not None and intensity.function != UNIT_ONLY:
                 part = intensity.physical(part).astype(np.float32)
         sink = self._sinks.get(output.id) or self._open(output, shape, part.dtype)
         _fits(self._shapes[output.id], shape)
@@ -206,13 +210,14 @@ class Files:
     def finish(self) -> Written:
         """Put the results in their places."""
         found = Written({}, {})
-        known = _read_begun(self._place.folder)
+        known = read_begun(self._place.folder)
         for output in self._work.package.outputs:
             if output.id not in self._sinks:
                 self._open(output, tuple(known[output.id]["shape"]), np.dtype(known[output.id]["dtype"]))
             self._sinks[output.id].finish()
         for number, output in enumerate(self._work.package.outputs):
             final = self._place.final(self._work.package, output)
+            _make(final.parent)
             put_in_place(self._sinks[output.id].path, final, self._place.folder / "before")
             name = "output" if number == 0 else output.id
             found.paths[name], found.images[name] = final, self._sinks[output.id].image
@@ -220,12 +225,10 @@ class Files:
 
     def _open(self, output: TensorSpec, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Sink:
         """Begin a result, or go on with it, and note its shape and type for a process that has only to finish it."""
-        known = _read_begun(self._place.folder)
+        known = read_begun(self._place.folder)
         if output.id not in known:
-            begun = {**known, output.id: {"shape": shape, "dtype": dtype.str, "file": self._path(output).name}}
-            file = self._place.folder / BEGUN
-            file.with_suffix(".new").write_text(json.dumps(begun), "utf-8")
-            file.with_suffix(".new").replace(file)
+            told = {"shape": shape, "dtype": dtype.str, "file": self._path(output).name}
+            write_begun(self._place.folder, {**known, output.id: told})
         self._shapes[output.id] = shape
         self._sinks[output.id] = open_sink(self._path(output), self._header(output, shape, dtype))
         return self._sinks[output.id]
@@ -267,14 +270,37 @@ def folder_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.part")
 
 
-@contextlib.contextmanager
-def part_folder(target: Path) -> Iterator[Path]:
-    """Give the folder beside the result; it is removed at the end, unless the run was stopped."""
-    folder = folder_of(target)
+def beside(target: Path, name: str) -> Path:
+    """Give the place of a further result under its name: that of the result, `-<name>`, and its ending."""
+    stem, ending = _stem_and_ending(target)
+    return target.with_name(f"{stem}-{name}{ending}")
+
+
+def _stem_and_ending(target: Path) -> tuple[str, str]:
+    stem, dot, suffix = target.name.partition(".ome.")
+    return (stem, dot + suffix) if dot else (target.stem, target.suffix)
+
+
+def aside(target: Path) -> Path:
+    """Give the folder beside a result for what is no result: a spread, which means nothing before it is calibrated.
+
+    A file beside the result, named as further outputs are, could be the user's own.
+    """
+    return target.with_name(f"{target.name}.spread")
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise storage_error("Writing", folder, error) from error
+
+
+@contextlib.contextmanager
+def part_folder(target: Path) -> Iterator[Path]:
+    """Give the folder beside the result; it is removed at the end, unless the run was stopped."""
+    folder = folder_of(target)
+    _make(folder)
     lock = LockFile(folder / LOCK)
     if not lock.acquire():
         raise StorageError(f"Another run is writing {target}.", fix="Wait for it, or give another name.")
@@ -288,14 +314,37 @@ def part_folder(target: Path) -> Iterator[Path]:
         lock.release()
 
 
+@contextlib.contextmanager
+def telling_what_is_kept(target: Path) -> Iterator[None]:
+    """Have the error of a cancelled run say that the same command goes on, where anything is kept for it."""
+    try:
+        yield
+    except JobCancelledError as error:
+        if not folder_of(target).exists():
+            raise
+        raise JobCancelledError(
+            error.message, fix="The same command goes on from there; delete the folder that ends with .part otherwise."
+        ) from error
+
+
 def _has_marks(folder: Path) -> bool:
-    """Whether any tile is done."""
-    with contextlib.suppress(OSError):
-        return bool((folder / MARKS).read_text("ascii").strip())
+    """Whether anything is done: a tile, here or of a run whose result goes into the folder."""
+    for file in (folder / MARKS, *folder.glob(f"*/{MARKS}")):
+        with contextlib.suppress(OSError):
+            if file.read_text("ascii").strip():
+                return True
     return False
 
 
-def _read_begun(folder: Path) -> dict[str, Any]:
+def write_begun(folder: Path, begun: Mapping[str, Any]) -> None:
+    """Note the results that are begun, by name: each with its `file`, below the folder, and what else is known."""
+    file = folder / BEGUN
+    file.with_suffix(".new").write_text(json.dumps(begun), "utf-8")
+    file.with_suffix(".new").replace(file)
+
+
+def read_begun(folder: Path) -> dict[str, Any]:
+    """Read what `write_begun` noted; empty where it noted nothing."""
     with contextlib.suppress(OSError, ValueError):
         found = json.loads((folder / BEGUN).read_text("utf-8"))
         return found if isinstance(found, dict) else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy.typing as npt
@@ -14,9 +14,11 @@ from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.image import Image
 from bioimg_fiji.package import ModelPackage
 from bioimg_fiji.package.fit import Fit
+from bioimg_fiji.predict.outputs import spread_gain
 from bioimg_fiji.predict.samples import loop_shape, plan_for, samples_of
 from bioimg_fiji.runtime import Adapter
 from bioimg_fiji.runtime.memory import SMALLEST
+from bioimg_fiji.runtime.sample import Features
 from bioimg_fiji.runtime.warm import lent
 from bioimg_fiji.tiling import TilePlan
 
@@ -41,6 +43,10 @@ class PredictOptions:
         Other letters for the image's axes, where it has them wrong; None or empty: its own.
     trust
         First 16 or more digits of the SHA-256 of a package that may run code of its own.
+    look
+        Whether the user is told what about the image is unlike what the model was made for (`predict.look`).
+    features
+        Gets what a package tells of each tile besides its outputs, where a run is not given another.
     """
 
     weights: str = "auto"
@@ -49,6 +55,8 @@ class PredictOptions:
     threads: int = 0
     axes: str | None = None
     trust: str = ""
+    look: bool = True
+    features: Features | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("tile", "threads"):
@@ -58,13 +66,23 @@ class PredictOptions:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done, whatever the tiles."""
+    """What is to be done, whatever the tiles.
+
+    Raises
+    ------
+    ImageError
+        When the model gives a spread, and the image's intensity calibration knows none.
+    """
 
     image: Image
     others: Mapping[str, Image]
     package: ModelPackage
     options: PredictOptions
     way: Fit
+
+    def __post_init__(self) -> None:
+        if any(output.spread for output in self.package.outputs):
+            spread_gain(self.image, self.package)
 
     @property
     def loop(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ gets its name.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,13 @@ from bioimg_fiji.errors import PackageError
 from bioimg_fiji.nets import architecture
 from bioimg_fiji.nets.export import OPSET, to_torchscript
 from bioimg_fiji.package import About, ModelPackage, NewPackage, write_package
+from bioimg_fiji.package.attachments import TOLD_ONNX
 from bioimg_fiji.runtime import tensors
 from bioimg_fiji.runtime.adapter import Adapter, Array
 from bioimg_fiji.runtime.cover import cover
 from bioimg_fiji.runtime.onnx_adapter import OnnxAdapter
+from bioimg_fiji.runtime.sample import FEATURES
+from bioimg_fiji.runtime.told import told_view
 from bioimg_fiji.runtime.torch_adapter import FORMAT as TORCH
 from bioimg_fiji.runtime.torch_adapter import SCRIPT as TORCHSCRIPT
 from bioimg_fiji.runtime.torch_adapter import TorchAdapter
@@ -74,8 +77,9 @@ def export(
         files=_files(trained, torchscript),
         cover=cover(raw[0, trained.window], result[0, 0], same_values=trained.keeps_values),
         config=_config(trained, about, result),
+        attachments={**trained.told_bytes(), **trained.attachments},
     )
-    return write_package(new, target, verify)
+    return write_package(new, target, lambda package: _verify_all(package, trained, raw[0]))
 
 
 def _config(trained: TrainedNetwork, about: About, result: Array) -> dict[str, Any]:
@@ -100,14 +104,46 @@ def _values(trained: TrainedNetwork) -> str:
     return "input" if trained.keeps_values else "target"
 
 
+def _verify_all(package: ModelPackage, trained: TrainedNetwork, raw: Array) -> None:
+    verify(package)
+    view = told_view(package)
+    if view is not None:
+        _verify_told(view, trained.told().computed(raw), trained.normalised(raw))
+
+
+def _verify_told(view: ModelPackage, wanted: Sequence[Array], seen: Array) -> None:
+    """Compare what the told network gives as ONNX with what it gives as torch."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(view.weights["onnx"].file.read())
+    for name, array, like in zip(
+        (output.name for output in session.get_outputs()),
+        session.run(None, {session.get_inputs()[0].name: seen[np.newaxis]}),
+        wanted,
+        strict=True,
+    ):
+        found = array if name == FEATURES else array[0]
+        if found.shape != like.shape or not np.abs(found - like).max() <= TOLERANCE * max(np.ptp(like), 1.0):
+            raise PackageError(
+                f"{TOLD_ONNX} of {view.name} does not tell the {name} that the network tells.",
+                fix="Train again, or report this with the log.",
+            )
+
+
 def verify(package: ModelPackage) -> None:
-    """Run a package's own test tensors in every format that was written.
+    """Run a package's own test tensors in every format that was written, and the told network's output.
 
     Raises
     ------
     PackageError
         When the output is not the test output.
     """
+    view = told_view(package)
+    for each in (package, view) if view is not None else (package,):
+        _verify_formats(each)
+
+
+def _verify_formats(package: ModelPackage) -> None:
     makers: dict[str, Callable[[ModelPackage], Adapter]] = {
         "onnx": OnnxAdapter,
         TORCH: TorchAdapter,

@@ -118,11 +118,13 @@ def random_unet(mean: float | Sequence[float] = 100.0, std: float | Sequence[flo
     mean, std
         Of its training data; one for all channels, or one for each.
     more
-        Fields of `TrainedNetwork` (`window`, `channels`, ...), and arguments of the network.
+        Fields of `TrainedNetwork` (`window`, `channels`, ...), and arguments of the network; with `spread` it has a
+        second head.
     """
     import torch
 
     from bioimg_fiji.nets import build
+    from bioimg_fiji.nets.told import is_head
     from bioimg_fiji.runtime.trained import TrainedNetwork
 
     names = {each.name for each in dataclasses.fields(TrainedNetwork)}
@@ -130,6 +132,9 @@ def random_unet(mean: float | Sequence[float] = 100.0, std: float | Sequence[flo
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         state = build("unet", kwargs).state_dict()
+        head = {name: 0.1 * torch.randn_like(values) for name, values in state.items() if is_head(name)}
+    state = {name: values for name, values in state.items() if not is_head(name)}
+    kwargs.pop("spread", None)
     means, stds = (tuple(np.atleast_1d(np.asarray(value, np.float64)).tolist()) for value in (mean, std))
     channels, ndim = int(kwargs.get("in_channels", 1)), int(kwargs.get("ndim", 2))
     noise = np.random.default_rng(0).normal(size=(channels, *(16, 64, 64)[-ndim:]))
@@ -138,7 +143,7 @@ def random_unet(mean: float | Sequence[float] = 100.0, std: float | Sequence[flo
     fields: dict[str, Any] = {"mean": means, "std": stds, "axes": "zyx"[-ndim:], "sample": sample.astype(np.float32)}
     fields |= inputs if "window" not in more else {}
     fields |= {name: value for name, value in more.items() if name in names}
-    return TrainedNetwork(architecture="unet", kwargs=kwargs, state_dict=state, **fields)
+    return TrainedNetwork(architecture="unet", kwargs=kwargs, state_dict=state, head=head, **fields)
 
 
 def write_random_unet(target: Path, mean: float = 100.0, std: float = 10.0, **more: Any) -> ModelPackage:

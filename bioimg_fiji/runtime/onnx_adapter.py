@@ -35,7 +35,7 @@ class OnnxAdapter:
         if FORMAT not in package.weights:
             raise WeightsError(f"{package.name} has no ONNX weights.", fix="Choose other weights.")
         self._package = package
-        self._outputs = tuple(tensor.id for tensor in package.outputs)
+        self._outputs = (*(tensor.id for tensor in package.outputs), *package.beside)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_count(threads)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

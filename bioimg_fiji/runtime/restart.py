@@ -159,7 +159,7 @@ def _output_scale(tensor: TensorSpec) -> tuple[Values, Values]:
 
 def _only(tensor: TensorSpec) -> OpSpec | None:
     """Give the one operation besides conversions of the type."""
-    ops = [op for op in tensor.ops if op.id != "ensure_dtype"]
+    ops = [op for op in tensor.ops if op.id not in ("ensure_dtype", "clip")]  # what is clipped was learnt unclipped
     if len(ops) > 1:
         raise ValueError(f"{tensor.id} has {len(ops)} operations")
     return ops[0] if ops else None

@@ -21,6 +21,11 @@ from bioimg_fiji.package.links import links
 from bioimg_fiji.runtime.adapter import Adapter, Array
 from bioimg_fiji.tiling import Span, Tile, TilePlan, mirrored
 
+FEATURES = "features"
+"""What some networks give besides their outputs (`ModelPackage.beside`): float32 (blocks, channels) of a tile."""
+
+Features = Callable[[Array], None]
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -60,7 +65,13 @@ class SampleRunner:
         self._after = {tensor.id: _pipeline(tensor) for tensor in package.outputs}
         self._check_size()
 
-    def run(self, samples: Mapping[str, Array], model: Adapter, report: Callable[[int], None]) -> list[Array]:
+    def run(
+        self,
+        samples: Mapping[str, Array],
+        model: Adapter,
+        report: Callable[[int], None],
+        features: Features | None = None,
+    ) -> list[Array]:
         """Run the model on one sample.
 
         Parameters
@@ -71,6 +82,8 @@ class SampleRunner:
             The loaded model.
         report
             Called with the number of tiles done, before each tile.
+        features
+            Called with each tile's features, where the model gives any.
 
         Returns
         -------
@@ -85,6 +98,7 @@ class SampleRunner:
                 places = self.places(name, tile, sample.shape)
                 seen[name] = self.prepared(name, _take(sample, places), measured, places)
             results = model.run(seen)
+            tell_features(results, features)
             for output in self.outputs:
                 target, part = self.inner(output, results[output.id], tile)
                 if output.id not in stitched:
@@ -220,6 +234,12 @@ class SampleRunner:
             target.append(slice(first, last))
             taken.append(slice(first - begin, last - begin))
         return tuple(target), tuple(taken)
+
+
+def tell_features(results: Mapping[str, Array], features: Features | None) -> None:
+    """Give what a tile has of features to whoever wants them."""
+    if features is not None and FEATURES in results:
+        features(results[FEATURES])
 
 
 def _pipeline(tensor: TensorSpec) -> Pipeline:

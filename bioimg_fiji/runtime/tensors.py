@@ -106,11 +106,14 @@ def _normalising(trained: TrainedNetwork) -> Mapping[str, Any]:
 
 
 def _rescaling(trained: TrainedNetwork) -> tuple[Mapping[str, Any], ...]:
-    """Give the operation from what the network gives to the result's unit; none where they are the same."""
+    """Give the operations from what the network gives to the result's unit; none where they are the same."""
     gain, offset = trained.result_scale
-    if set(gain) == {1.0} and set(offset) == {0.0}:
-        return ()
-    return (_along("scale_linear", gain=gain, offset=offset),)
+    ops: list[Mapping[str, Any]] = []
+    if set(gain) != {1.0} or set(offset) != {0.0}:
+        ops.append(_along("scale_linear", gain=gain, offset=offset))
+    if trained.bounds is not None:
+        ops.append({"id": "clip", "kwargs": {"min": trained.bounds[0], "max": trained.bounds[1]}})
+    return tuple(ops)
 
 
 def _along(name: str, **values: Sequence[float]) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import types
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ import numpy as np
 from bioimg_fiji.errors import PackageError, WeightsError
 from bioimg_fiji.nets import Architecture, build, known_architecture
 from bioimg_fiji.package import Architecture as ForeignArchitecture
-from bioimg_fiji.package import ModelPackage
+from bioimg_fiji.package import ModelPackage, Weights
 from bioimg_fiji.runtime.adapter import Array, matched, refused, thread_count
 
 FORMAT = "pytorch_state_dict"
@@ -50,7 +51,7 @@ class TorchAdapter:
 
         self.weights, self.device = weights, device
         self._package = package
-        self._outputs = tuple(tensor.id for tensor in package.outputs)
+        self._outputs = (*(tensor.id for tensor in package.outputs), *package.beside)
         self._threads = thread_count(threads)
         network = _script(package) if weights == SCRIPT else loaded_network(package)
         try:
@@ -112,6 +113,8 @@ def torch_device(wanted: str) -> str:
 def loaded_network(package: ModelPackage) -> Any:
     """Make the network of a package's state dict, with its weights, on the CPU; code of others runs here.
 
+    A network that is to give something `beside` its output is one of ours (`bioimg_fiji.nets.told`).
+
     Raises
     ------
     WeightsError
@@ -119,23 +122,34 @@ def loaded_network(package: ModelPackage) -> Any:
     """
     import torch
 
+    from bioimg_fiji.nets.told import told
+
     weights = package.weights.get(FORMAT)
     if weights is None or weights.architecture is None:
         raise WeightsError(f"{package.name} has no state dict.", fix="Choose other weights.")
-    known = known_network(package)
-    if known is not None:
-        network = build(known.name, weights.architecture.kwargs)
-    else:
-        network = _foreign(package, weights.architecture)
+    known, kwargs = known_network(package), weights.architecture.kwargs
+    network = build(known.name, kwargs) if known is not None else _foreign(package, weights.architecture)
     try:
         state = torch.load(weights.file.path, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
+        if known is not None and package.beside:
+            return told(known.name, kwargs, {**state, **_more(weights)})
     except Exception as error:
         raise WeightsError(
             f"The weights {weights.file.name} do not fit the network: {' '.join(str(error).split())[:300]}",
             fix="Get the package again.",
         ) from error
     return network
+
+
+def _more(weights: Weights) -> dict[str, Any]:
+    """Read the weights of a head that the plain network has not; there are none where it was not learnt."""
+    import torch
+
+    if weights.more is None:
+        return {}
+    found: dict[str, Any] = torch.load(io.BytesIO(weights.more.read()), map_location="cpu", weights_only=True)
+    return found
 
 
 def _foreign(package: ModelPackage, architecture: ForeignArchitecture) -> Any:

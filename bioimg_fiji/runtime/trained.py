@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bioimg_fiji.errors import ParameterError
 from bioimg_fiji.nets import build, divisor, halo
+from bioimg_fiji.package.attachments import TOLD_HEAD, TOLD_ONNX
 from bioimg_fiji.runtime.adapter import Array
 from bioimg_fiji.tiling import mirrored
 
@@ -54,6 +55,10 @@ class TrainedNetwork:
         How objects are found in it ("minimum_size", pixels); empty for what has none.
     window
         k above 0: the input's channels are the frames t - k to t + k of a movie, the output is frame t.
+    head
+        Weights of a second head, which tells how far the output may be off (`bioimg_fiji.nets.told`); empty without.
+    attachments
+        What else the package is to have for our own runs, by name: JSON files about confidence and fit.
 
     Raises
     ------
@@ -75,6 +80,8 @@ class TrainedNetwork:
     channels: tuple[str, ...] = ()
     objects: Mapping[str, int] = field(default_factory=dict)
     window: int = 0
+    head: Mapping[str, Any] = field(default_factory=dict)
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         inputs = 1 if self.window else self.in_channels
@@ -133,6 +140,11 @@ class TrainedNetwork:
         return not self.objects and not self.per_image and self.result_scale == (self.std, self.mean)
 
     @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Least and largest value of what it gives, to which it is clipped: probabilities have bounds."""
+        return (0.0, 1.0) if self.objects else None
+
+    @property
     def moments_over_channels(self) -> bool:
         """Whether, with `per_image`, one mean serves all channels of an image: for frames of a movie it does."""
         return self.window > 0 or self.in_channels == 1
@@ -148,17 +160,20 @@ class TrainedNetwork:
 
     def weights_bytes(self) -> bytes:
         """Give the state dict as a file for `torch.load(..., weights_only=True)`."""
-        import torch
-
-        buffer = io.BytesIO()
-        torch.save(dict(self.state_dict), buffer)
-        return buffer.getvalue()
+        return _saved(self.state_dict)
 
     def onnx_bytes(self) -> bytes:
         """Give the network as an ONNX model."""
         from bioimg_fiji.nets.export import to_onnx
 
         return to_onnx(self.architecture, self.kwargs, self.state_dict)
+
+    def told_bytes(self) -> dict[str, bytes]:
+        """Give the attachments by which runs of the package tell more than its output (`bioimg_fiji.runtime.told`)."""
+        from bioimg_fiji.nets.export import to_told_onnx
+
+        network = to_told_onnx(self.architecture, self.kwargs, {**self.state_dict, **self.head})
+        return {TOLD_ONNX: network, **({TOLD_HEAD: _saved(self.head)} if self.head else {})}
 
     def denoise(self, pixels: Array) -> NDArray[np.float32]:
         """Run the network on one whole image.
@@ -180,6 +195,14 @@ class TrainedNetwork:
         frames = (pixels[mirrored(t - self.window, t + self.window + 1, count)] for t in range(count))
         return np.stack([self._outputs(network, each)[0] for each in frames])
 
+    def of_normalised(self) -> Self:
+        """Give the network for values that are normalised already; its output is not clipped."""
+        return replace(self, per_image=False, mean=(0.0,), std=(1.0,), objects={})
+
+    def told(self) -> ToldNetwork:
+        """Give the network that tells more than its output, to be run on several samples."""
+        return ToldNetwork(self)
+
     def outputs(self, pixels: Array) -> NDArray[np.float32]:
         """Run the network on one whole sample, raw units in and out (`bioimg_fiji.predict` does large images by tiles).
 
@@ -196,6 +219,16 @@ class TrainedNetwork:
         return self._outputs(self.network(), pixels)
 
     def _outputs(self, network: nn.Module, pixels: Array) -> NDArray[np.float32]:
+        return self._scaled_back(self._computed(network, pixels)[0])
+
+    def _scaled_back(self, output: Array, *, centred: bool = False) -> NDArray[np.float32]:
+        """Give values in the result's unit; `centred` are differences, which no offset belongs to."""
+        gain, offset = (self._along(values).astype(np.float32) for values in self.result_scale)
+        result: NDArray[np.float32] = output * gain if centred else output * gain + offset
+        return result if centred or self.bounds is None else np.clip(result, *self.bounds)
+
+    def _computed(self, network: nn.Module, pixels: Array) -> list[Array]:
+        """Give what the network makes of a sample: outputs as large as belongs to it, and other arrays as they are."""
         import torch
 
         raw = np.asarray(pixels)
@@ -205,11 +238,10 @@ class TrainedNetwork:
         pads = [(0, 0), *((0, -size % step) for size, step in zip(raw.shape[1:], self.divisor, strict=True))]
         scaled = np.pad(self.normalised(raw), pads, mode="reflect")
         with torch.inference_mode():
-            output = network(torch.from_numpy(scaled)[None])[0].numpy()
+            found = network(torch.from_numpy(scaled)[None])
         whole = (slice(None), *(slice(0, n * factor) for n, factor in zip(raw.shape[1:], self.scale, strict=True)))
-        gain, offset = (self._along(values).astype(np.float32) for values in self.result_scale)
-        result: NDArray[np.float32] = output[whole] * gain + offset
-        return result
+        arrays = [found] if isinstance(found, torch.Tensor) else list(found)
+        return [each.numpy() if each.ndim == 2 else each[0].numpy()[whole] for each in arrays]
 
     def normalised(self, raw: Array) -> NDArray[np.float32]:
         """Give what the network sees of raw values, axes ("c" +) `axes`."""
@@ -224,3 +256,50 @@ class TrainedNetwork:
     def _along(self, values: tuple[float, ...]) -> NDArray[np.float64]:
         """Give values that broadcast over the channels."""
         return np.asarray(values, np.float64).reshape(-1, *(1 for _ in self.axes))
+
+
+class ToldNetwork:
+    """A trained network that tells more than its output; on the CPU, one whole sample at a time.
+
+    Parameters
+    ----------
+    trained
+        The network.
+    """
+
+    def __init__(self, trained: TrainedNetwork) -> None:
+        from bioimg_fiji.nets.told import told
+
+        self._trained = trained
+        weights = {**trained.state_dict, **trained.head}
+        self._network = told(trained.architecture, trained.kwargs, weights).eval()
+
+    def computed(self, pixels: Array) -> list[Array]:
+        """Give what the network makes of a sample, normalised: output, spread where a head was learnt, features."""
+        return self._trained._computed(self._network, pixels)  # noqa: SLF001 - two halves of one thing
+
+    def run(self, pixels: Array) -> Telling:
+        """Run it on a sample as for `TrainedNetwork.outputs`."""
+        trained, arrays = self._trained, self.computed(pixels)
+        spread = trained._scaled_back(arrays[1], centred=True) if trained.head else None  # noqa: SLF001
+        return Telling(trained._scaled_back(arrays[0]), spread, arrays[-1])  # noqa: SLF001
+
+
+class Telling(NamedTuple):
+    """What a network tells of a sample.
+
+    Output and, where a head was learnt, standard deviations: in the result's unit, of one shape. Features have the axes
+    (blocks, channels).
+    """
+
+    output: NDArray[np.float32]
+    spread: NDArray[np.float32] | None
+    features: NDArray[np.float32]
+
+
+def _saved(weights: Mapping[str, Any]) -> bytes:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(dict(weights), buffer)
+    return buffer.getvalue()

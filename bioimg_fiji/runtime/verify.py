@@ -49,7 +49,7 @@ def differences(package: ModelPackage, model: Adapter) -> list[Difference]:
                 )
     main = main_input(package)
     missing = [tensor.id for tensor in package.inputs if tensor.id not in samples and not tensor.optional]
-    missing += [tensor.id for tensor in package.outputs if tensor.test_tensor is None]
+    missing += [tensor.id for tensor in package.outputs if tensor.test_tensor is None and not tensor.spread]
     if missing:
         raise PackageError(
             f"{package.name} has no test tensors for {', '.join(missing)}.", fix="Get a complete package."

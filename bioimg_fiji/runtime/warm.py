@@ -22,7 +22,7 @@ class _Kept:
     """The one model that is kept, and by what it is known; `enabled` tells whether any is to be."""
 
     enabled: bool = False
-    key: tuple[str, str, str, int] | None = None
+    key: tuple[str, tuple[str, ...], str, str, int] | None = None
     adapter: Adapter | None = None
 
 
@@ -45,7 +45,7 @@ def lent(
     One that failed is not kept: what it failed of may have left it, or its memory, in a bad state.
     """
     weights, device = decide(package, weights, device, trust)
-    key = (package.sha256, weights, device, thread_count(threads))
+    key = (package.sha256, package.beside, weights, device, thread_count(threads))
     if _kept.adapter is None or _kept.key != key:
         _close()
         adapter = load(package, weights, device, threads)

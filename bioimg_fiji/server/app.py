@@ -146,7 +146,7 @@ class App:
             wish.check_images(command.parameters)
             # NB: who does not say who it is shares with all of its computer.
             client = wish.client or (request.client.host if request.client else "")
-            job = await self.jobs.accept(wish, key, fingerprint, work=command.work, client=client)
+            job = await self.jobs.accept(wish, key, fingerprint, work=command.work_of(wish.parameters), client=client)
         return JSONResponse({"id": job.id, "state": job.state.value}, 202)
 
     async def status(self, request: Request) -> Response:

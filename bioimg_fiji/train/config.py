@@ -76,6 +76,9 @@ class TrainConfig:
         Steps from one checkpoint to the next.
     force
         Go on although the method does not suit the data.
+    confidence
+        Learn, besides the result, how far it may be off in each pixel; the result is the same, bit for bit. Of methods
+        that restore intensities.
     """
 
     method: str = "n2v"
@@ -106,6 +109,7 @@ class TrainConfig:
     threads: int = 0
     checkpoint_every: int = 50
     force: bool = False
+    confidence: bool = False
 
     def __post_init__(self) -> None:
         for field, (expected, holds) in _RULES.items():

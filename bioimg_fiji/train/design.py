@@ -33,6 +33,7 @@ def network_arguments(
         "padding": config.padding,
         **(changes or {}),
     }
-    if config.channels == "separate" and arguments["in_channels"] == arguments["out_channels"] > 1:
-        arguments.setdefault("independent", True)
+    apart = arguments.pop("independent", config.channels == "separate")
+    if apart and arguments["in_channels"] == arguments["out_channels"] > 1:
+        arguments["independent"] = True
     return arguments

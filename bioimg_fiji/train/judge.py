@@ -79,7 +79,7 @@ def judge(noisy: Image, denoised: Image, *, truth: Image | None = None) -> Judge
     frc_before, frc_after         resolution in pixels by Fourier ring correlation: of movies between frames seven
                                   apart; else by sub-sampling, not calibrated, and afterwards too good, since the two
                                   halves of a denoised image share what the denoiser took from both
-    frc_before_scaled, ...        the same in the image's unit, where it has one
+    frc_before_scaled, ...        the same in the image's unit, where it has one and pixels are square
     trace_correlation,            of movies with activity: of blocks' traces with the true ones, and the height at
     amplitude_slope               which events come out (`blind_trace`)
     psnr, psnr_raw, psnr_gaussian with the truth: of the denoised, the noisy, and the best blurred image, dB
@@ -108,12 +108,12 @@ def judge(noisy: Image, denoised: Image, *, truth: Image | None = None) -> Judge
         figures = _figures(channel)
         found.append({key: value for key, value in figures.items() if math.isfinite(value)})
     figures = verdict.worst(found)
-    scale = noisy.scale("x")
+    size = noisy.pixel_size
     for key in ("frc_before", "frc_after"):
-        if key in figures and scale.unit and scale.unit not in ("pixel", "pixels"):
-            figures[f"{key}_scaled"] = figures[key] * abs(scale.step)
+        if key in figures and size.unit:
+            figures[f"{key}_scaled"] = figures[key] * size.step
     movie = noisy.size("t") >= FEWEST_FRAMES
-    told = verdict.sentences(figures, scale.unit, movie=movie)
+    told = verdict.sentences(figures, size.unit, movie=movie)
     return Judgement(figures, tuple(text for text, _ in told), tuple(text for text, warns in told if warns))
 
 

@@ -10,16 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bioimg_fiji.nets import divisor
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.data import TrainingData
-from bioimg_fiji.train.design import ARCHITECTURE, network_arguments
 from bioimg_fiji.train.method import Batch
-from bioimg_fiji.train.sampling import PatchSource, spread
+from bioimg_fiji.train.sampling import PatchSource
 from bioimg_fiji.train.stored import Block, Sample
 
 HeldOut = tuple[NDArray[Any], NDArray[Any], Block]
-Ends = list[tuple[int, int]]
 Moments = tuple[tuple[float, ...], tuple[float, ...]]
 
 
@@ -77,34 +74,19 @@ class PairSource(PatchSource):
         wanted = self.data.normalised_target(self._targets[second][(slice(None), *wide)])
         return [self.data.normalised(self.data.samples[first][(slice(None), *place)]), wanted]
 
-    def held_out_pairs(self, most: int, margin: int, side: int) -> Iterator[HeldOut]:
-        """Give held-out blocks of up to `most` pairs, none longer than `side` along y and x.
+    def held_out_pairs(self, most: int) -> Iterator[HeldOut]:
+        """Give held-out blocks of up to `most` pairs, see `held_out_places`.
 
-        Each is a raw input (c, (z,) y, x), its block with up to `margin` pixels around it; the target of the same part;
-        and where the block is in the target.
+        Each is a raw input (c, (z,) y, x), its block with pixels around it; the target of the same part; and where the
+        block is in the target.
         """
-        for first, second, ends, wide in self._held_out_places(most, margin, side):
+        for first, second, ends, wide in self.held_out_places(most):
             scaled = list(zip(ends, wide, self.enlarged, strict=True))
             yield (
                 self.data.samples[first][(slice(None), *(slice(a, b) for a, b in wide))],
                 self._targets[second][(slice(None), *(slice(a * n, b * n) for _, (a, b), n in scaled))],
                 (slice(None), *(slice((a - start) * n, (b - start) * n) for (a, b), (start, _), n in scaled)),
             )
-
-    def _held_out_places(self, most: int, margin: int, side: int) -> Iterator[tuple[int, int, Ends, Ends]]:
-        """Give pairs, and along each axis where the held-out block begins and ends, and where it does with margin."""
-        pairs = [pair for pair in self._pairs if self.data.held_out[pair[0]] is not None]
-        for first, second in (pairs[n] for n in spread(len(pairs), most)) if pairs else ():
-            sizes, block = self.data.samples[first].shape[1:], self.data.held_out[first]
-            assert block is not None
-            ends = [part.indices(size)[:2] for part, size in zip(block, sizes, strict=True)]
-            ends[-2:] = [(start, min(stop, start + side)) for start, stop in ends[-2:]]
-            step = divisor(ARCHITECTURE, network_arguments(sizes, self.in_channels, self._config, self.network))
-            wide = [
-                (max(a - margin, 0) // n * n, min(b + margin, size))
-                for (a, b), size, n in zip(ends, sizes, step, strict=True)
-            ]
-            yield first, second, ends, wide
 
     def made(self, chosen: Sequence[Sequence[NDArray[Any]]], rng: np.random.Generator) -> Batch:
         """Put patches together; every pixel that may be a target is one."""

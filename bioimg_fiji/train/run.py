@@ -15,11 +15,13 @@ import torch
 
 import bioimg_fiji
 from bioimg_fiji.errors import MissingPartError, ParameterError, TrainingError, UnsuitableMethodError
+from bioimg_fiji.image import Image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.nets import divisor
+from bioimg_fiji.nets.told import is_head
 from bioimg_fiji.runtime.restart import StartingPoint
 from bioimg_fiji.train import checkpoint as checkpoints
-from bioimg_fiji.train.catalogue import learning_rate_of
+from bioimg_fiji.train.catalogue import kind_of, learning_rate_of
 from bioimg_fiji.train.config import TrainConfig
 from bioimg_fiji.train.crop import liveliest
 from bioimg_fiji.train.data import TrainingData, looked_at, target_looked_at
@@ -32,7 +34,10 @@ from bioimg_fiji.train.noise_check import Finding, Severity
 from bioimg_fiji.train.registry import method_named
 from bioimg_fiji.train.result import TrainedModel
 from bioimg_fiji.train.stored import TrainingImage
+from bioimg_fiji.train.telling import told as told_of
+from bioimg_fiji.train.temperature import calibrated
 from bioimg_fiji.train.validate import judged
+from bioimg_fiji.trust.conformal import pixels_sha256
 
 _FREE = ("device", "threads", "checkpoint_every", "force", "together", "precision", "learning_rate")
 """Parameters that may differ between a checkpoint and the run that resumes it.
@@ -89,6 +94,8 @@ def train(
     """
     job = job or Job()
     method = method_named(config.method)
+    if config.confidence and kind_of(config.method) == "segmentation":
+        raise ParameterError.of("confidence", "false for a segmentation: its result is a probability itself", True)
     config = dataclasses.replace(config, learning_rate=config.learning_rate or learning_rate_of(config.method))
     job.progress("Looking at the images")
     if start is not None:
@@ -98,6 +105,7 @@ def train(
     kwargs = network_arguments(source.data.smallest, source.in_channels, config, source.network)
     if start is not None:
         kwargs = refitted(source, kwargs, start)
+    kwargs |= {"spread": True} if config.confidence else {}
     identity = {"config": _decisive(config), "data": source.data.sha256, "network": kwargs}
     identity |= {"start": start.sha256} if start is not None else {}
     device = _device(config.device)
@@ -117,25 +125,32 @@ def train(
         "device": _device_name(device), "precision": config.precision, "threads": threads, "system": platform.system(),
     }  # fmt: skip
     seconds = time.monotonic() - began
-    model = _model(loop, source, kwargs, config, tile)
+    model, calibration = calibrated(_model(loop, source, kwargs, config, tile), source, job)
     job.progress("Judging the result")
     verdict = judged(model, source, images, job)
-    figures = _figures(loop, seconds) | dict(verdict.figures)
+    trust = told_of(model, method.name, source, images, job)
+    figures = _figures(loop, seconds) | dict(verdict.figures) | dict(trust.figures)
+    figures |= {name: calibration[name] for name in ("temperature", "ece_before", "ece_after") if name in calibration}
     told = _provenance(method, config, source.data, machine, figures) | {"ended": ended}
-    told["sentences"] = list(verdict.sentences)
+    told["sentences"] = [*verdict.sentences, *trust.sentences]
+    if calibration:
+        told["calibration"] = calibration
     told["findings"] = [{"code": f.code, "sentence": f.sentence, "figures": dict(f.figures)} for f in findings]
+    told["data"]["images"] = [pixels_sha256(image.pixels) for image in images if isinstance(image, Image)]
     if start is not None:
         told["start"] = {"sha256": start.sha256, "name": start.name}
-    return dataclasses.replace(model, provenance=told)
+    return dataclasses.replace(model, provenance=told, attachments=trust.attachments)
 
 
 def _model(
     loop: Loop, source: Source, kwargs: dict[str, Any], config: TrainConfig, tile: np.ndarray[Any, Any]
 ) -> TrainedModel:
+    weights = loop.best_weights()
     return TrainedModel(
         architecture=ARCHITECTURE,
-        kwargs=kwargs,
-        state_dict=loop.best_weights(),
+        kwargs={name: value for name, value in kwargs.items() if name != "spread"},
+        state_dict={name: tensor for name, tensor in weights.items() if not is_head(name)},
+        head={name: tensor for name, tensor in weights.items() if is_head(name)},
         mean=source.data.mean,
         std=source.data.std,
         per_image=source.per_image,
@@ -208,7 +223,8 @@ def _resumed(path: Path | None, identity: Mapping[str, Any]) -> dict[str, Any]:
             f"The checkpoint {path} was made from another model to start from.",
             fix="Name the same model, or train without resuming.",
         )
-    changed = [key for key, value in identity["config"].items() if before["config"].get(key) != value]
+    known = {**_decisive(TrainConfig()), **before["config"]}  # one of an earlier version lacks what is new
+    changed = [key for key, value in identity["config"].items() if known[key] != value]
     if changed or before["network"] != identity["network"]:
         raise TrainingError(
             f"The checkpoint {path} was made with other parameters: {', '.join(changed) or 'network'}.",

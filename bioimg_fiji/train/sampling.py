@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,11 @@ from bioimg_fiji.train.design import ARCHITECTURE, network_arguments
 from bioimg_fiji.train.method import Batch
 from bioimg_fiji.train.randomness import Purpose, generator
 from bioimg_fiji.train.stored import Block
+
+Ends = list[tuple[int, int]]
+
+_MARGIN, _SIDE = 32, 512
+"""Pixels around a held-out block that the network may see, and the most of it along y and x."""
 
 VALIDATION_PATCHES = 16
 
@@ -119,6 +124,28 @@ class PatchSource(abc.ABC):
             places = places_over(block, self.data.samples[first].shape[1:], self._size)
             found += [(first, second, places[n]) for n in spread(len(places), each)]
         return found
+
+    def held_out_chosen(self, most: int) -> list[tuple[int, int]]:
+        """Give up to `most` pairs (input, target) of which something is held out, evenly spread."""
+        pairs = [pair for pair in self._pairs if self.data.held_out[pair[0]] is not None]
+        return [pairs[n] for n in spread(len(pairs), most)] if pairs else []
+
+    def held_out_places(self, most: int) -> Iterator[tuple[int, int, Ends, Ends]]:
+        """Give up to `most` pairs, and along each axis where the held-out block begins and ends, and with margin.
+
+        A block is cut to 512 pixels along y and x, and has 32 pixels around it, where there are so many.
+        """
+        for first, second in self.held_out_chosen(most):
+            sizes, block = self.data.samples[first].shape[1:], self.data.held_out[first]
+            assert block is not None
+            ends = [part.indices(size)[:2] for part, size in zip(block, sizes, strict=True)]
+            ends[-2:] = [(start, min(stop, start + _SIDE)) for start, stop in ends[-2:]]
+            step = divisor(ARCHITECTURE, network_arguments(sizes, self.in_channels, self._config, self.network))
+            wide = [
+                (max(a - _MARGIN, 0) // n * n, min(b + _MARGIN, size))
+                for (a, b), size, n in zip(ends, sizes, step, strict=True)
+            ]
+            yield first, second, ends, wide
 
     def _region(self, index: int, place: Block) -> NDArray[np.bool_]:
         """Mark what of a patch is to be learnt from; the same for every slice."""

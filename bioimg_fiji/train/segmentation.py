@@ -22,6 +22,7 @@ from bioimg_fiji.train.data import TrainingData, prepare, region_of
 from bioimg_fiji.train.noise_check import Finding
 from bioimg_fiji.train.pairs import HeldOut, PairSource
 from bioimg_fiji.train.stored import Block, Sample, TrainingImage, about, samples_of, whole
+from bioimg_fiji.trust.objects import shares
 
 Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -81,7 +82,8 @@ class Segmentation:
 class SegmentationSource(PairSource):
     """Patches of images, each normalised by its image, with foreground and distance."""
 
-    network: Mapping[str, Any] = {"out_channels": len(CHANNELS)}
+    # NB: foreground and distance are no channels of an image; each is told from all channels that there are.
+    network: Mapping[str, Any] = {"out_channels": len(CHANNELS), "independent": False}
     per_image = True
     channels: tuple[str, ...] = CHANNELS
 
@@ -108,12 +110,12 @@ class SegmentationSource(PairSource):
         mean, std = self._moments[number]
         return ((pixels - mean) / std).astype(np.float32)
 
-    def held_out_labels(self, most: int, margin: int, side: int) -> Iterator[HeldOut]:
+    def held_out_labels(self, most: int) -> Iterator[HeldOut]:
         """Give normalised inputs around held-out blocks, the labels there, and where the block is in them.
 
         See `held_out_pairs`; labels have the axes ((z,) y, x).
         """
-        for first, _, ends, wide in self._held_out_places(most, margin, side):
+        for first, _, ends, wide in self.held_out_places(most):
             place = tuple(slice(a, b) for a, b in wide)
             inner = tuple(slice(a - start, b - start) for (a, b), (start, _) in zip(ends, wide, strict=True))
             inputs = self.normalised(self.data.samples[first][(slice(None), *place)], first)
@@ -135,19 +137,9 @@ def _moments(sample: Sample) -> Moments:
 def described(labels: NDArray[np.int64]) -> NDArray[np.float32]:
     """Give what the network learns of a label image (axes ...): float32 (foreground and distance, axes ...).
 
-    The distance is that to the nearest pixel of another object or of the background, as a share of the object's
-    largest; objects that touch have their border between them.
+    The distance is that to the border, as a share of the object's largest (`bioimg_fiji.trust.objects.shares`).
     """
-    from scipy import ndimage
-    from skimage.segmentation import find_boundaries
-
-    borders: NDArray[np.bool_] = find_boundaries(labels, mode="inner")  # type: ignore[no-untyped-call]
-    inside = labels > 0
-    distance = ndimage.distance_transform_edt(inside & ~borders) + inside
-    numbers, places = np.unique(labels, return_inverse=True)
-    largest = np.asarray(ndimage.maximum(distance, places.reshape(labels.shape), np.arange(len(numbers))))
-    share = distance / np.maximum(largest, 1)[places.reshape(labels.shape)]
-    return np.stack([inside, share * inside]).astype(np.float32)
+    return np.stack([labels > 0, shares(labels)]).astype(np.float32)
 
 
 def _planes(image: Image, target: Image, dims: int) -> list[NDArray[np.int64]]:

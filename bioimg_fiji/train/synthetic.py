@@ -45,6 +45,24 @@ def phantom(size: int = 256, seed: int = 0) -> NDArray[np.float32]:
     return blurred
 
 
+def structures(size: int = 256, seed: int = 0) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    """Draw each cell and each filament of `phantom` by itself: their sum, and 1 for the background, is the phantom.
+
+    Returns
+    -------
+    Cells and filaments, expected photons (y, x).
+    """
+    rng = np.random.default_rng(seed)
+    grid = np.mgrid[:size, :size]
+    cells, filaments = ([np.zeros((size, size), np.float32) for _ in range(count)] for count in (_CELLS, _FILAMENTS))
+    for image in cells:
+        _add_cell(image, grid, rng)
+    for image in filaments:
+        _add_filament(image, rng)
+    blurred = [[gaussian_filter(image, _OPTICAL_SIGMA) for image in images] for images in (cells, filaments)]
+    return blurred[0], blurred[1]
+
+
 def expose(photons: NDArray[Any], rng: np.random.Generator) -> NDArray[np.float32]:
     """Give a camera's reading, ADU: Poisson photons, Gaussian read noise, gain and offset."""
     electrons = rng.poisson(photons) + rng.normal(0, READ_NOISE, photons.shape)

@@ -29,7 +29,6 @@ _SIDE = 512
 """Longest side of what goes through the network at once, pixels."""
 _FRAMES, _SLICES = 128, 32
 _HELD_OUT = 8
-_MARGIN = 32
 _FAIR, _GOOD = 0.5, 0.75
 
 _log = logging.getLogger(__name__)
@@ -95,7 +94,7 @@ def _small(image: Image) -> Image:
 def _against_targets(model: TrainedModel, source: CareSource) -> Judgement:
     """Compare with the targets on the held-out blocks of up to eight samples."""
     results, wanted = [], []
-    for inputs, target, inner in source.held_out_pairs(_HELD_OUT, _MARGIN, _SIDE):
+    for inputs, target, inner in source.held_out_pairs(_HELD_OUT):
         results.append(model.outputs(inputs)[inner])
         wanted.append(target[inner])
     if not wanted:
@@ -142,13 +141,13 @@ def _against_labels(model: TrainedModel, source: SegmentationSource) -> Judgemen
     # The inputs are normalised by their whole images, as they are when the package runs.
     plain = dataclasses.replace(model, per_image=False, mean=(0.0,), std=(1.0,))
     matchings = []
-    for inputs, labels, inner in source.held_out_labels(_HELD_OUT, _MARGIN, _SIDE):
+    for inputs, labels, inner in source.held_out_labels(_HELD_OUT):
         found = label(Image(plain.outputs(inputs), f"c{model.axes}"), model.channels, model.axes, rule).pixels
         matchings.append(metrics.match(labels[inner], found.reshape(labels.shape)[inner]))
     together = metrics.together(matchings)
     if not together.true:
         return Judgement()
-    figure = together.precision(0.5)
+    figure = together.average_precision(0.5)
     verdict = "good" if figure >= _GOOD else "fair" if figure >= _FAIR else "poor: annotate more, or train longer"
     text = (
         f"Around held-out pixels ({together.true} objects, cut at their border) the average precision at an overlap of "

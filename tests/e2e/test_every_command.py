@@ -5,6 +5,7 @@ display. The pixels, and the weights of what was trained, are the same bit for b
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -27,6 +28,18 @@ pytestmark = [in_this_process, pytest.mark.gui, pytest.mark.timeout(600)]
 
 WAYS = ("window", "quiet", "batch", "python")
 SHORT = {"steps": 3, "batch_size": 2, "patch": 32, "filters": 2, "depth": 1, "device": "cpu"}
+
+SUITE = """
+title = "Cells"
+task = "denoising"
+modality = "synthetic"
+source = "This test"
+licence = "CC0"
+metric = "psnr"
+[data]
+images = "cells.tif"
+truth = "truth.tif"
+"""
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,23 @@ CASES: dict[str, Callable[[Place], dict[str, Any]]] = {
         "pattern": "cells*.tif",
         "device": "cpu",
     },
+    "evaluate": lambda place: {"truth": "truth.tif", "metrics": "psnr ssim frc", "roi": "whole"},
+    "calibrate": lambda place: {
+        "target": "truth.tif",
+        "model": place.model,
+        "output": place.own / "calibrated.zip",
+        "device": "cpu",
+    },
+    "explain": lambda place: {"model": place.model, "method": "occlusion", "window": 24, "stride": 24, "device": "cpu"},
+    "feature_maps": lambda place: {"model": place.model, "device": "cpu"},
+    "error_map": lambda place: {"raw": "truth.tif", "gain": 1.0, "read_noise": 1.0, "offset": 0.0},
+    "benchmark": lambda place: {
+        "suite": place.inputs / "suite",
+        "model": place.model,
+        "root": place.inputs,
+        "output": place.own / "benchmark",
+        "device": "cpu",
+    },
     "models": lambda place: {"action": "add", "source": place.model, "nickname": place.own.name},
     "train_denoiser": lambda place: _training(place, "denoiser", method="n2v", force=True),
     "train_restoration": lambda place: _training(place, "restoration", target="truth.tif"),
@@ -83,23 +113,28 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = {"cells": cells, "truth": truth, "objects": objects}
     for name, pixels in images.items():
         bioimg_fiji.write_image(Image(pixels, "yx"), folder / f"{name}.tif")
+    (folder / "suite").mkdir()
+    (folder / "suite" / "suite.toml").write_text(SUITE)
     return folder
 
 
 def scene(command: commands.Command, place: Place) -> str:
     """Give the macro that opens the images, runs the recorded line and keeps what comes."""
     values = {key: str(value) if isinstance(value, Path) else value for key, value in CASES[command.id](place).items()}
-    target = values.pop("target", "")  # NB: Python records no titles of images, ImageJ does
+    # NB: Python records no titles of images, ImageJ does
+    titles = {key: values.pop(key) for key in ("target", "truth", "raw") if key in values}
     line = macro.record(command, values)
-    if target:
-        assert "target=[] " in line
-        line = line.replace("target=[] ", f"target={target} ")
+    for key, title in titles.items():
+        assert f"{key}=[] " in line
+        line = line.replace(f"{key}=[] ", f"{key}={title} ")
     assert all(f"{key}=" in line for key in values), line
     text = "".join(f'open("{place.inputs / name}.tif");\n' for name in ("truth", "objects", "cells"))
     text += f'run("{command.title}", "{line}");\n'
     if command.id == "models":
         text += f'File.saveString(call("io.github.bioimgfiji.BioImg.models"), "{place.own / "models.txt"}");\n'
-    elif command.id not in ("run_file", "run_batch"):
+    elif command.id == "evaluate":
+        text += f'File.saveString(call("io.github.bioimgfiji.BioImg.figures"), "{place.own / "figures.txt"}");\n'
+    elif command.id not in ("run_file", "run_batch", "calibrate", "benchmark"):
         text += f'if (getTitle() == "cells.tif") exit("no result");\nsaveAs("Tiff", "{place.own / command.id}.tif");\n'
     return text + 'close("*");\n'
 
@@ -122,7 +157,7 @@ def test_every_command_gives_the_same_by_every_way(
     assert server.poll() is None
 
     wanted = found(places["python"].own)
-    assert len(wanted) == 10, sorted(wanted)
+    assert len(wanted) == 16, sorted(wanted)
     for way in WAYS[:3]:
         got = found(places[way].own)
         told = f"{way}: {shown.stdout}{shown.stderr}"
@@ -137,6 +172,11 @@ def found(folder: Path) -> dict[str, Any]:
     arrays: dict[str, Any] = {name: bioimg_fiji.read_image(path).pixels for name, path in images.items()}
     for path in folder.glob("*.zip"):
         arrays[path.name] = weights(path)
+    figures = dict(line.split("=") for line in (folder / "figures.txt").read_text().split())
+    assert set(figures) == {"kind", "rows", "psnr", "ssim", "frc"}
+    arrays["figures"] = np.array(list(figures.values()))
+    rows = json.loads((folder / "benchmark" / "suite.json").read_text("utf-8"))["rows"]
+    arrays["benchmark"] = np.array([[row["model"], row["images"][0]["sha256"]] for row in rows])
     named = (folder / "models.txt").read_text().split()
     arrays["models"] = np.array([any(name.startswith(f"{folder.name}@") for name in named)])
     return arrays

@@ -30,7 +30,7 @@ def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 def precision(truth: np.ndarray, found: np.ndarray) -> float:
     """Give the average precision at an overlap of half."""
-    return match(truth, found).precision(0.5)
+    return match(truth, found).average_precision(0.5)
 
 
 def table(path: Path) -> list[dict[str, str]]:

@@ -14,7 +14,9 @@ import pytest
 from bioimg_fiji import files
 from bioimg_fiji.commands import find
 from bioimg_fiji.image import Image, Scale
-from bioimg_fiji.runtime.fake import write_fake_package
+from bioimg_fiji.runtime.fake import write_fake_package, write_random_unet
+from bioimg_fiji.trust.attach import with_attachments
+from bioimg_fiji.trust.conformal import Sample, calibration_of, dumps
 from support.documents import blocks
 from support.processes import ImageJ
 
@@ -65,6 +67,26 @@ def test_one_image_a_folder_and_a_loop(imagej: ImageJ, folder: Path) -> None:
     )
     assert (folder / "out" / "bioimg-report.csv").is_file()
     assert files.read_image(folder / "out" / "plane-t2-z3.tif").shape == (32, 40)
+
+
+@pytest.mark.gui
+def test_bounds_and_fit(imagej: ImageJ, folder: Path) -> None:
+    *_, bounds, _, _ = blocks(DOCS, "ijm")
+    package = write_random_unet(folder / "plain.zip")
+    samples = [Sample(str(n), "", np.ones(100), np.ones(100), 100) for n in range(3)]
+    content = dumps(calibration_of("augmentation", samples))
+    with_attachments(package, {"confidence.json": content}, {}, folder / "denoiser-calibrated.zip")
+    said = imagej.run_in(folder, bounds).splitlines()
+    assert said == ["empirical (3 images), fit green"]
+    image = files.read_image(folder / "cells.tif")
+    keys = {"model": folder / "denoiser-calibrated.zip", "confidence": 90}
+    wanted = find("run_model").run({"image": image, **keys}).images["confidence"]
+    np.testing.assert_array_equal(files.read_image(folder / "cells-confidence.tif").pixels, wanted.pixels)
+    files.write_image(image.with_pixels(np.full(image.shape, 7, np.float32)), folder / "cells.tif")
+    (folder / "cells-confidence.tif").unlink()
+    with pytest.raises(AssertionError, match="fit=strict"):  # it ends with exit code 1
+        imagej.run_in(folder, bounds)
+    assert not (folder / "cells-confidence.tif").exists()
 
 
 @pytest.mark.gui

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from bioimg_fiji import files
 from bioimg_fiji.image import Image, Scale
@@ -32,9 +33,11 @@ def folder(tmp_path: Path) -> Path:
     """A folder with cells.tif and a Fiji to install the plugin into."""
     pixels = np.random.default_rng(1).poisson(50, (96, 110)).astype(np.uint16)
     files.write_image(Image(pixels, "yx", scales={"x": Scale(0.25, "µm")}), tmp_path / "cells.tif")
-    for name in ("raw", "clean"):
+    truth = gaussian_filter(np.random.default_rng(2).random((96, 110)), 4) * 400
+    noisy = np.random.default_rng(3).poisson(truth).astype(np.uint16)
+    for name, each in (("raw", noisy), ("clean", truth.astype(np.float32))):
         (tmp_path / name).mkdir()
-        files.write_image(Image(pixels, "yx"), tmp_path / name / "1.tif")
+        files.write_image(Image(each, "yx"), tmp_path / name / "1.tif")
     (tmp_path / "Fiji.app" / "plugins").mkdir(parents=True)
     return tmp_path
 
@@ -56,10 +59,19 @@ def run(folder: Path, arguments: list[str]) -> str:
 
 
 def test_the_macro_example(folder: Path) -> None:
-    (macro,) = examples("ijm")
+    macro, _ = examples("ijm")
     (folder / "denoise.ijm").write_text(macro)
     run(folder, [sys.executable, "-m", "bioimg_fiji", "macro", "denoise.ijm"])
     assert files.read_image(folder / "cells-denoised.tif").scale("x") == Scale(0.25, "µm")
+
+
+def test_the_macro_example_of_trust(folder: Path) -> None:
+    (folder / "trust.ijm").write_text("".join(examples("ijm")))
+    run(folder, [sys.executable, "-m", "bioimg_fiji", "macro", "trust.ijm"])
+    width = files.read_image(folder / "cells-confidence.tif")
+    assert width.scale("x") == Scale(0.25, "µm")
+    assert width.pixels.shape == (96, 110)
+    assert width.pixels.min() > 0
 
 
 def test_the_python_example(folder: Path) -> None:

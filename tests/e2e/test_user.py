@@ -47,6 +47,19 @@ def cells(tmp_path: Path) -> Path:
     return files.write_image(image, tmp_path / "cells.tif")
 
 
+SUITE = """
+title = "Cells"
+task = "denoising"
+modality = "synthetic"
+source = "This test"
+licence = "CC0"
+metric = "psnr"
+[data]
+images = "cells.tif"
+noise = { photons = 5 }
+"""
+
+
 def test_a_user_runs_a_model_from_the_menu(imagej: ImageJ, cells: Path, small_model: Path) -> None:
     seen = play(imagej, "user_scenes", "run", cells, small_model)
     assert seen["title"] == "cells-denoised"
@@ -70,3 +83,22 @@ def test_a_user_trains_from_the_menu_and_presses_finish(imagej: ImageJ, cells: P
     own = open_package(model).own["provenance"]
     assert own["ended"] == "finished"
     assert own["parameters"]["steps"] == 30000
+
+
+def test_a_user_compares_two_images_from_the_menu(imagej: ImageJ, cells: Path, tmp_path: Path) -> None:
+    truth = files.write_image(files.read_image(cells), tmp_path / "truth.tif")
+    seen = play(imagej, "user_scenes", "evaluate", cells, truth)
+    assert "psnr (dB)" in seen["table"][0]
+    assert "Infinity" in seen["table"][1]
+    assert seen["inside"], "the dialog is larger than the screen"
+
+
+def test_a_user_ranks_a_model_from_the_menu(imagej: ImageJ, cells: Path, tmp_path: Path, small_model: Path) -> None:
+    suite = tmp_path / "cells-suite"
+    suite.mkdir()
+    (suite / "suite.toml").write_text(SUITE)
+    files.write_image(files.read_image(cells), suite / "cells.tif")
+    seen = play(imagej, "user_scenes", "benchmark", suite, small_model)
+    assert seen["table"][0].split()[:2] == ["model", "psnr"]
+    assert "gaussian-oracle" in seen["table"][1]
+    assert seen["inside"], "the dialog is larger than the screen"

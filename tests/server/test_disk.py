@@ -183,6 +183,8 @@ def test_the_workers_memory_does_not_grow_with_the_image(own: Server, tmp_path: 
     """An image of 200 MB, and a result of 800 MB: the process that does the work holds far less."""
     write_fake_package(tmp_path / "mean.zip", FakeModel(pre=(NORMAL,)))
     image = Image(np.zeros((200, 1000, 1000), np.uint8), "zyx", title="large.tif")
+    small = submit(own, image.with_pixels(image.pixels[:2, :64, :64]), model=str(tmp_path / "mean.zip"))
+    assert own.wait(small)["state"] == "done"  # libraries are loaded then
     base = max(each.memory_info().rss for each in until(own.workers))
     job, peak = submit(own, image, model=str(tmp_path / "mean.zip"), tile=512), 0
     while own.status(job)["state"] in ("queued", "running"):

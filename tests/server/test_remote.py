@@ -275,6 +275,14 @@ def test_images_that_the_server_has(gpu: str, small_model: Path, images: Path, t
     done = line("run", str(small_model), "server:data/day 1/cells.tif", str(tmp_path / "out.tif"), "--server", gpu)
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(read_image(tmp_path / "out.tif").pixels, expected.pixels)
+    write_image(expected, tmp_path / "truth.tif")
+    asked = ("evaluate", "server:data/day 1/cells.tif", "--truth", str(tmp_path / "truth.tif"), "--metrics", "psnr")
+    done = line(*asked, "--server", gpu)
+    assert done.returncode == 0, done.stderr
+    figures = find("evaluate").run({"image": noise(48, 40), "truth": expected, "metrics": "psnr"}).figures
+    assert f"{figures['psnr']:.4g}" in done.stdout
+    both = ("server:data/day 1/cells.tif", "--truth", "server:data/day 1/cells.tif")
+    assert "Infinity" in line("evaluate", *both, "--metrics", "psnr", "--server", gpu).stdout
 
 
 def test_the_dashboard_of_a_named_server(gpu: str, remote: Server) -> None:

@@ -15,6 +15,7 @@ import pytest
 from bioimg_fiji.client import Client
 from bioimg_fiji.commands import find
 from bioimg_fiji.errors import BioimgError, JobCancelledError, ParameterError, WorkerDiedError
+from bioimg_fiji.files import write_image
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.runtime.fake import FakeModel, write_fake_package, write_random_unet
 from support import odd_command
@@ -125,6 +126,25 @@ def test_a_training_does_not_keep_a_run_waiting(server: Server, small_model: Pat
     done_by(server, small_model)
     assert (server.status(long)["state"], server.status(longer)["state"]) == ("running", "queued")
     for job in (longer, long):
+        server.http.delete(f"/v1/jobs/{job}")
+
+
+def test_many_evaluations_do_not_keep_one_waiting(server: Server, tmp_path: Path) -> None:
+    """The same command: with `source` it is a batch, which takes its time, and without it somebody waits."""
+    image = noise(64, 64)
+    for folder in ("results", "raws"):
+        (tmp_path / folder).mkdir()
+        for number in range(60):
+            write_image(image, tmp_path / folder / f"{number}.tif")
+    many = {"source": str(tmp_path / "results"), "raw_source": str(tmp_path / "raws")}
+    long = server.job("evaluate", many)
+    until(lambda: server.status(long)["progress"]["message"])
+    buffers = {name: {"header": image.header(), "buffer": server.put(image.pixels)} for name in ("image", "raw")}
+    one = server.http.post("/v1/jobs", json={"command": "evaluate", "parameters": {}, "images": buffers}).json()["id"]
+    status = server.wait(one)
+    assert status["state"] == "done", status["error"]
+    assert server.status(long)["state"] == "running"
+    for job in (one, long):
         server.http.delete(f"/v1/jobs/{job}")
 
 

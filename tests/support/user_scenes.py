@@ -109,6 +109,54 @@ def train(ij: RealImageJ, more: list[str]) -> dict[str, Any]:
     return seen | {"title": ij.titles()[1], "model": Path(model).exists()}
 
 
+def evaluate(ij: RealImageJ, more: list[str]) -> dict[str, Any]:
+    """Compare the active image with another open one by Plugins > BioImg > BioImg Evaluate..."""
+    (image, truth), pictures = more, ij.folder
+    ij.ij.open(truth)
+    ij.ij.open(image)
+    wait(lambda: len(ij.titles()) == 2)
+    choose(ij, "Plugins", "BioImg", "BioImg Evaluate...")
+    window = ij.window("BioImg Evaluate")
+    combo = ij.part(window, "truth")
+    choice = jpype.JProxy("java.lang.Runnable", dict={"run": lambda: combo.setSelectedItem(Path(truth).name)})
+    jpype.JClass("javax.swing.SwingUtilities").invokeAndWait(choice)
+    time.sleep(0.5)
+    picture(ij, window, pictures / "fiji-evaluate-dialog.png")
+    ij.click(ij.part(window, "expert"))
+    time.sleep(0.5)
+    picture(ij, window, pictures / "fiji-evaluate-expert.png")
+    seen = _inside(ij, window)
+    ij.click(ij.button(window, "OK"))
+    return seen | {"table": _table(ij, "BioImg Evaluate - results")}
+
+
+def benchmark(ij: RealImageJ, more: list[str]) -> dict[str, Any]:
+    """Rank a model on a suite by Plugins > BioImg > BioImg Benchmark..."""
+    (suite, model), pictures = more, ij.folder
+    choose(ij, "Plugins", "BioImg", "BioImg Benchmark...")
+    window = ij.window("BioImg Benchmark")
+    for key, text in {"suite": suite, "model": model, "output": str(pictures / "ranked")}.items():
+        ij.replace(ij.part(window, key), text)
+    picture(ij, window, pictures / "fiji-benchmark-dialog.png")
+    seen = _inside(ij, window)
+    ij.click(ij.button(window, "OK"))
+    return seen | {"table": _table(ij, f"BioImg Benchmark - {Path(suite).name}")}
+
+
+def _inside(ij: RealImageJ, window: Any) -> dict[str, Any]:
+    """Tell the dialog's height, and that of the screen."""
+    screen = jpype.JClass("java.awt.Toolkit").getDefaultToolkit().getScreenSize()
+    (x, y) = ij.place(window)
+    return {"inside": x >= 0 and y >= 0 and y + window.getHeight() <= screen.height, "width": int(window.getWidth())}
+
+
+def _table(ij: RealImageJ, title: str) -> list[str]:
+    """Give headings and first row of a table, once it is there."""
+    results = jpype.JClass("ij.measure.ResultsTable")
+    table = wait(lambda: results.getResultsTable(title), title)
+    return [str(table.getColumnHeadings()), str(table.getRowAsString(0))]
+
+
 def _kind(part: Any) -> str:
     return str(part.getClass().getSimpleName())
 
@@ -125,7 +173,7 @@ def _seen(ij: RealImageJ, part: Any) -> bytes:
     return bytes(memoryview(pixels).cast("B"))
 
 
-SCENES = {"run": run, "train": train}
+SCENES = {"run": run, "train": train, "evaluate": evaluate, "benchmark": benchmark}
 
 if __name__ == "__main__":
     real_imagej.main(SCENES)

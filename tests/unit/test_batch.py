@@ -41,9 +41,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, model: Path, job: Job | None = None, **values: object) -> dict[str, object]:
+    """Run it, and give how many images have which outcome."""
     output = folder.parent / "out"
     result = find("run_batch").run({"folder": folder, "model": model, "output": output, **values}, job or Job())
-    return dict(result.figures)
+    return {name: result.figures[name] for name in ("done", "failed", "kept")}
 
 
 def report(folder: Path) -> dict[str, dict[str, str]]:

@@ -7,11 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bioimg_fiji.client import Client
+from bioimg_fiji.client.client import _complete
 from bioimg_fiji.client.patience import Patience
 from bioimg_fiji.client.remote_job import RemoteJob
 from bioimg_fiji.client.transport import Transport
@@ -228,3 +230,13 @@ def test_loopback_is_told(url: str, loopback: bool) -> None:
     transport = Transport(url, "t")
     assert transport.loopback is loopback
     transport.close()
+
+
+def test_a_server_in_another_folder_finds_paths_and_those_of_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "n2v.zip").touch()
+    assert _complete("out", "folder") == str(tmp_path / "out")
+    assert _complete("n2v.zip", "model") == str(tmp_path / "n2v.zip")
+    assert _complete("n2v.zip; fox;fox@1", "models") == f"{tmp_path / 'n2v.zip'};fox;fox@1"

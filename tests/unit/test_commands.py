@@ -120,10 +120,31 @@ def test_a_command_is_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
         commands.command(id="x", title="Blur", menu="Plugins")(blur)
 
 
+def test_many_images_are_a_batch_and_one_is_a_run() -> None:
+    evaluate = commands.find("evaluate")
+    for values in ({}, {"source": ""}, {"source": None}, {"truth_source": "folder"}):
+        assert evaluate.work_of(values) == "run"
+    assert evaluate.work_of({"source": "folder"}) == evaluate.work_of({"source": Path("list.txt")}) == "batch"
+    assert commands.find("run_batch").work_of({}) == "batch"
+
+
 def test_builtin_schemas_are_golden(contract: Path) -> None:
     """Keys are what recorded macros hold: they change by intention only, with the golden file."""
     golden = contract / "commands.json"
     assert json.loads(golden.read_text("utf-8")) == {"commands": commands.describe_all()}
+
+
+def test_the_menu_in_the_guide_has_every_command(contract: Path) -> None:
+    """Under *The menu*, by the title that the menu shows; those of a sub-menu with its name before it."""
+    guide = (contract.parents[1] / "docs/fiji.md").read_text("utf-8")
+    table = guide.partition("## The menu")[2].partition("\n## ")[0]
+    told = {line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")}
+    entries = {
+        " > ".join([*command["menu"].split(">")[2:], command["title"]])
+        for command in json.loads((contract / "commands.json").read_text("utf-8"))["commands"]
+    }
+    assert "BioImg Run Model..." in entries
+    assert entries - told == set()
 
 
 def test_plugins_config_lists_the_registry(contract: Path) -> None:
@@ -139,6 +160,12 @@ def test_plugins_config_lists_the_registry(contract: Path) -> None:
         "BioImg Run Model...",
         "BioImg Run on File...",
         "BioImg Batch...",
+        "BioImg Evaluate...",
+        "BioImg Calibrate Confidence...",
+        "BioImg Error Map...",
+        "BioImg Explain...",
+        "BioImg Feature Maps...",
+        "BioImg Benchmark...",
         "BioImg Models...",
         "BioImg Macro Extensions",
         "BioImg Server...",
@@ -204,6 +231,17 @@ def test_results_tell_the_macro_line_that_gives_them_again(tmp_path: Path) -> No
     assert f"model={entry.name} " in named.properties["BioImg Macro"]
     read = read_image(write_image(named, tmp_path / "result.tif"))
     assert read.properties["BioImg Macro"] == named.properties["BioImg Macro"]
+
+
+def test_models_of_a_list_are_told_as_a_model_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_fake_package(tmp_path / "a.zip")
+    entry = store.add(open_package(tmp_path / "a.zip"), "fox")
+    monkeypatch.chdir(tmp_path)
+    for id_ in ("run_model", "run_file", "run_batch", "calibrate"):
+        assert registry.find(id_).describe()["schema"]["properties"]["ensemble"]["x-widget"] == "models", id_
+    command = registry.find("benchmark")
+    given = command.parameters.parse({"suite": "x", "models": "a.zip; fox;other"})
+    assert f"models={tmp_path / 'a.zip'};{entry.name};other " in macro.line(command, given)
 
 
 def test_the_models_of_the_store_are_suggested(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 import roifile
 
+from bioimg_fiji.cli.train import train_line
 from bioimg_fiji.commands import Result, find
+from bioimg_fiji.commands.gathering import paired
 from bioimg_fiji.errors import AxesError, BioimgError, ImageError, ParameterError
 from bioimg_fiji.files import write_image
 from bioimg_fiji.image import Image, Scale
@@ -294,3 +297,30 @@ def test_a_patch_grows_to_the_grid_of_a_deep_network(tmp_path: Path) -> None:
     assert open_package(tmp_path / "m.zip").own["provenance"]["parameters"]["depth"] == 5
     with pytest.raises(ParameterError, match=r"smaller for images of 48 x 48 pixels: .* 64 x 64"):
         find("train_denoiser").run({"model": tmp_path / "n.zip", "image": exposure(0, 48), "depth": 5})
+
+
+def test_one_file_finds_its_target_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "true").mkdir()
+    for name in ("a.tif", "b.tif"):
+        write_image(exposure(ord(name[0])), tmp_path / "true" / name)
+    write_image(exposure(0), tmp_path / "b.tif")
+    found = paired([tmp_path / "b.tif"], tmp_path / "b.tif", tmp_path / "true", "*.tif")
+    assert found == {tmp_path / "b.tif": tmp_path / "true" / "b.tif"}
+
+
+def test_a_folder_of_targets_goes_with_a_folder_of_images(tmp_path: Path) -> None:
+    write_image(exposure(0), tmp_path / "a.tif")
+    line = [str(tmp_path / "a.tif"), "--target", str(tmp_path), "--model", str(tmp_path / "m.zip")]
+    with pytest.raises(ParameterError, match="--target must be a file for each image") as caught:
+        train_line().main(["care", *line], standalone_mode=False)
+    assert "folder of the images" in caught.value.fix
+
+
+def test_a_call_reads_lists_of_images(tmp_path: Path) -> None:
+    for number in range(2):
+        write_image(exposure(number), tmp_path / f"{number}.tif")
+    images = [f"images.{number}={tmp_path / f'{number}.tif'}" for number in range(2)]
+    keys = [f"{name}={value}" for name, value in {**SHORT, "model": tmp_path / "m.zip", "apply": "false"}.items()]
+    group = importlib.import_module("bioimg_fiji.cli.main").group
+    assert group.main(["call", "train_denoiser", *images, *keys], standalone_mode=False) == 0
+    assert learnt(tmp_path / "m.zip")["samples"] == 2

@@ -110,8 +110,8 @@ def judged(test: Pairs, find: Finder) -> Values:
     """Judge a way of finding objects on images with known labels."""
     found = together([match(truth, find(image)) for image, truth in test])
     return {
-        "ap50": found.precision(0.5),
-        "ap70": found.precision(0.7),
+        "ap50": found.average_precision(0.5),
+        "ap70": found.average_precision(0.7),
         "pq": found.quality,
         "true": found.true,
         "found": found.found,

@@ -97,7 +97,8 @@ def test_several_inputs_are_asked_for_by_name() -> None:
     package = _package("cyx")
     two = dataclasses.replace(package, inputs=(*package.inputs, TensorSpec("mask", ())))
     with pytest.raises(ParameterError, match=r"raw, mask.*mask is missing"):
-        fit(_image("yx"), two)
+        fit(_image("yx"), two, others={})
+    assert fit(_image("yx"), two).axes == "yx"
     with pytest.raises(ParameterError, match="it has no other"):
         fit(_image("yx"), package, others={"other": _image("yx")})
 

@@ -11,7 +11,7 @@ from bioimg_fiji.commands import find
 from bioimg_fiji.errors import PackageError, ParameterError, UntrustedModelError
 from bioimg_fiji.image import Image
 from bioimg_fiji.package import open_package
-from bioimg_fiji.package.trust import content_hash, distrust, trust, trusted
+from bioimg_fiji.package.trust import check_trust, content_hash, distrust, trust, trusted
 from support.zoo import Kind, write
 
 IMAGE = Image(np.random.default_rng(0).normal(100, 10, (40, 48)).astype(np.float32), "yx")
@@ -87,6 +87,21 @@ def test_trust_is_a_hash(given: str, model: Path, canary: Path) -> None:
     with pytest.raises((ParameterError, UntrustedModelError)):
         run(model, trust=given)
     assert not canary.exists()
+
+
+def test_each_of_several_models_needs_its_own_hash(model: Path, tmp_path: Path, canary: Path) -> None:
+    """As in an ensemble, whose members are checked one by one; the refusal of the second says what is missing."""
+    other = write(Kind(weights="torchscript"), tmp_path / "other")
+    packages = [open_package(path) for path in (model, other)]
+    first, second = (content_hash(package)[:16] for package in packages)
+    with pytest.raises(UntrustedModelError, match=f"Its SHA-256 is another than trust={first}") as caught:
+        check_trust(packages[1], "TorchScript", first)
+    assert f"trust={second} (of several models all of theirs, with ; between)" in caught.value.fix
+    for package in packages:
+        check_trust(package, "code", f"{first}; {second.upper()}")
+    with pytest.raises(ParameterError, match="16 or more digits"):
+        check_trust(packages[0], "code", f"{first};{second[:8]}")
+    assert run(model, trust=f"{second};{first}").shape == (2, 40, 48)
 
 
 def test_links_are_not_trusted(model: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def film(kind: str = "spikes") -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_perfect_result_is_praised_without_a_warning() -> None:
     noisy, real = pair()
-    judged = judge(Image(noisy, "yx", scales={"x": Scale(0.1, "µm")}), Image(real, "yx"))
+    judged = judge(Image(noisy, "yx", scales=dict.fromkeys("yx", Scale(0.1, "µm"))), Image(real, "yx"))
     assert judged.warnings == ()
     assert set(judged.figures) == {
         *("mean_bias", "roi_slope", "residual_autocorrelation", "noise_autocorrelation"),
@@ -39,6 +39,8 @@ def test_a_perfect_result_is_praised_without_a_warning() -> None:
     assert judged.figures["noise_removed"] == pytest.approx(1, abs=0.1)
     assert judged.figures["noise_sigma"] == pytest.approx(4.29, rel=0.05)
     assert judged.figures["frc_before_scaled"] == pytest.approx(judged.figures["frc_before"] / 10)
+    high = judge(Image(noisy, "yx", scales={"y": Scale(0.4, "µm"), "x": Scale(0.1, "µm")}), Image(real, "yx"))
+    assert set(judged.figures) - set(high.figures) == {"frc_before_scaled", "frc_after_scaled"}
     assert any("has no structure" in sentence for sentence in judged.sentences)
     assert any("follow the measured ones: slope" in sentence for sentence in judged.sentences)
 

@@ -165,15 +165,15 @@ def test_checkpoint_of_other_data_or_parameters_is_refused(image: Image, tmp_pat
 def test_loss_that_is_not_finite_stops_at_once_and_keeps_the_last_finite_state(
     image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = Loop._squared_errors
+    original = Loop._losses
 
-    def poisoned(self: Loop, batch: Tensors) -> torch.Tensor:
-        loss = original(self, batch)
-        return loss * float("nan") if self.done == 7 and self._network.training else loss
+    def poisoned(self: Loop, batch: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
+        squared, doubt = original(self, batch)
+        return (squared * float("nan") if self.done == 7 and self._network.training else squared), doubt
 
     path = tmp_path / "c.checkpoint"
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_squared_errors", poisoned)
+        patch.setattr(Loop, "_losses", poisoned)
         with pytest.raises(TrainingError, match="At step 8 ") as caught:
             train([image], TINY, checkpoint=path)
     assert caught.value.details["step"] == 8
@@ -231,16 +231,16 @@ def test_memory_that_does_not_suffice_halves_what_is_computed_at_once(
     image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train([image], dataclasses.replace(TINY, batch_size=8))
-    original = Loop._squared_errors
+    original = Loop._losses
 
-    def full(self: Loop, batch: Tensors) -> torch.Tensor:
+    def full(self: Loop, batch: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
         if len(batch.inputs) > 3 and self.done >= 4:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
         return original(self, batch)
 
     notes: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_squared_errors", full)
+        patch.setattr(Loop, "_losses", full)
         parts = train([image], dataclasses.replace(TINY, batch_size=8, held_out=0.0), job=Job(on_note=notes.append))
     assert notes == [
         "Memory does not suffice for the whole batch at once: going on with 4 patches.",
@@ -252,10 +252,10 @@ def test_memory_that_does_not_suffice_halves_what_is_computed_at_once(
 
 
 def test_other_errors_than_of_memory_are_not_swallowed(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: Loop, batch: Tensors) -> torch.Tensor:
+    def broken(self: Loop, batch: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(Loop, "_squared_errors", broken)
+    monkeypatch.setattr(Loop, "_losses", broken)
     with pytest.raises(RuntimeError, match="mat1"):
         train([image], TINY)
 

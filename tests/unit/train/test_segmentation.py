@@ -38,6 +38,27 @@ def test_foreground_and_distance_of_objects_that_touch() -> None:
     assert (distance[labels > 0] > 0).all()
 
 
+@pytest.mark.parametrize("channels", ["separate", "joint"])
+def test_foreground_and_distance_are_told_from_all_channels(channels: str) -> None:
+    """As many channels as there are results: each result must not have a channel of its own."""
+    rng = np.random.default_rng(0)
+    labels = np.zeros((64, 64), np.uint16)
+    for number in range(4):
+        labels[6 + 14 * number : 16 + 14 * number, 20:32] = number + 1
+    pixels = rng.poisson(10 + 20 * (labels > 0), (2, 64, 64)).astype(np.float32)
+    config = TrainConfig(
+        method="segmentation", steps=2, batch_size=1, filters=2, depth=1, channels=channels, device="cpu"
+    )
+    model = train([Image(pixels, "cyx")], config, targets=[Image(labels, "yx")])
+    assert "independent" not in model.kwargs
+    told = model.outputs(pixels)
+    for changed in range(2):
+        other = pixels.copy()
+        other[changed] = rng.poisson(10, (64, 64))
+        differences = np.abs(model.outputs(other) - told).max(axis=(1, 2))
+        assert (differences > 0).all()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_other_half_of_real_nuclei(shared_data: Path) -> None:

@@ -52,7 +52,10 @@ public final class Parameter {
     return Json.string(schema, "x-unit", "");
   }
 
-  /** Gives the kind of field ("file", "folder", "path", "save", "model", "password"), or "". */
+  /**
+   * Gives the kind of field ("file", "folder", "path", "save", "model", "models", "password"), or
+   * "".
+   */
   public String widget() {
     return Json.string(schema, "x-widget", "");
   }

@@ -9,6 +9,8 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Checked values of a command's parameters, images apart. */
 public final class Values {
@@ -150,7 +152,17 @@ public final class Values {
 
   /** Gives a path as seen from this process, for the server may run in another folder. */
   private static String path(Parameter parameter, String text) {
-    String widget = parameter.widget();
+    if (!parameter.widget().equals("models")) {
+      return path(parameter.widget(), text);
+    }
+    return Stream.of(text.split(";"))
+        .map(String::trim)
+        .filter(each -> !each.isEmpty())
+        .map(each -> path("model", each))
+        .collect(Collectors.joining(";"));
+  }
+
+  private static String path(String widget, String text) {
     boolean isPath = widget.matches("file|folder|path|save|model") && !text.isEmpty();
     if (!isPath || text.contains("://")) {
       return text;

@@ -25,8 +25,9 @@ class RecordingTest {
     String given = "model=[C:\\my data\\a \"b\".zip]";
     String options =
         "model=[C:\\\\my data\\\\a \\\"b\\\".zip] axes=[] weights=auto device=auto tile=0 trust=[]"
-            + " selection=place image2=[] image3=[] labels=false rois=false table=false"
-            + " foreground=[] boundary=[] threshold=0.5 minimum_size=0 server=local ";
+            + " fit=warn selection=place image2=[] image3=[] labels=false rois=false table=false"
+            + " foreground=[] boundary=[] threshold=0.5 minimum_size=0"
+            + " confidence=[] bounds=average spread=auto ensemble=[] server=local ";
     assertEquals(
         "run(\"BioImg Run Model...\", \"" + options + "\");\n", line("run_model", given, false));
     assertEquals(

@@ -10,8 +10,12 @@ import io.github.bioimgfiji.backend.BackendException;
 import io.github.bioimgfiji.json.Json;
 import java.io.File;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -47,6 +51,22 @@ class ValuesTest {
     values = check("train_restoration", "model=/m.zip source=/a target_source=~/b.zarr");
     File home = new File(System.getProperty("user.home"), "b.zarr");
     assertEquals(home.getAbsolutePath(), values.text("target_source"));
+  }
+
+  @Test
+  void modelsOfAListAreSentAsSeenFromHereAndNamesOfTheStoreStay(@TempDir Path folder)
+      throws IOException, BackendException {
+    Path here = Paths.get("").toAbsolutePath();
+    Path there = Files.write(folder.resolve("n2v.zip"), new byte[0]);
+    String relative = here.relativize(there.toRealPath()).toString();
+    Values values =
+        check("benchmark", "suite=x output=/o models=[" + relative + "; fox@1;;/c.zip]");
+    String wanted = here.resolve(relative) + ";fox@1;/c.zip";
+    assertEquals(wanted, values.text("models"));
+    values = check("run_model", "model=/m.zip confidence=90 ensemble=[" + relative + ";fox]");
+    assertEquals(here.resolve(relative) + ";fox", values.text("ensemble"));
+    values = check("run_model", "model=/m.zip ensemble=[a.zip;b.zip] server=farm");
+    assertEquals("a.zip;b.zip", values.text("ensemble"), "paths are the other computer's");
   }
 
   @Test

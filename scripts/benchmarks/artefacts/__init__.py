@@ -1,0 +1,1 @@
+"""Artefacts that are planted into results, for the benchmark `trust-artefacts` and the tests."""
