@@ -76,7 +76,7 @@ def _chosen(image: Sequence[Path], others: dict[str, Path], values: dict[str, An
         found = {"image": image_of(first, values)}
         yield found | {name: image_of(path, values, read_target) for name, path in others.items()}
         return
-    check_sent([*sources, first][0], values)
+    check_sent(sources[0] if sources else first, values)
     _check_no_bounds(others)
     named = {f"{name}_source": path for name, path in others.items()}
     if len(image) == 1 and is_many(first):

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bioimg_fiji.errors import BioimgError, ImageError, JobCancelledError
+from bioimg_fiji.errors import ImageError
 from bioimg_fiji.jobs import Job
 from bioimg_fiji.metrics.blind import NoiseModel
 from bioimg_fiji.runtime.trained import ToldNetwork
+from bioimg_fiji.train.afterwards import tried
 from bioimg_fiji.train.care import CareSource
 from bioimg_fiji.train.method import Source
 from bioimg_fiji.train.pairs import PairSource
@@ -50,7 +50,7 @@ _LEAST, _SLICES = 64, 32
 _LEVEL = 0.9
 """Whose coverage is told."""
 
-_log = logging.getLogger(__name__)
+_FAILED = "The model is trained, but how far it can be trusted could not be measured"
 
 
 @dataclass(frozen=True)
@@ -86,23 +86,11 @@ def told(model: TrainedModel, method: str, source: Source, images: Sequence[Trai
         Is told when something went wrong.
     """
     job.progress("Keeping what the images are like")
-    found = _tried(lambda: _Learning(model, method, source, images).fit(), job)
+    found = tried(lambda: _Learning(model, method, source, images).fit(), job, _FAILED) or Told()
     if model.head:
         job.progress("Calibrating the confidence")
-        found += _tried(lambda: _Learning(model, method, source, images).confidence(), job)
+        found += tried(lambda: _Learning(model, method, source, images).confidence(), job, _FAILED) or Told()
     return found
-
-
-def _tried(tell: Callable[[], Told], job: Job) -> Told:
-    try:
-        return tell()
-    except JobCancelledError:
-        raise
-    except (BioimgError, MemoryError, RuntimeError, ValueError) as error:
-        _log.warning("the model cannot tell how far it can be trusted", exc_info=True)
-        reason = str(error) if isinstance(error, BioimgError) else "the log has the reason."
-        job.note(f"The model is trained, but how far it can be trusted could not be measured: {reason}")
-        return Told()
 
 
 @dataclass(frozen=True)
@@ -283,7 +271,7 @@ class _Learning:
     def _parts(self, image: int, sample: int, side: int) -> list[_Excerpt]:
         """Give a sample, or of a large one parts that are spread over it, `side` x `side` pixels together."""
         shape = self._source.data.samples[sample].shape
-        lines = [_spread_out(shape[0], shape[0])]
+        lines = [[slice(0, shape[0])]]
         if len(shape) == 4:
             lines.append([_middle(shape[1], self._depth)])
         lines += [_spread_out(length, side) for length in shape[-2:]]
@@ -309,12 +297,12 @@ def _middle(length: int, most: int) -> slice:
 
 
 def _spread_out(length: int, most: int) -> list[slice]:
-    """Give a whole axis, or the middles of its halves, `most` together where that is not less than it takes."""
+    """Give a whole axis, or of one that is longer than `most` the middles of its halves, `_LEAST` long at least."""
     if length <= max(most, 2 * _LEAST):
         return [slice(0, length)]
     half, part = length // 2, max(most // 2, _LEAST)
-    ends = _middle(half, part)
-    return [ends, slice(half + ends.start, half + ends.stop)]
+    first = _middle(half, part)
+    return [first, slice(half + first.start, half + first.stop)]
 
 
 def _said(calibration: Calibration, repeats: bool) -> tuple[dict[str, float], str]:

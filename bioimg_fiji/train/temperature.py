@@ -14,7 +14,6 @@ logistic curve was no better: ECE 0.0069 raw, 0.0047 scaled, 0.0053 logistic; ne
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -23,19 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioimg_fiji import metrics
-from bioimg_fiji.errors import BioimgError, JobCancelledError
 from bioimg_fiji.jobs import Job
+from bioimg_fiji.train.afterwards import tried
 from bioimg_fiji.train.method import Source
 from bioimg_fiji.train.result import TrainedModel
 from bioimg_fiji.train.segmentation import CHANNELS, SegmentationSource
-
-_log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 PAPER = "Guo et al. 2017, On calibration of modern neural networks (temperature scaling)"
 _PATCHES = 64
+_FAILED = "The probabilities are not calibrated, as what was held out could not be read or run"
 _PIXELS = 2**16
 """Most pixels of a patch, evenly spread: volumes have so many that they would not fit into memory."""
 _RANGE = (0.25, 4.0)
@@ -64,13 +62,8 @@ def calibrated(model: TrainedModel, source: Source, job: Job) -> tuple[TrainedMo
     """
     if not isinstance(source, SegmentationSource):
         return model, {}
-    try:
-        patches = list(_held_out(model, source))
-    except JobCancelledError:
-        raise
-    except (BioimgError, MemoryError, RuntimeError) as error:
-        _log.warning("the probabilities could not be calibrated", exc_info=True)
-        job.note(f"The probabilities are not calibrated, as what was held out could not be read or run: {error}")
+    patches = tried(lambda: list(_held_out(model, source)), job, _FAILED)
+    if patches is None:
         return model, {}
     said = np.concatenate([f for f, _ in patches]) if patches else np.zeros(0)
     true = np.concatenate([y for _, y in patches]) if patches else np.zeros(0, bool)
