@@ -132,10 +132,11 @@ def test_a_training_does_not_keep_a_run_waiting(server: Server, small_model: Pat
 def test_many_evaluations_do_not_keep_one_waiting(server: Server, tmp_path: Path) -> None:
     """The same command: with `source` it is a batch, which takes its time, and without it somebody waits."""
     image = noise(64, 64)
+    write_image(image, tmp_path / "image.tif")
     for folder in ("results", "raws"):
         (tmp_path / folder).mkdir()
-        for number in range(60):
-            write_image(image, tmp_path / folder / f"{number}.tif")
+        for number in range(2000):  # as long as a process takes to start, on any computer
+            (tmp_path / folder / f"{number}.tif").hardlink_to(tmp_path / "image.tif")
     many = {"source": str(tmp_path / "results"), "raw_source": str(tmp_path / "raws")}
     long = server.job("evaluate", many)
     until(lambda: server.status(long)["progress"]["message"])
