@@ -7,13 +7,14 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 from hypothesis import settings
 
-from support import tables
+from support import shared_memory, tables
 
 # A computer that does much else makes tests slow, and not wrong; each has its own time limit.
 settings.register_profile("tests", deadline=None)
@@ -55,7 +56,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fail a test that leaves a child process, a thread of ours or a file in /dev/shm."""
-    shm = Path("/dev/shm")
+    shm = shared_memory.folder()
     before_files = set(shm.iterdir()) if shm.is_dir() else set()
     before_children = {child.pid for child in psutil.Process().children(recursive=True)}
     yield
@@ -122,6 +123,30 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("model") / "small.zip"
     find("train_denoiser").run({"image": image, "model": target, "steps": 5, "batch_size": 4, "apply": False})
     return target
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several processes of pytest a memory of its own, to see what its tests leave behind."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared_memory.take_own(os.environ["PYTEST_XDIST_WORKER"])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove that."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared_memory.give_back(os.environ["PYTEST_XDIST_WORKER"])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the tables of one of several processes to the one that prints them."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        session.config.workeroutput["tables"] = tables.TOLD
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take those tables."""
+    tables.TOLD.extend(getattr(node, "workeroutput", {}).get("tables", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support import odd_command
+from support import odd_command, shared_memory
 from support.endpoints import ENDPOINT
 from support.python import printed
 
@@ -145,7 +145,7 @@ def test_no_process_is_left(how: str, path: str) -> None:
         program.wait()
         if program.stdout is not None:
             program.stdout.close()
-    for folder in Path("/dev/shm").glob(f"bioimg-fiji-{program.pid}-*"):
+    for folder in shared_memory.folder().glob(f"bioimg-fiji-{program.pid}-*"):
         assert how == "kill", f"{folder} is left"
         from bioimg_fiji.server.buffers import sweep
 

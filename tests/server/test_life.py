@@ -23,6 +23,7 @@ from bioimg_fiji.errors import (
     StorageError,
 )
 from bioimg_fiji.server import connection
+from support import shared_memory
 from support.servers import Server, launch, noise, training, until
 
 pytestmark = pytest.mark.timeout(120)
@@ -84,7 +85,7 @@ def test_sigterm_while_it_starts_leaves_nothing(tmp_path: Path, delay: float) ->
         process.wait(delay)
     process.terminate()
     assert process.wait(20) in (0, -signal.SIGTERM)  # so early that it is not Python yet, or cleanly
-    assert not list(Path("/dev/shm").glob(f"bioimg-fiji-{process.pid}-*"))
+    assert not list(shared_memory.folder().glob(f"bioimg-fiji-{process.pid}-*"))
     assert not list(tmp_path.glob("*connection*"))
 
 

@@ -21,6 +21,7 @@ from bioimg_fiji.client import pinned
 from bioimg_fiji.image import Image
 from bioimg_fiji.server import connection
 from bioimg_fiji.server.connection import Connection
+from support import shared_memory
 
 ENDED = ("done", "failed", "cancelled")
 
@@ -62,7 +63,7 @@ class Server:
     @property
     def pixels(self) -> Path:
         """Its private folder for pixels."""
-        return next(iter(Path("/dev/shm").glob(f"bioimg-fiji-{self.process.pid}-*")))
+        return next(iter(shared_memory.folder().glob(f"bioimg-fiji-{self.process.pid}-*")))
 
     def workers(self) -> list[psutil.Process]:
         """Give its worker processes."""
@@ -87,7 +88,7 @@ class Server:
         assert self.process.wait(20) == 0
         left = [each.name for each in self.folder.iterdir() if each.name.startswith((".connection", "connection"))]
         assert left == []
-        assert not list(Path("/dev/shm").glob(f"bioimg-fiji-{self.process.pid}-*"))
+        assert not list(shared_memory.folder().glob(f"bioimg-fiji-{self.process.pid}-*"))
         assert not any(worker.is_running() for worker in workers)
 
     def put(self, pixels: np.ndarray[Any, Any]) -> str:
