@@ -128,13 +128,13 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pytest_configure(config: pytest.Config) -> None:
     """Give each of several processes of pytest a memory of its own, to see what its tests leave behind."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        shared_memory.take_own(os.environ["PYTEST_XDIST_WORKER"])
+        shared_memory.take_own()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove that."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        shared_memory.give_back(os.environ["PYTEST_XDIST_WORKER"])
+        shared_memory.give_back()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 SYSTEM = Path("/dev/shm")
@@ -14,17 +15,19 @@ def folder() -> Path:
     return Path(os.environ.get(_SETTING, SYSTEM))
 
 
-def take_own(worker: str) -> None:
+def take_own() -> None:
     """Have this process of pytest, one of several, see only what it has itself left behind."""
     if SYSTEM.is_dir():
-        own = SYSTEM / f"tests-{os.getpid()}-{worker}"
-        own.mkdir(mode=0o700)
-        os.environ[_SETTING] = str(own)
+        _own().mkdir(mode=0o700)
+        os.environ[_SETTING] = str(_own())
 
 
-def give_back(worker: str) -> None:
-    """Remove what `take_own` has made; what is in it has been told already."""
-    own = SYSTEM / f"tests-{os.getpid()}-{worker}"
-    if own.is_dir():
+def give_back() -> None:
+    """Remove what `take_own` has made; what a test left in it has been told at that test."""
+    if os.environ.get(_SETTING) == str(_own()):
         del os.environ[_SETTING]
-        own.rmdir()
+        shutil.rmtree(_own())
+
+
+def _own() -> Path:
+    return SYSTEM / f"tests-{os.getpid()}"
