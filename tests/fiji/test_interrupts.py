@@ -12,7 +12,7 @@ import pytest
 
 from bioimg_fiji.fiji import interrupts
 from support.endpoints import ENDPOINT
-from support.python import printed, run_python
+from support.python import BEGUN, PRESS, printed, run_python
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a process there"),
@@ -24,31 +24,33 @@ import asyncio, os, signal, sys, threading, time
 import numpy as np
 from bioimg_fiji import open_fiji
 fiji = open_fiji({ENDPOINT!r})
-def kill(after):
-    threading.Timer(after, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 """
 
 
-def test_under_asyncio_one_is_enough() -> None:
+def test_under_asyncio_one_is_enough(tmp_path: Path) -> None:
+    path = tmp_path / "begun"
     done = run_python(
         START
+        + PRESS
         + "async def main():\n"
-        + "    kill(0.5)\n"
+        + f"    press_when_begun({str(path)!r})\n"
         + "    begin = time.monotonic()\n"
-        + "    try:\n        fiji.run_macro('wait(20000);')\n"
-        + "    finally:\n        print('stopped', time.monotonic() - begin < 2, flush=True)\n"
+        + f"    try:\n        fiji.run_macro('{BEGUN.format(path=path)} wait(20000);')\n"
+        + "    finally:\n        print('stopped', time.monotonic() - begin < 15, flush=True)\n"
         + "try:\n    asyncio.run(main())\n"
         + "except KeyboardInterrupt:\n    print('interrupted', fiji.run_macro('return \"on\";'))\n"
     )
     assert done.stdout == "stopped True\ninterrupted on\n", done.stderr
 
 
-def test_asyncios_own_handler_has_its_say() -> None:
+def test_asyncios_own_handler_has_its_say(tmp_path: Path) -> None:
+    path = tmp_path / "begun"
     out = printed(
         START
+        + PRESS
         + "async def main():\n"
-        + "    kill(0.5)\n"
-        + "    try:\n        fiji.run_macro('wait(20000);')\n"
+        + f"    press_when_begun({str(path)!r})\n"
+        + f"    try:\n        fiji.run_macro('{BEGUN.format(path=path)} wait(20000);')\n"
         + "    except KeyboardInterrupt:\n        print('kept on', flush=True)\n"
         + "    try:\n        await asyncio.sleep(20)\n"
         + "    except asyncio.CancelledError:\n        print('cancelled', flush=True)\n        raise\n"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from support.endpoints import ENDPOINT
-from support.python import printed, run_python
+from support.python import BEGUN, PRESS, printed, run_python
 
 START = f"""
 import os, signal, sys, threading, time
@@ -79,18 +80,19 @@ def test_ctrl_c_stops_a_command_of_ours(tmp_path: object) -> None:
 
 
 @needs_signals
-def test_a_handler_of_the_program_keeps_its_say() -> None:
+def test_a_handler_of_the_program_keeps_its_say(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
     printed(
         START
+        + PRESS
         + "came = []\n"
         + "signal.signal(signal.SIGINT, lambda *_: came.append(1))\n"
         + "fiji = open_fiji(ENDPOINT)\n"
-        + "threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
-        + "assert fiji.run_macro('wait(1000); return \"whole\";') == 'whole'\n"
+        + f"press_when_begun({str(first)!r})\n"
+        + f"assert fiji.run_macro('{BEGUN.format(path=first)} wait(1000); return \"whole\";') == 'whole'\n"
         + "assert came == [1]\n"
-        + "for wait in (0.3, 0.5, 0.7):\n"
-        + "    threading.Timer(wait, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
-        + "try:\n    fiji.run_macro('wait(20000);')\n"
+        + f"press_when_begun({str(second)!r}, times=3)\n"
+        + f"try:\n    fiji.run_macro('{BEGUN.format(path=second)} wait(20000);')\n"
         + "except KeyboardInterrupt:\n    print('stopped by the third')\n"
         + "assert fiji.run_macro('return \"on\";') == 'on'\n"
     )

@@ -6,6 +6,22 @@ import os
 import subprocess
 import sys
 
+BEGUN = 'File.saveString("begun", "{path}");'
+"""What a macro does first, for `press_when_begun`."""
+
+PRESS = """
+import os, signal, threading, time
+def press_when_begun(path, times=1):
+    def press():
+        while not os.path.exists(path):
+            time.sleep(0.01)
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+    threading.Thread(target=press, daemon=True).start()
+"""
+"""Part of a program: press Ctrl-C once a macro, however late, is inside Java."""
+
 
 def run_python(text: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a program and wait for its end."""
