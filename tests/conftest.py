@@ -133,8 +133,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove that."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared_memory.give_back()
+    shared_memory.give_back()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -11,16 +11,18 @@ BEGUN = 'File.saveString("begun", "{path}");'
 
 PRESS = """
 import os, signal, threading, time
+pressed = []
 def press_when_begun(path, times=1):
     def press():
         while not os.path.exists(path):
             time.sleep(0.01)
         for _ in range(times):
+            pressed.append(time.monotonic())
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.2)
     threading.Thread(target=press, daemon=True).start()
 """
-"""Part of a program: press Ctrl-C once a macro, however late, is inside Java."""
+"""Part of a program: press Ctrl-C once a macro, however late, is inside Java; `pressed` has the times."""
 
 
 def run_python(text: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
