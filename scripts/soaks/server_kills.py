@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import io
 import os
 import random
@@ -19,6 +20,7 @@ import tempfile
 import threading
 import time
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from bioimg_fiji.client import Client
 from bioimg_fiji.commands import find
 from bioimg_fiji.errors import BioimgError
 from bioimg_fiji.image import Image
-from bioimg_fiji.jobs import Job
+from bioimg_fiji.jobs import Job, Progress
 from bioimg_fiji.server import connection
 from bioimg_fiji.train import checkpoint as checkpoints
 
@@ -38,6 +40,13 @@ RUNNERS = 2
 TRAINING = {"steps": 400, "batch_size": 2, "patch": 32, "filters": 8, "depth": 1, "apply": False, "early_stop": 0}
 """Some seconds, and a checkpoint every hundred steps."""
 SILENCE_SECONDS = 60.0
+"""A call that says nothing for so long has hung."""
+PATIENCE_SECONDS = 120.0
+"""What a busy computer may need for one run, or for one training, where nothing is killed."""
+LEAST_KILLS = 3
+"""However short the time."""
+ALIVE = "alive"
+"""What the client that trains says at each loss that it is told."""
 RIGHT = {"right", "trained", "going_on"}
 DEATHS = {"server_unavailable", "server", "worker_died", "cancelled", "authentication", "unknown_job"}
 """Codes of the errors that a call may end with, when something was killed under it."""
@@ -121,7 +130,7 @@ class _Crowd:
     def __init__(self, places: _Places, lines: list[list[str]]) -> None:
         self._places = places
         self._lines = lines
-        self._clients: list[subprocess.Popen[str] | None] = [None] * len(lines)
+        self._clients: dict[int, subprocess.Popen[str] | None] = dict.fromkeys(range(len(lines)))
         self._heard = [time.monotonic()] * len(lines)
         self._said: collections.Counter[str] = collections.Counter()
         self._kills: collections.Counter[str] = collections.Counter()
@@ -132,9 +141,10 @@ class _Crowd:
         return {"kills": dict(self._kills), "calls": dict(self._said)}
 
     def harass(self, seconds: float, kills: int | None, rng: random.Random) -> list[str]:
-        """Kill one process after the other, so many or for so long; give what went wrong."""
+        """Kill one after the other, so many or for so long, once a first run was right; give what went wrong."""
+        self._wait_for("right")
         end = time.monotonic() + seconds
-        while time.monotonic() < end if kills is None else sum(self._kills.values()) < kills:
+        while sum(self._kills.values()) < (kills or LEAST_KILLS) or (kills is None and time.monotonic() < end):
             self._keep_going()
             time.sleep(rng.uniform(0.1, 2.0))
             kind = rng.choice(["worker", "worker", "server", "client"])
@@ -142,26 +152,37 @@ class _Crowd:
             if victims:
                 self._kill(rng.choice(victims), kind)
         self._recover()
-        for client in self._clients:
-            if client is not None:
-                client.kill()
-                client.wait()
+        self._dismiss(list(self._clients))
         return self._wrong
 
     def _recover(self) -> None:
-        """Wait, with no more kills, for one right run and one training: what was killed must not stay broken."""
-        before = self._said.copy()
-        end = time.monotonic() + SILENCE_SECONDS
-        missing = ["right", "trained"]
-        while missing and time.monotonic() < end:
+        """Wait, with no more kills, for one right run, and then one training: what was killed must not stay broken."""
+        self._wait_for("right")
+        self._dismiss(range(RUNNERS))  # a training gives way to runs: it has the computer to itself now
+        self._wait_for("trained")
+
+    def _wait_for(self, word: str) -> None:
+        """Wait until a client says so once more; that none does in time is wrong."""
+        before = self._said[word]
+        end = time.monotonic() + PATIENCE_SECONDS
+        while self._said[word] == before:
+            if time.monotonic() > end:
+                self._wrong.append(f"no call said {word!r} in {PATIENCE_SECONDS:g} s without a kill")
+                return
             self._keep_going()
             time.sleep(0.1)
-            missing = [word for word in missing if self._said[word] == before[word]]
-        self._wrong += [f"no call said {word!r} in the {SILENCE_SECONDS:g} s after the last kill" for word in missing]
+
+    def _dismiss(self, numbers: Iterable[int]) -> None:
+        """Have these clients end, and not begin again."""
+        for number in numbers:
+            client = self._clients.pop(number, None)
+            if client is not None:
+                client.kill()
+                client.wait()
 
     def _victims(self, kind: str) -> list[int]:
         if kind == "client":
-            return [client.pid for client in self._clients if client is not None and client.poll() is None]
+            return [client.pid for client in self._clients.values() if client is not None and client.poll() is None]
         known = connection.read(self._places.connection)
         if known is None or known.pid not in {each.pid for each in self._places.processes()}:
             return []
@@ -180,7 +201,7 @@ class _Crowd:
             pass
 
     def _keep_going(self) -> None:
-        for number, client in enumerate(self._clients):
+        for number, client in self._clients.items():
             if client is None or client.poll() is not None:
                 if client is not None and client.returncode != -9:
                     self._wrong.append(f"a client ended with {client.returncode}")
@@ -191,6 +212,7 @@ class _Crowd:
             elif time.monotonic() - self._heard[number] > SILENCE_SECONDS:
                 self._wrong.append(f"a call has hung for {SILENCE_SECONDS:g} s")
                 client.kill()
+                client.wait()
 
     def _listen(self, number: int, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -198,6 +220,8 @@ class _Crowd:
             for line in lines:
                 self._heard[number] = time.monotonic()
                 kind, _, text = line.strip().partition(" ")
+                if kind == ALIVE:
+                    continue
                 self._said[kind] += 1
                 if kind not in RIGHT and kind not in DEATHS:
                     self._wrong.append(f"{kind}: {text}")
@@ -219,7 +243,7 @@ def train(undisturbed: Path, target: Path) -> None:
         target.unlink(missing_ok=True)
         kept = len(checkpoints.load(checkpoint)["history"]) if checkpoint.exists() else 0
         first: list[float] = []
-        job = Job(lambda report, first=first: first.append(report.current) if "loss" in report.figures else None)  # type: ignore[misc]
+        job = Job(functools.partial(_note, first))
         try:
             with Client.local(start=True) as near:
                 near.run("train_denoiser", _image(), model=target, resume=True, job=job, **TRAINING)
@@ -230,6 +254,12 @@ def train(undisturbed: Path, target: Path) -> None:
             print(error.code, repr(str(error)), flush=True)
         if kept and first:
             print("going_on" if first[0] >= kept else f"began_anew {first[0]} instead of {kept}", flush=True)
+
+
+def _note(first: list[float], report: Progress) -> None:
+    if "loss" in report.figures:
+        first.append(report.current)
+        print(ALIVE, flush=True)
 
 
 def _weights(package: Path) -> dict[str, torch.Tensor]:

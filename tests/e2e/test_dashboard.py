@@ -243,8 +243,8 @@ CONTRAST = """
 def test_text_has_contrast(page: Page, job: Callable[..., str], scheme: str) -> None:
     job("run_model", cells(), model="gone.zip")
     job("show_live")
-    expect(page.locator("#job-state")).to_have_text("running", timeout=30_000)
-    expect(page.locator("#curve svg")).to_be_visible()
+    expect(page.get_by_role("heading", name="Show live")).to_be_visible(timeout=30_000)
+    expect(page.locator("#curve svg")).to_be_visible(timeout=30_000)
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.wait_for_timeout(400)
     assert page.evaluate(CONTRAST) == []

@@ -24,9 +24,9 @@ def short(name: str, *more: str, timeout: float = 110) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(280)
 def test_kills_of_servers_workers_and_clients(small_model: Path) -> None:
-    figures = short("server-kills", "--model", str(small_model))
+    figures = short("server-kills", "--model", str(small_model), timeout=270)
     assert figures["wrong"] == []
     assert sum(figures["kills"].values()) >= 3
     assert figures["calls"]["right"] >= 1
