@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ import pytest
 from hypothesis import settings
 
 from support import shared_memory, tables
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background: programs would not hear Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A computer that does much else makes tests slow, and not wrong; each has its own time limit.
 settings.register_profile("tests", deadline=None)

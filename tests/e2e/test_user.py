@@ -18,7 +18,7 @@ from bioimg_fiji.package import open_package
 from support.processes import ImageJ
 from support.scenes import play
 
-pytestmark = [pytest.mark.gui, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.gui, pytest.mark.timeout(480)]
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_a_user_runs_a_model_from_the_menu(imagej: ImageJ, cells: Path, small_mo
 
 def test_a_user_trains_from_the_menu_and_presses_finish(imagej: ImageJ, cells: Path, tmp_path: Path) -> None:
     model = tmp_path / "own.zip"
-    seen = play(imagej, "user_scenes", "train", cells, model)
+    seen = play(imagej, "user_scenes", "train", cells, model, timeout=450)
     assert seen["moves"]
     assert seen["first"] != seen["later"]
     assert all("loss" in seen[when] and "validation" in seen[when] for when in ("first", "later"))

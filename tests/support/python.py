@@ -28,7 +28,7 @@ def press_when_begun(path, times=1):
 def run_python(text: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a program and wait for its end."""
     return subprocess.run(
-        [sys.executable, "-c", text],
+        [sys.executable, "-u", "-c", text],  # what it printed is here however it ended
         capture_output=True,
         text=True,
         timeout=timeout,

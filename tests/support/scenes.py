@@ -15,7 +15,7 @@ import pytest
 from support.processes import ImageJ
 
 
-def play(imagej: ImageJ, module: str, scene: str, *more: object) -> dict[str, Any]:
+def play(imagej: ImageJ, module: str, scene: str, *more: object, timeout: float = 240) -> dict[str, Any]:
     """Run a scene of support/`module`.py and give what it saw."""
     if shutil.which("xdotool") is None:
         pytest.skip("xdotool is not installed (Debian: apt-get install xdotool)")
@@ -27,7 +27,7 @@ def play(imagej: ImageJ, module: str, scene: str, *more: object) -> dict[str, An
         env=imagej.environ() | {"PYTHONPATH": os.pathsep.join([known, str(tests), str(tests.parent)])},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=timeout,
         check=False,
     )
     lines = done.stdout.splitlines()

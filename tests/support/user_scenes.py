@@ -95,7 +95,7 @@ def train(ij: RealImageJ, more: list[str]) -> dict[str, Any]:
     ij.click(ij.button(dialog, "OK"))
     window = wait(lambda: [each for each in ij.windows(TITLE) if each is not dialog and "Frame" in _kind(each)])[0]
     label = wait(lambda: real_imagej.first(window, lambda each: "loss" in _text(each)), "the loss")
-    wait(lambda: "validation" in _text(label), "the validation", seconds=120)
+    wait(lambda: "validation" in _text(label), "the validation", seconds=240)
     curves = real_imagej.first(window, lambda each: _kind(each) == "CurvesPanel")
     seen = {"first": _text(label)}
     before = _seen(ij, curves)
