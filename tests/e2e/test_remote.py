@@ -125,13 +125,15 @@ def test_the_network_is_cut_while_pixels_travel(imagej: ImageJ, folder: Path, wa
 def test_the_window_adds_tests_and_removes_servers(imagej: ImageJ, folder: Path) -> None:
     server = Server.start(folder / "far", "--host", "0.0.0.0", "--self-signed", "--token-file", str(folder / "token"))
     told = server.connection
-    seen = play(imagej, "menu_scenes", "named_servers", told.url, told.fingerprint, told.token)
+    try:
+        seen = play(imagej, "menu_scenes", "named_servers", told.url, told.fingerprint, told.token)
+    finally:
+        server.stop()
     assert re.search(r"not the one that is expected", seen["wrong"])
     assert re.match(r"gpu answers in \d+ ms: version \S+, 0 jobs, devices: cpu", seen["right"])
     entry = json.loads(seen["list"])["servers"][0]
     assert (entry["name"], entry["url"], entry["fingerprint"]) == ("gpu", told.url, told.fingerprint)
     assert told.token not in seen["list"]
-    server.stop()
 
 
 def test_the_list_that_java_and_python_write(gpu: Server, private_places: Path) -> None:

@@ -28,7 +28,7 @@ from bioimg_fiji.jobs import Job, Live, Preview
 TITLE = "BioImg Learn in Test..."
 SECONDS = 30.0
 KEPT = "A checkpoint is kept."
-_state: dict[str, Any] = {"released": threading.Event(), "ended": threading.Event()}
+_state: dict[str, Any] = {"released": threading.Event(), "ended": threading.Event(), "told": threading.Event()}
 
 
 class Learn(Parameters):
@@ -53,6 +53,7 @@ def learn(parameters: Learn, job: Job) -> Result:
             job.show(Live(curves, preview, finishable=True))
             time.sleep(0.02)
         if job.finishing:
+            _state["told"].set()
             _state["released"].wait(SECONDS)
         return Result(figures={"steps": done, "watched": job.watched, "finished": job.finishing})
     except JobCancelledError as cancelled:
@@ -221,6 +222,7 @@ def finish(fiji: Fiji) -> dict[str, Any]:
     seen["after"] = [(each["text"], each["enabled"], each["fits"]) for each in described(window)]
     close(window)
     wait(lambda: windows("JDialog"))  # and it goes with the window
+    _state["told"].wait(SECONDS)
     _state["released"].set()
     _state["ended"].wait(SECONDS)
     return seen | {"figures": wait(last_figures), "left": left()}

@@ -73,8 +73,22 @@ class RealImageJ:
     def click(self, part: Any) -> None:
         """Press the mouse in the middle of a component."""
         wait(part.isShowing, "the component on the screen")
-        x, y = self.place(part)
-        self.press(x + int(part.getWidth()) // 2, y + int(part.getHeight()) // 2)
+        x, y, width, height = self.settled(part)
+        self.press(x + width // 2, y + height // 2)
+
+    def settled(self, part: Any) -> tuple[int, int, int, int]:
+        """Give place and size of a component, pixels, once it has come to rest: a window is laid out a little later."""
+
+        def look() -> tuple[int, int, int, int]:
+            return (*self.place(part), int(part.getWidth()), int(part.getHeight()))
+
+        def rests() -> tuple[int, int, int, int] | None:
+            before = look()
+            time.sleep(0.1)
+            return before if look() == before else None
+
+        found: tuple[int, int, int, int] = wait(rests, "a component at rest")
+        return found
 
     def place(self, part: Any) -> tuple[int, int]:
         """Give where a component is on the screen, pixels, as the display tells it.
@@ -100,7 +114,7 @@ class RealImageJ:
 
     def type(self, text: str) -> None:
         """Type a text."""
-        xdotool("type", "--delay", "8", text)
+        xdotool("type", "--delay", "8", "--", text)  # a token may begin with a dash
         time.sleep(0.15)
 
     def key(self, *names: str) -> None:
