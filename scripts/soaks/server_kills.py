@@ -44,7 +44,7 @@ SILENCE_SECONDS = 60.0
 PATIENCE_SECONDS = 120.0
 """What a busy computer may need for one run, or for one training, where nothing is killed."""
 LEAST_KILLS = 3
-"""However short the time."""
+"""How many are killed at least where only a time is given, however short."""
 ALIVE = "alive"
 """What the client that trains says at each loss that it is told."""
 RIGHT = {"right", "trained", "going_on"}
@@ -125,7 +125,7 @@ class _Places:
 
 
 class _Crowd:
-    """The clients: programs that do the same again and again, started again when they were killed."""
+    """The clients, runners first: programs that do the same again and again, started again when they were killed."""
 
     def __init__(self, places: _Places, lines: list[list[str]]) -> None:
         self._places = places
@@ -143,8 +143,8 @@ class _Crowd:
     def harass(self, seconds: float, kills: int | None, rng: random.Random) -> list[str]:
         """Kill one after the other, so many or for so long, once a first run was right; give what went wrong."""
         self._wait_for("right")
-        end = time.monotonic() + seconds
-        while sum(self._kills.values()) < (kills or LEAST_KILLS) or (kills is None and time.monotonic() < end):
+        end = time.monotonic() + (seconds if kills is None else 0)
+        while sum(self._kills.values()) < (kills or LEAST_KILLS) or time.monotonic() < end:
             self._keep_going()
             time.sleep(rng.uniform(0.1, 2.0))
             kind = rng.choice(["worker", "worker", "server", "client"])
